@@ -1,0 +1,169 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { freePort } from './freePort.js';
+import { hireJanitor } from './janitor.js';
+import type { PostgresServer } from './postgres.js';
+
+const HOST = '127.0.0.1';
+const READY_WITHIN_MS = 10_000;
+
+export interface PgBouncerOptions {
+  upstream: Pick<PostgresServer, 'host' | 'port' | 'user' | 'password' | 'database'>;
+  poolMode: 'session' | 'transaction' | 'statement';
+  /** Settings of the section [pgbouncer]. */
+  settings?: Record<string, string | number>;
+}
+
+export interface PgBouncer extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** Role, password and database are those of the server behind it. */
+  readonly url: string;
+  log(): string;
+  /** Asks PgBouncer's own console: `show pools`. */
+  admin<Row extends object = Record<string, unknown>>(command: string): Promise<Row[]>;
+  /** Stops it and removes all it has written. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Whether PgBouncer is installed: `describe.skipIf(!hasPgBouncer())`. Says so when it is not, and fails in CI, where nothing
+ * may be skipped.
+ */
+export function hasPgBouncer(): boolean {
+  if (findPgBouncer()) return true;
+  if (process.env.CI) throw new Error('PgBouncer is not installed: apt-get install pgbouncer');
+  console.warn('Skipping the tests with PgBouncer, which is not installed: apt-get install pgbouncer');
+  return false;
+}
+
+/** Starts a PgBouncer of its own before a server. It goes when this process goes. */
+export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncerOptions): Promise<PgBouncer> {
+  const binary = findPgBouncer();
+  if (!binary) throw new Error('PgBouncer is not installed: apt-get install pgbouncer');
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'tenure-pgbouncer-'));
+  const dismissJanitor = hireJanitor(folder, 'pgbouncer.pid', 'KILL');
+  const { host, user, password, database } = upstream;
+
+  const users = join(folder, 'users.txt');
+  const config = join(folder, 'pgbouncer.ini');
+  await writeFile(users, `"${user}" "${password}"\n`);
+  await writeFile(
+    config,
+    iniFile({
+      databases: { [database]: `host=${host} port=${upstream.port} dbname=${database}` },
+      pgbouncer: {
+        listen_addr: HOST,
+        listen_port: port,
+        unix_socket_dir: '',
+        auth_type: 'plain',
+        auth_file: users,
+        admin_users: user,
+        pool_mode: poolMode,
+        ...settings,
+      },
+    }),
+  );
+  // As root it becomes another user, who reads these.
+  const asRoot = process.getuid?.() === 0;
+  if (asRoot) await chmod(folder, 0o755);
+
+  let log = '';
+  const pgBouncer = spawn(binary, [...(asRoot ? ['-u', 'postgres'] : []), config], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  pgBouncer.stderr.on('data', (chunk: Buffer) => {
+    log += chunk.toString();
+  });
+  // The janitor stops it by this file; PgBouncer's own would need a folder that its user may write to.
+  await writeFile(join(folder, 'pgbouncer.pid'), String(pgBouncer.pid));
+
+  const stop = async () => {
+    if (isRunning(pgBouncer)) {
+      const gone = once(pgBouncer, 'exit');
+      // SIGTERM would stop it at once in older versions, and wait for the clients in newer ones.
+      pgBouncer.kill('SIGKILL');
+      await gone;
+    }
+    await rm(folder, { recursive: true, force: true });
+    await dismissJanitor();
+  };
+
+  try {
+    await untilListening(pgBouncer, port);
+  } catch (error) {
+    await stop();
+    throw new Error(`PgBouncer did not start. Its log:\n${log}`, { cause: error });
+  }
+
+  const urlOf = (name: string) => `postgres://${user}:${password}@${HOST}:${port}/${name}`;
+  return {
+    host: HOST,
+    port,
+    url: urlOf(database),
+    log: () => log,
+    admin: async <Row extends object>(command: string) => {
+      const client = new pg.Client(urlOf('pgbouncer'));
+      await client.connect();
+      const { rows } = await client.query<Row>(command);
+      await client.end();
+      return rows;
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function findPgBouncer(): string | undefined {
+  // Debian puts it where the PATH of an ordinary user does not look.
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin'];
+  return folders.map((folder) => join(folder, 'pgbouncer')).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function iniFile(sections: Record<string, Record<string, string | number>>): string {
+  return Object.entries(sections)
+    .flatMap(([name, values]) => [
+      `[${name}]`,
+      ...Object.entries(values).map(([key, value]) => `${key} = ${value}`),
+      '',
+    ])
+    .join('\n');
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
+async function untilListening(child: ChildProcess, port: number): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  while (!(await accepts(port))) {
+    if (!isRunning(child)) throw new Error('it exited');
+    if (Date.now() > deadline) throw new Error(`it does not listen after ${READY_WITHIN_MS} ms`);
+    await sleep(20);
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, HOST);
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}

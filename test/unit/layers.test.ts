@@ -1,0 +1,117 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+/**
+ * Who may import whom, types included. A layer is a folder of packages/core/src, or one of the files beside them.
+ * `node` is every module of Node's own but its clocks; `clock` is those, since time and chance come from pool/runtime.ts.
+ */
+const ENGINE = ['errors', 'policy', 'lifecycle', 'pool'];
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  errors: [],
+  policy: ['errors'],
+  lifecycle: ['errors', 'policy'],
+  pool: ['errors', 'policy', 'lifecycle', 'node'],
+  telemetry: [...ENGINE, 'node'],
+  fleet: [...ENGINE, 'node'],
+  postgres: [...ENGINE, 'node', 'clock', 'pg'],
+  createPool: ENGINE,
+  index: [...ENGINE, 'createPool'],
+  pg: [...ENGINE, 'postgres', 'pg'],
+};
+
+/** Adapters see of the core what its users see. */
+const ADAPTERS: Record<string, readonly string[]> = {
+  'knex-plugin': ['@tenure/core', '@tenure/core/pg', 'knex', 'pg', 'node', 'clock'],
+  'prisma-extension': ['@tenure/core', '@tenure/core/pg', '@prisma', 'pg', 'node', 'clock'],
+};
+
+const CLOCKS = ['node:timers', 'node:timers/promises', 'node:perf_hooks', 'node:crypto'];
+
+const packages = fileURLToPath(new URL('../../packages', import.meta.url));
+
+describe('the layers', () => {
+  it('import to the left only', () => {
+    const files = sourceFiles();
+    expect(files.length).toBeGreaterThan(10);
+    expect(files.flatMap((path) => violations(path, readFileSync(`${packages}/${path}`, 'utf8')))).toEqual([]);
+  });
+
+  it.each([
+    ['core/src/errors.ts', "import { parsePolicy } from './policy/parsePolicy.js';"],
+    ['core/src/policy/policy.ts', "import { upkeep } from '../lifecycle/upkeep.js';"],
+    ['core/src/lifecycle/upkeep.ts', "import type { Pool } from '../pool/pool.js';"],
+    ['core/src/lifecycle/upkeep.ts', "import {\n  setTimeout,\n} from 'node:timers/promises';"],
+    ['core/src/lifecycle/deep/er.ts', "export * from '../../pool/pool.js';"],
+    ['core/src/pool/pool.ts', "export type { PgClient } from '../postgres/pgTypes.js';"],
+    ['core/src/pool/pool.ts', "let client: import('../postgres/pgTypes.js').PgClient;"],
+    ['core/src/pool/pool.ts', "const { Client } = await import('pg');"],
+    ['core/src/pool/pool.ts', "import { performance } from 'node:perf_hooks';"],
+    ['core/src/pool/pool.ts', "import { createPool } from '../index.js';"],
+    ['core/src/index.ts', "export { Pool } from './postgres/pgPool.js';"],
+    ['core/src/index.ts', "export { Pool } from './pg.js';"],
+    ['core/src/postgres/pgPool.ts', "import '../fleet/share.js';"],
+    ['core/src/fleet/share.ts', "import { pgConnector } from '../postgres/pgConnector.js';"],
+    ['core/src/aNewLayer/file.ts', "import '../errors.js';"],
+    ['knex-plugin/src/tenure.ts', "import { Slot } from '../../core/src/pool/slot.js';"],
+    ['knex-plugin/src/tenure.ts', "import { Slot } from '@tenure/core/dist/pool/slot.js';"],
+    ['knex-plugin/src/tenure.ts', "const tarn = require('tarn');"],
+  ])('find the violation in %s: %s', (path, source) => {
+    expect(violations(path, source)).toHaveLength(1);
+  });
+
+  it.each([
+    ['core/src/policy/parsePolicy.ts', "import { TenurePolicyError } from '../errors.js';\nimport './durations.js';"],
+    ['core/src/pool/pool.ts', "import { EventEmitter } from 'node:events';\nimport '../lifecycle/upkeep.js';"],
+    ['core/src/postgres/pgPool.ts', "import pg from 'pg';\n/** `import knex from 'knex'` */"],
+    ['knex-plugin/src/tenure.ts', "import { Pool } from '@tenure/core/pg';\n// import 'tarn';\nimport './facade.js';"],
+  ])('allow what is right in %s: %s', (path, source) => {
+    expect(violations(path, source)).toEqual([]);
+  });
+});
+
+function sourceFiles(): string[] {
+  return readdirSync(packages).flatMap((name) =>
+    readdirSync(`${packages}/${name}/src`, { recursive: true, encoding: 'utf8' })
+      .map((file) => posix.join(name, 'src', file.replaceAll('\\', '/')))
+      .filter((path) => path.endsWith('.ts')),
+  );
+}
+
+/** The imports of a source file, given its path below packages/, that the layers forbid. */
+function violations(path: string, source: string): string[] {
+  const [packageName] = path.split('/') as [string];
+  const inCore = packageName === 'core';
+  const own = inCore ? layerOf(path) : packageName;
+  const allowed = (inCore ? MAY_IMPORT : ADAPTERS)[own];
+  if (!allowed) return [`${path}: "${own}" has no place among the layers yet`];
+  return importsOf(source)
+    .map((specifier) => ({ specifier, target: targetOf(path, specifier) }))
+    .filter(({ target }) => target !== own && !allowed.includes(target))
+    .map(({ specifier }) => `${path} must not import ${specifier}`);
+}
+
+function importsOf(source: string): string[] {
+  const code = source.replaceAll(/\/\*.*?\*\//gs, '').replaceAll(/^\s*\/\/.*$/gm, '');
+  const specifiers = code.matchAll(/\b(?:from|import|require)\s*\(?\s*(['"`])(?<specifier>.+?)\1/g);
+  return Array.from(specifiers, (match) => match.groups!.specifier!);
+}
+
+/** What an import reaches: a layer of the core, the importing package itself, or a module from elsewhere. */
+function targetOf(path: string, specifier: string): string {
+  if (specifier.startsWith('.')) {
+    const target = posix.join(posix.dirname(path), specifier);
+    const [packageName] = path.split('/') as [string];
+    if (!target.startsWith(`${packageName}/src/`)) return target;
+    return packageName === 'core' ? layerOf(target) : packageName;
+  }
+  if (specifier.startsWith('node:')) return CLOCKS.includes(specifier) ? 'clock' : 'node';
+  if (specifier.startsWith('@tenure/')) return specifier;
+  return specifier.split('/')[0]!;
+}
+
+/** core/src/policy/policy.ts → policy; core/src/errors.ts → errors */
+function layerOf(path: string): string {
+  return path.split('/')[2]!.replace(/\.[jt]s$/, '');
+}

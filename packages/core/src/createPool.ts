@@ -1,0 +1,15 @@
+import { parsePolicy } from './policy/parsePolicy.js';
+import { isPolicy, type Policy, type PolicyOverrides } from './policy/policy.js';
+import type { Connector } from './pool/connector.js';
+import { Pool } from './pool/pool.js';
+
+/**
+ * Makes a pool over any driver.
+ *
+ * @param connector how to connect, close, and whatever else the driver can do
+ * @param policy a policy from `parsePolicy`, or single settings; what is not given is read from the environment, or has its default
+ * @throws TenurePolicyError with every problem, when a setting cannot be followed
+ */
+export function createPool<C extends object>(connector: Connector<C>, policy: Policy | PolicyOverrides = {}): Pool<C> {
+  return new Pool(connector, isPolicy(policy) ? policy : parsePolicy(process.env, policy));
+}

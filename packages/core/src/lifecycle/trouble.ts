@@ -1,0 +1,76 @@
+import type { Policy } from '../policy/policy.js';
+
+/** Connects fail. An immutable value: each failure makes the next one, a success ends it. */
+export interface Trouble {
+  /** What the last failure says about the next attempt. */
+  readonly kind: 'transient' | 'permanent' | 'full';
+  /** The last connect error. */
+  readonly error: unknown;
+  /** When the first failure of this row happened. */
+  readonly since: number;
+  /** When the last one happened. */
+  readonly lastAt: number;
+  /** How many there were in a row. */
+  readonly failures: number;
+  /** In [0, 1): shortens the back-off, so that a fleet does not knock in step. */
+  readonly jitter: number;
+}
+
+/** Longest time between attempts while someone waits: at most three connects a second, and a server that is back is found within half a second. */
+export const RETRY_MS = 400;
+const LONGEST_BACKOFF_MS = 5_000;
+const BACKOFF_JITTER = 0.25;
+
+/** The trouble after one more failure. */
+export function afterFailure(
+  before: Trouble | undefined,
+  failure: { kind: Trouble['kind']; error: unknown },
+  now: number,
+  random: number,
+): Trouble {
+  return {
+    ...failure,
+    since: before?.since ?? now,
+    lastAt: now,
+    failures: (before?.failures ?? 0) + 1,
+    jitter: random,
+  };
+}
+
+/**
+ * When the next attempt may start.
+ *
+ * A caller who waits for an unreachable server does not wait longer than need be for it to come back. A server that is full, or one that
+ * refuses us, is not asked more often because someone waits.
+ *
+ * @param urgent someone waits, and no connection could serve them
+ */
+export function retryAt(trouble: Trouble, urgent: boolean): number {
+  const soon = urgent && trouble.kind !== 'permanent';
+  return trouble.lastAt + (soon ? RETRY_MS : backoffMs(trouble));
+}
+
+function backoffMs({ failures, jitter }: Trouble): number {
+  const doubled = Math.min(RETRY_MS * 2 ** (failures - 1), LONGEST_BACKOFF_MS);
+  return Math.max(RETRY_MS, doubled * (1 - BACKOFF_JITTER * jitter));
+}
+
+/** How an acquire is answered at once instead of waiting: with the server's refusal, or as unreachable. */
+export type Refusal = 'refused' | 'unreachable';
+
+/**
+ * Whether callers wait in vain. Never while a connection is open that could serve them.
+ *
+ * @param alive connections that are open
+ */
+export function refusal(trouble: Trouble, alive: number, policy: Policy, now: number): Refusal | undefined {
+  if (alive > 0) return undefined;
+  if (trouble.kind === 'permanent') return now < retryAt(trouble, true) ? 'refused' : undefined;
+  if (trouble.kind === 'transient' && isUnreachable(trouble, policy, now)) return 'unreachable';
+  return undefined;
+}
+
+/** Nothing but failure for as long as one connect may take. */
+export function isUnreachable(trouble: Trouble, policy: Policy, now: number): boolean {
+  return trouble.kind === 'transient' && now - trouble.since >= policy.connectTimeoutMs;
+}

@@ -1,0 +1,119 @@
+import { Alarm } from './alarm.js';
+import type { Context } from './context.js';
+import { acquireTimedOut, isStuckInTransactions, type Situation, stuckInTransactions } from './diagnosis.js';
+import { afterTwoTurns } from './runtime.js';
+import { type Waiter, WaiterQueue } from './waiters.js';
+
+/** How long the oldest caller waits before the pool looks whether its holders block each other. */
+const SUSPECT_MS = 1_000;
+
+export interface AcquireOptions {
+  /** Gives up when aborted; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Longest wait in milliseconds; default: the policy's `acquireTimeoutMs`; `Infinity` waits for ever. */
+  readonly timeoutMs?: number;
+}
+
+/** The callers in line, and how long they will wait. One timer serves them all, and keeps the process alive while someone waits. */
+export class Callers<C extends object> {
+  readonly #context: Context<C>;
+  readonly #situation: (now: number) => Situation;
+  readonly #queue = new WaiterQueue<C>();
+  readonly #patience: Alarm;
+  #suspicionTold = false;
+
+  constructor(context: Context<C>, situation: (now: number) => Situation) {
+    this.#context = context;
+    this.#situation = situation;
+    // On a blocked event loop connections have often come back unread when the timer fires: two turns let them serve first.
+    const { runtime } = context;
+    this.#patience = new Alarm(runtime, () => afterTwoTurns(runtime, () => this.#timeIsUp()));
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Joins the line. */
+  join(now: number, stack: string | undefined, options: AcquireOptions | undefined): Promise<C> {
+    return new Promise<C>((resolve, reject) => {
+      const deadline = now + (options?.timeoutMs ?? this.#context.policy.acquireTimeoutMs);
+      const waiter: Waiter<C> = {
+        since: now,
+        deadline,
+        resolve,
+        reject,
+        stack,
+        unsubscribe: undefined,
+        next: undefined,
+        previous: undefined,
+        queued: false,
+      };
+      if (options?.signal) this.#giveUpOn(options.signal, waiter);
+      this.#queue.add(waiter);
+      this.#patience.hold(true);
+      this.#patience.setFor(Math.min(deadline, now + SUSPECT_MS), now);
+    });
+  }
+
+  /** Takes the oldest caller out of the line, to be served. Only to be called while someone waits. */
+  takeOldest(now: number): Waiter<C> {
+    const waiter = this.#queue.take() as Waiter<C>;
+    this.#context.counters.waits.add(now - waiter.since);
+    this.#settleDown();
+    return waiter;
+  }
+
+  /** Sends everyone away. */
+  rejectAll(now: number, errorFor: (waitedMs: number) => Error): void {
+    for (let waiter = this.#queue.take(); waiter; waiter = this.#queue.take()) {
+      waiter.reject(errorFor(now - waiter.since));
+    }
+    this.#patience.cancel();
+    this.#settleDown();
+  }
+
+  #giveUpOn(signal: AbortSignal, waiter: Waiter<C>): void {
+    const giveUp = () => {
+      this.#queue.remove(waiter);
+      waiter.reject(signal.reason);
+      this.#settleDown();
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    waiter.unsubscribe = () => signal.removeEventListener('abort', giveUp);
+  }
+
+  #timeIsUp(): void {
+    const now = this.#context.runtime.now();
+    const expired = this.#queue.takeExpired(now);
+    if (expired.length > 0) this.#disappoint(expired, now);
+    this.#suspectJam(now);
+    this.#settleDown();
+    const nextLook = this.#suspicionTold ? Number.POSITIVE_INFINITY : now + SUSPECT_MS;
+    if (this.waiting > 0) this.#patience.setFor(Math.min(this.#queue.nextDeadline(), nextLook), now);
+  }
+
+  #disappoint(expired: readonly Waiter<C>[], now: number): void {
+    const situation = this.#situation(now);
+    this.#context.counters.timeouts += expired.length;
+    for (const { since, reject } of expired) reject(acquireTimedOut(now - since, situation));
+  }
+
+  /** Warns early when the holders wait for each other, instead of leaving it to the timeout's error. */
+  #suspectJam(now: number): void {
+    const { oldest } = this.#queue;
+    if (this.#suspicionTold || oldest === undefined || now - oldest.since < SUSPECT_MS) return;
+    const { figures, holders } = this.#situation(now);
+    if (!isStuckInTransactions(holders, figures)) return;
+    this.#suspicionTold = true;
+    const message = stuckInTransactions(holders, figures);
+    this.#context.announcer.warn({ code: 'TENURE_IDLE_IN_TRANSACTION', message, holders });
+  }
+
+  /** Once nobody waits, the process may exit and the next jam is news again. */
+  #settleDown(): void {
+    if (this.waiting > 0) return;
+    this.#patience.hold(false);
+    this.#suspicionTold = false;
+  }
+}

@@ -1,0 +1,62 @@
+import type { SessionStatus } from '../errors.js';
+
+/**
+ * What a failed connect says about the next one.
+ *
+ * - `transient`: the server is away or busy; try again.
+ * - `permanent`: the server refuses this client (password, database, role, TLS); trying again will not help.
+ * - `full`: the server has no slot left (53300); what is open still works.
+ */
+export type ConnectFailure = 'transient' | 'permanent' | 'full';
+
+/**
+ * How thoroughly a session is made ready for its next borrower.
+ *
+ * - `settle`: wait until the server is ready for a query, and change nothing.
+ * - `rollback`: settle, then roll an open transaction back.
+ * - `session`: roll back, clear the session's state, and run the app's set-up again.
+ */
+export type ResetMode = 'settle' | 'rollback' | 'session';
+
+/** What a reset found. */
+export interface ResetResult {
+  /** An open or failed transaction was rolled back. */
+  readonly rolledBack: boolean;
+}
+
+/**
+ * The one thing the engine knows of a driver. `connect` and `close` are required; what a driver cannot do it leaves out.
+ *
+ * Every promise here is limited in time by the engine, which aborts the connection when the time is up.
+ */
+export interface Connector<C extends object> {
+  /**
+   * Opens one connection, set up and ready for a query.
+   *
+   * @param signal aborted when the attempt's time is up; a connection that arrives later is closed by the engine
+   * @param onLost to be called once when this connection ends or breaks without being asked to, however long from now
+   */
+  connect(signal: AbortSignal, onLost: (cause?: Error) => void): Promise<C>;
+  /** Says goodbye and closes; resolves when the connection is gone. */
+  close(connection: C): Promise<void>;
+  /** Drops the connection without a goodbye. Must not throw or wait. */
+  abort?(connection: C): void;
+  /** A round trip to the server; rejects when the connection cannot be used. */
+  ping?(connection: C, signal: AbortSignal): Promise<void>;
+  /** Whether the connection looks open, from what this process already knows. Costs no I/O. */
+  isOpen?(connection: C): boolean;
+  /** The app's own check, run before every reuse, also of a connection heard from lately. `false` retires it. */
+  validate?(connection: C): boolean | Promise<boolean>;
+  /** What the session is doing, from what this process already knows. Costs no I/O. */
+  transactionStatus?(connection: C): SessionStatus;
+  /** Makes a returned session ready for its next borrower; rejects when it cannot be used again. */
+  reset?(connection: C, mode: ResetMode, signal: AbortSignal): Promise<ResetResult>;
+  /** The backend's process ID. */
+  processId?(connection: C): number | undefined;
+  /** Lets the open connection keep this process alive (the default of a socket). */
+  ref?(connection: C): void;
+  /** Lets this process exit although the connection is open. */
+  unref?(connection: C): void;
+  /** Tells what a failed connect says about the next. Without it every failure is `transient`. */
+  classifyConnectError?(error: unknown): ConnectFailure;
+}

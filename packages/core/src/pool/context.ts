@@ -1,0 +1,15 @@
+import type { Policy } from '../policy/policy.js';
+import type { Connector } from './connector.js';
+import type { Counters } from './counters.js';
+import type { Announcer } from './events.js';
+import type { Runtime } from './runtime.js';
+
+/** What all parts of one pool share. */
+export interface Context<C extends object> {
+  readonly connector: Connector<C>;
+  readonly runtime: Runtime;
+  readonly counters: Counters;
+  readonly announcer: Announcer<C>;
+  /** Replaced as a whole by `resize`; a policy itself never changes. */
+  policy: Policy;
+}

@@ -1,0 +1,100 @@
+import { expiryOf } from '../lifecycle/retirement.js';
+import { type Demand, missing, opensAllowedFrom, opensWanted } from '../lifecycle/sizing.js';
+import { afterFailure, type Refusal, refusal, type Trouble } from '../lifecycle/trouble.js';
+import type { Context } from './context.js';
+import { connectOne } from './operations.js';
+import type { Roster } from './roster.js';
+import type { Slot } from './slot.js';
+
+/** What the opener tells the pool. */
+export interface OpenerListener<C> {
+  opened(slot: Slot<C>, now: number): void;
+  openFailed(now: number): void;
+  /** A connection has ended without being asked to. */
+  lost(slot: Slot<C>, cause: Error | undefined): void;
+}
+
+/** Opens connections, as many at a time and as often as the rules allow, and remembers why it cannot. */
+export class Opener<C extends object> {
+  readonly #context: Context<C>;
+  readonly #roster: Roster<C>;
+  readonly #listener: OpenerListener<C>;
+  readonly #cancelled = new AbortController();
+  #trouble: Trouble | undefined;
+  /** A connect has succeeded, and none has failed since. */
+  #proven = false;
+
+  constructor(context: Context<C>, roster: Roster<C>, listener: OpenerListener<C>) {
+    this.#context = context;
+    this.#roster = roster;
+    this.#listener = listener;
+  }
+
+  /** Why the last connect failed, if it did. */
+  get trouble(): Trouble | undefined {
+    return this.#trouble;
+  }
+
+  /** Whether callers wait in vain, and why. */
+  refusal(now: number): Refusal | undefined {
+    return this.#trouble && refusal(this.#trouble, this.#roster.alive, this.#context.policy, now);
+  }
+
+  /**
+   * Opens what is needed.
+   *
+   * @returns when to ask again, because a back-off holds it up; `Infinity` when there is no need to
+   */
+  grow(waiting: number, now: number): number {
+    const { policy } = this.#context;
+    const demand = this.#demand(waiting);
+    for (let wanted = opensWanted(demand, policy, now); wanted > 0; wanted--) this.#open(now);
+    const heldUp = this.#trouble !== undefined && missing(demand, policy, now) > 0;
+    return heldUp ? opensAllowedFrom(demand) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Gives up every attempt that is under way. */
+  cancel(reason: Error): void {
+    this.#cancelled.abort(reason);
+  }
+
+  #demand(waiting: number): Demand {
+    const { expected, opening, alive, closing } = this.#roster;
+    return { waiting, expected, opening, alive, closing, proven: this.#proven, trouble: this.#trouble };
+  }
+
+  #open(now: number): void {
+    const slot = this.#roster.reserve(now);
+    this.#context.announcer.tell('opening');
+    const onLost = (cause?: Error) => this.#listener.lost(slot, cause);
+    connectOne(this.#context, this.#cancelled.signal, onLost).then(
+      (connection) => this.#opened(slot, connection),
+      (error) => this.#failed(slot, error),
+    );
+  }
+
+  #opened(slot: Slot<C>, connection: C): void {
+    const { runtime, policy, counters, announcer } = this.#context;
+    const now = runtime.now();
+    this.#trouble = undefined;
+    this.#proven = true;
+    this.#roster.fill(slot, connection, now, expiryOf(now, policy, runtime.random()));
+    counters.opened++;
+    announcer.tell('opened', connection, now - slot.requestedAt);
+    this.#listener.opened(slot, now);
+  }
+
+  #failed(slot: Slot<C>, error: unknown): void {
+    const { runtime, connector, counters, announcer } = this.#context;
+    const now = runtime.now();
+    this.#roster.forget(slot);
+    if (!this.#cancelled.signal.aborted) {
+      const kind = connector.classifyConnectError?.(error) ?? 'transient';
+      this.#trouble = afterFailure(this.#trouble, { kind, error }, now, runtime.random());
+      this.#proven = false;
+      counters.openFailures++;
+      announcer.tell('open-failed', error);
+    }
+    this.#listener.openFailed(now);
+  }
+}

@@ -1,0 +1,79 @@
+import type { Freshness } from '../lifecycle/freshness.js';
+import type { Connector } from './connector.js';
+import type { Context } from './context.js';
+import { afterTwoTurns } from './runtime.js';
+import { withinLimit } from './timeLimit.js';
+
+/** A check found that a connection cannot serve. */
+class CheckFailedError extends Error {
+  override name = 'CheckFailedError';
+}
+
+/** Opens a connection within `connectTimeoutMs`. One that arrives after that is closed: nobody knows of it. */
+export function connectOne<C extends object>(
+  { connector, runtime, policy }: Context<C>,
+  cancelled: AbortSignal,
+  onLost: (cause?: Error) => void,
+): Promise<C> {
+  const limit = { what: 'Connecting', ms: policy.connectTimeoutMs, cancelled };
+  return withinLimit(runtime, limit, async (signal) => {
+    const connection = await connector.connect(signal, onLost);
+    if (signal.aborted) dropOne(connector, connection);
+    return connection;
+  });
+}
+
+/** Checks a connection as thoroughly as its silence asks for; rejects when it cannot serve. */
+export async function checkOne<C extends object>(
+  { connector, runtime, policy }: Context<C>,
+  connection: C,
+  need: Freshness,
+): Promise<void> {
+  await new Promise<void>((resolve) => afterTwoTurns(runtime, resolve));
+  if (connector.isOpen?.(connection) === false) throw new CheckFailedError('the connection had been closed');
+  const { ping, validate } = connector;
+  if (need !== 'ask' && validate === undefined) return;
+  await withinLimit(runtime, { what: 'A check', ms: policy.healthTimeoutMs }, async (signal) => {
+    if (need === 'ask') await ping?.call(connector, connection, signal);
+    if ((await validate?.call(connector, connection)) === false) throw new CheckFailedError('validate answered false');
+  });
+}
+
+/** Makes a returned connection ready for its next borrower; tells whether a transaction was rolled back. */
+export async function tidyOne<C extends object>(
+  { connector, runtime, policy }: Context<C>,
+  connection: C,
+  clean: boolean,
+): Promise<boolean> {
+  if (connector.reset === undefined) throw new CheckFailedError('the driver cannot tell whether it is still usable');
+  let rolledBack = false;
+  const reset = async (mode: 'settle' | 'rollback' | 'session', ms: number) => {
+    const run = (signal: AbortSignal) => connector.reset!(connection, mode, signal);
+    const result = await withinLimit(runtime, { what: 'Tidying up a returned connection', ms }, run);
+    rolledBack ||= result.rolledBack;
+  };
+  if (!clean) await reset(policy.reset === 'none' ? 'settle' : 'rollback', policy.healthTimeoutMs);
+  // The app's own set-up runs again, which took part of a connect the first time.
+  if (policy.reset === 'session') await reset('session', policy.connectTimeoutMs);
+  return rolledBack;
+}
+
+/** Says goodbye; a server that does not answer in time is hung up on. */
+export async function closeOne<C extends object>(
+  { connector, runtime, policy }: Context<C>,
+  connection: C,
+): Promise<void> {
+  const limit = { what: 'Closing a connection', ms: policy.healthTimeoutMs };
+  try {
+    await withinLimit(runtime, limit, () => connector.close(connection));
+  } catch {
+    // What cannot be closed is dropped: the server notices by itself.
+    connector.abort?.(connection);
+  }
+}
+
+/** Ends a connection that no goodbye would reach. Returns at once. */
+export function dropOne<C extends object>(connector: Connector<C>, connection: C): void {
+  if (connector.abort) connector.abort(connection);
+  else connector.close(connection).catch(() => {});
+}

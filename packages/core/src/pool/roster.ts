@@ -1,0 +1,124 @@
+import type { Holder, PoolFigures } from '../errors.js';
+import type { PoolFacts } from '../lifecycle/facts.js';
+import { Census } from './census.js';
+import type { Context } from './context.js';
+import { IdleStack } from './idleStack.js';
+import { Slot } from './slot.js';
+
+/** Who is in the pool. Knows every connection and its state, and decides nothing. */
+export class Roster<C extends object> {
+  readonly #context: Context<C>;
+  readonly #census = new Census();
+  readonly #slots = new Set<Slot<C>>();
+  readonly #byConnection = new Map<C, Slot<C>>();
+  readonly idle = new IdleStack<C>();
+  /** Connections of an older generation are replaced. */
+  generation = 0;
+
+  constructor(context: Context<C>) {
+    this.#context = context;
+  }
+
+  /** Every place that is taken, from the first attempt to connect until the connection is gone. */
+  get slots(): Iterable<Slot<C>> {
+    return this.#slots;
+  }
+
+  get isEmpty(): boolean {
+    return this.#slots.size === 0;
+  }
+
+  get opening(): number {
+    return this.#census.opening;
+  }
+
+  get closing(): number {
+    return this.#census.closing;
+  }
+
+  /** Connections that are open and not being closed. */
+  get alive(): number {
+    const { idle, checking, used, returning } = this.#census;
+    return idle + checking + used + returning;
+  }
+
+  get size(): number {
+    return this.alive + this.#census.opening;
+  }
+
+  /** No more may be opened. What is being closed counts: the server has it until it is gone. */
+  get isFull(): boolean {
+    return this.size + this.#census.closing >= this.#context.policy.maxConnections;
+  }
+
+  /** More are open than the pool may have, because it was made smaller. */
+  get isOverfull(): boolean {
+    return this.size > this.#context.policy.maxConnections;
+  }
+
+  /** Connections that a caller holds, or has just given back. */
+  get engaged(): number {
+    return this.#census.used + this.#census.returning;
+  }
+
+  /** Checks and returns under way that are not late: each is about to serve a caller. */
+  get expected(): number {
+    if (this.#census.checking + this.#census.returning === 0) return 0;
+    let expected = 0;
+    for (const { kind, late } of this.#slots) {
+      if ((kind === 'checking' || kind === 'returning') && !late) expected++;
+    }
+    return expected;
+  }
+
+  get facts(): PoolFacts {
+    return { size: this.size, idle: this.#census.idle, generation: this.generation };
+  }
+
+  /** Makes a place for a connection that is about to be opened. */
+  reserve(now: number): Slot<C> {
+    const slot = new Slot<C>(this.#census, this.generation, now);
+    this.#slots.add(slot);
+    return slot;
+  }
+
+  /** Fills a place with its connection. */
+  fill(slot: Slot<C>, connection: C, now: number, expiresAt: number): void {
+    slot.opened(connection, now, expiresAt);
+    this.#byConnection.set(connection, slot);
+  }
+
+  find(connection: C): Slot<C> | undefined {
+    return this.#byConnection.get(connection);
+  }
+
+  /** Gives a place up: its connect failed, or its connection is gone. */
+  forget(slot: Slot<C>): void {
+    slot.move('gone');
+    this.#slots.delete(slot);
+    if (slot.connection !== undefined) this.#byConnection.delete(slot.connection);
+  }
+
+  figures(waiting: number): PoolFigures {
+    const { used, idle, opening, checking, returning, closing } = this.#census;
+    const busy = checking + returning + closing;
+    return { used, idle, opening, busy, waiting, max: this.#context.policy.maxConnections };
+  }
+
+  /** Who holds connections, oldest first. */
+  holders(now: number): Holder[] {
+    const used = [...this.#slots].filter((slot) => slot.kind === 'used');
+    return used.sort((a, b) => a.takenAt - b.takenAt).map((slot) => this.holder(slot, now));
+  }
+
+  holder({ connection, takenAt, stack }: Slot<C>, now: number): Holder {
+    const { connector } = this.#context;
+    const processId = connector.processId?.(connection);
+    return {
+      ...(processId !== undefined && { processId }),
+      heldMs: now - takenAt,
+      status: connector.transactionStatus?.(connection) ?? 'unknown',
+      ...(stack !== undefined && { stack }),
+    };
+  }
+}

@@ -1,0 +1,70 @@
+import {
+  type ConnectionEvent,
+  type ConnectionKind,
+  type ConnectionState,
+  OPENING,
+  transition,
+} from '../lifecycle/connectionState.js';
+import type { ConnectionFacts } from '../lifecycle/facts.js';
+import type { Census } from './census.js';
+
+/** A place in the pool, and the connection that fills it. Owns the connection's state; nothing is written on the connection itself. */
+export class Slot<C> implements ConnectionFacts {
+  /** The connection; set when it has been opened, which is before anyone but the opener sees this place. */
+  connection: C = undefined as unknown as C;
+  bornAt = 0;
+  expiresAt = Number.POSITIVE_INFINITY;
+  heardAt = 0;
+  idleSince = 0;
+  takenAt = 0;
+  uses = 0;
+  checks = 0;
+  /** Where the borrower took it; captured only when `leakAfterMs` is set. */
+  stack: string | undefined = undefined;
+  leakReported = false;
+  /** A check or return that takes so long that nobody should count on it. */
+  late = false;
+  /** Why the connection ended while someone else was responsible for it. */
+  lost: { readonly cause: Error | undefined } | undefined = undefined;
+
+  #state: ConnectionState = OPENING;
+
+  constructor(
+    private readonly census: Census,
+    readonly generation: number,
+    readonly requestedAt: number,
+  ) {
+    census.add('opening', 1);
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  get kind(): ConnectionKind {
+    return this.#state.kind;
+  }
+
+  /** The only place where a state changes; the pool's counts change with it. */
+  move(event: ConnectionEvent): void {
+    const next = transition(this.#state, event);
+    this.census.add(this.#state.kind, -1);
+    this.census.add(next.kind, 1);
+    this.#state = next;
+  }
+
+  opened(connection: C, now: number, expiresAt: number): void {
+    this.move('opened');
+    this.connection = connection;
+    this.bornAt = this.heardAt = this.idleSince = now;
+    this.expiresAt = expiresAt;
+  }
+
+  taken(now: number, stack: string | undefined): void {
+    this.move('taken');
+    this.takenAt = now;
+    this.stack = stack;
+    this.leakReported = false;
+    this.uses++;
+  }
+}

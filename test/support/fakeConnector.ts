@@ -1,0 +1,119 @@
+import type { SessionStatus } from '../../packages/core/src/errors.js';
+import type { ConnectFailure, Connector, ResetMode, ResetResult } from '../../packages/core/src/pool/connector.js';
+import type { FakeRuntime } from './fakeRuntime.js';
+
+/** A connection to nothing, with everything a test may want to see or change. */
+export interface FakeConnection {
+  readonly id: number;
+  isOpen: boolean;
+  status: SessionStatus;
+  /** How it ended, once it has. */
+  ended: 'closed' | 'aborted' | undefined;
+  /** Resets it went through. */
+  readonly resets: ResetMode[];
+  holdsProcess: boolean;
+  /** Ends it from the server's side. */
+  lose(cause?: Error): void;
+}
+
+/** How an operation of the fake server goes: how long it takes, and what it ends with. `never` does not end by itself. */
+export type Outcome = { readonly afterMs?: number; readonly error?: Error } | 'never';
+
+/** A server that does what the test tells it, in fake time. */
+export class FakeConnector implements Connector<FakeConnection> {
+  /** How the next operations go; a function is asked each time. */
+  connecting: () => Outcome = () => ({});
+  pinging: (connection: FakeConnection) => Outcome = () => ({});
+  resetting: (connection: FakeConnection) => Outcome = () => ({});
+  closing: (connection: FakeConnection) => Outcome = () => ({});
+  failure: ConnectFailure = 'transient';
+
+  readonly opened: FakeConnection[] = [];
+  connects = 0;
+  pings = 0;
+
+  constructor(private readonly runtime: FakeRuntime) {}
+
+  /** Connections that the server still has open. */
+  get live(): FakeConnection[] {
+    return this.opened.filter(({ ended }) => ended === undefined);
+  }
+
+  async connect(signal: AbortSignal, onLost: (cause?: Error) => void): Promise<FakeConnection> {
+    this.connects++;
+    await this.#play(this.connecting(), signal);
+    const connection: FakeConnection = {
+      id: this.opened.length + 1,
+      isOpen: true,
+      status: 'idle',
+      ended: undefined,
+      resets: [],
+      holdsProcess: true,
+      lose: (cause) => {
+        connection.isOpen = false;
+        connection.ended ??= 'aborted';
+        onLost(cause);
+      },
+    };
+    this.opened.push(connection);
+    return connection;
+  }
+
+  async close(connection: FakeConnection): Promise<void> {
+    connection.isOpen = false;
+    await this.#play(this.closing(connection));
+    connection.ended ??= 'closed';
+  }
+
+  abort(connection: FakeConnection): void {
+    connection.isOpen = false;
+    connection.ended ??= 'aborted';
+  }
+
+  async ping(connection: FakeConnection, signal: AbortSignal): Promise<void> {
+    this.pings++;
+    await this.#play(this.pinging(connection), signal);
+  }
+
+  isOpen(connection: FakeConnection): boolean {
+    return connection.isOpen;
+  }
+
+  transactionStatus(connection: FakeConnection): SessionStatus {
+    return connection.status;
+  }
+
+  async reset(connection: FakeConnection, mode: ResetMode, signal: AbortSignal): Promise<ResetResult> {
+    connection.resets.push(mode);
+    await this.#play(this.resetting(connection), signal);
+    const rolledBack = mode !== 'settle' && connection.status !== 'idle' && connection.status !== 'active';
+    if (mode !== 'settle') connection.status = 'idle';
+    return { rolledBack };
+  }
+
+  processId(connection: FakeConnection): number {
+    return 1000 + connection.id;
+  }
+
+  ref(connection: FakeConnection): void {
+    connection.holdsProcess = true;
+  }
+
+  unref(connection: FakeConnection): void {
+    connection.holdsProcess = false;
+  }
+
+  classifyConnectError(): ConnectFailure {
+    return this.failure;
+  }
+
+  async #play(outcome: Outcome, signal?: AbortSignal): Promise<void> {
+    const aborted = new Promise<never>((_, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason));
+    });
+    aborted.catch(() => {});
+    if (outcome === 'never') return aborted;
+    if (outcome.afterMs) await Promise.race([this.runtime.sleep(outcome.afterMs), aborted]);
+    if (outcome.error) throw outcome.error;
+  }
+}

@@ -1,0 +1,99 @@
+import type { Runtime, Timer } from '../../packages/core/src/pool/runtime.js';
+
+interface PendingTimer {
+  readonly at: number;
+  readonly order: number;
+  readonly run: () => void;
+  holdsProcess: boolean;
+}
+
+/** A clock, timers and turns of the event loop that move only when a test says so. */
+export class FakeRuntime implements Runtime {
+  time = 0;
+  /** What `random()` answers; replace it to choose. */
+  chance: () => number = () => 0;
+  readonly #timers = new Set<PendingTimer>();
+  #turns: (() => void)[] = [];
+  #order = 0;
+
+  now(): number {
+    return this.time;
+  }
+
+  random(): number {
+    return this.chance();
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    const timer: PendingTimer = { at: this.time + delayMs, order: this.#order++, run, holdsProcess: false };
+    this.#timers.add(timer);
+    return {
+      cancel: () => void this.#timers.delete(timer),
+      ref: () => {
+        timer.holdsProcess = true;
+      },
+      unref: () => {
+        timer.holdsProcess = false;
+      },
+    };
+  }
+
+  nextTurn(run: () => void): void {
+    this.#turns.push(run);
+  }
+
+  /** Timers that are pending. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** Whether a pending timer would keep a real process alive. */
+  get holdsProcess(): boolean {
+    return [...this.#timers].some((timer) => timer.holdsProcess);
+  }
+
+  /** A promise that resolves after `delayMs` of fake time. */
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.after(delayMs, resolve));
+  }
+
+  /** Lets every promise and every turn of the event loop run that needs no time. */
+  async settle(): Promise<void> {
+    do {
+      await new Promise(setImmediate);
+      const turns = this.#turns;
+      this.#turns = [];
+      for (const run of turns) run();
+    } while (this.#turns.length > 0);
+    await new Promise(setImmediate);
+    if (this.#turns.length > 0) await this.settle();
+  }
+
+  /** Moves the clock on, and runs what falls due on the way, in order. */
+  async advance(byMs: number): Promise<void> {
+    const end = this.time + byMs;
+    await this.settle();
+    for (let next = this.#nextUntil(end); next; next = this.#nextUntil(end)) {
+      this.#timers.delete(next);
+      this.time = Math.max(this.time, next.at);
+      next.run();
+      await this.settle();
+    }
+    this.time = end;
+  }
+
+  /** Moves the clock on while the event loop is blocked: timers that fell due run late, all at once. */
+  async block(byMs: number): Promise<void> {
+    this.time += byMs;
+    await this.advance(0);
+  }
+
+  #nextUntil(end: number): PendingTimer | undefined {
+    let next: PendingTimer | undefined;
+    for (const timer of this.#timers) {
+      if (timer.at > end) continue;
+      if (!next || timer.at < next.at || (timer.at === next.at && timer.order < next.order)) next = timer;
+    }
+    return next;
+  }
+}

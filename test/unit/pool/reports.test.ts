@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { fakePool, follow, take, warm } from '../../support/fakePool.js';
+
+describe('leakAfterMs', () => {
+  it('reports a connection held that long, once, with the place that took it', async () => {
+    const fake = fakePool({ leakAfterMs: 1_000 });
+    await take(fake);
+    await fake.runtime.advance(10_000);
+    expect(fake.warnings).toHaveLength(1);
+    expect(fake.warnings[0]).toMatchObject({ code: 'TENURE_LEAK', holders: [{ processId: 1001, heldMs: 1_000 }] });
+    expect(fake.warnings[0]!.holders![0]!.stack).toContain('fakePool.ts');
+  });
+
+  it('names the place that took each connection in the error of a caller whose time is up', async () => {
+    const fake = fakePool({ maxConnections: 1, leakAfterMs: 60_000, acquireTimeoutMs: 500 });
+    await take(fake);
+    const waiting = follow(fake.pool.acquire());
+    await fake.runtime.advance(500);
+    expect((waiting.error as Error).message).toMatch(/taken at\n.*fakePool\.ts/);
+  });
+
+  it('captures no stack when it is not set', async () => {
+    const fake = fakePool({ maxConnections: 1, acquireTimeoutMs: 500 });
+    await take(fake);
+    const waiting = follow(fake.pool.acquire());
+    await fake.runtime.advance(500);
+    expect((waiting.error as { holders?: object[] }).holders).toEqual([
+      { processId: 1001, heldMs: 500, status: 'idle' },
+    ]);
+  });
+});
+
+describe('holders that wait for each other', () => {
+  it('are warned of after a second, once, instead of at the end of the wait', async () => {
+    const fake = fakePool({ maxConnections: 1 });
+    const held = await take(fake);
+    held.status = 'transaction';
+    const waiting = follow(fake.pool.acquire());
+    await fake.runtime.advance(1_000);
+    expect(fake.warnings.map(({ code }) => code)).toEqual(['TENURE_IDLE_IN_TRANSACTION']);
+    await fake.runtime.advance(10_000);
+    expect(fake.warnings).toHaveLength(1);
+    expect(waiting.settled).toBe(false);
+  });
+
+  it('are warned of later when they come to it later', async () => {
+    const fake = fakePool({ maxConnections: 1 });
+    const held = await take(fake);
+    held.status = 'active';
+    fake.pool.acquire().catch(() => {});
+    await fake.runtime.advance(1_500);
+    held.status = 'transaction';
+    await fake.runtime.advance(1_000);
+    expect(fake.warnings).toHaveLength(1);
+  });
+});
+
+describe('a setting that is not acted on yet', () => {
+  it('is warned of by name', async () => {
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+    fakePool({ budget: 80 });
+    expect(await warned).toMatchObject({ name: 'TenureWarning', code: 'TENURE_NOT_ACTED_ON' });
+    expect((await warned).message).toContain('budget');
+  });
+});
+
+describe('stats', () => {
+  it('count waits, and those who did not have to wait as none', async () => {
+    const fake = fakePool({ maxConnections: 1 });
+    const held = await take(fake);
+    const waiting = follow(fake.pool.acquire());
+    await fake.runtime.advance(100);
+    fake.pool.release(held);
+    await fake.runtime.settle();
+    fake.pool.release(waiting.value!);
+    for (let i = 0; i < 8; i++) await fake.pool.use(() => {});
+    const { waitMs, acquired } = fake.pool.stats();
+    expect(acquired).toBe(10);
+    expect(waitMs.p50).toBe(0);
+    expect(waitMs.max).toBe(100);
+    expect(waitMs.p99).toBe(100);
+  });
+
+  it('tell where each setting came from', () => {
+    const fake = fakePool({ maxConnections: 3 });
+    expect(fake.pool.stats().policy.maxConnections).toMatchObject({ value: 3, source: { from: 'argument' } });
+    expect(fake.pool.stats().policy.keepaliveMs).toMatchObject({ source: { from: 'default' } });
+  });
+});
+
+describe('connections()', () => {
+  it('lists each one with its backend, state, age, idle time, uses and checks', async () => {
+    const fake = fakePool();
+    await warm(fake, 2);
+    await fake.runtime.advance(1_000);
+    await take(fake);
+    expect(fake.pool.connections()).toEqual([
+      {
+        processId: 1001,
+        state: 'idle',
+        ageMs: 1_000,
+        idleMs: 1_000,
+        heldMs: 0,
+        uses: 1,
+        checks: 0,
+        status: 'idle',
+      },
+      { processId: 1002, state: 'used', ageMs: 1_000, idleMs: 0, heldMs: 0, uses: 2, checks: 1, status: 'idle' },
+    ]);
+  });
+});
+
+describe('a listener', () => {
+  it('that throws does not disturb the pool, and surfaces as an uncaught exception', async () => {
+    const fake = fakePool();
+    const surfaced = new Promise<Error>((resolve) => {
+      const listeners = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException');
+      process.once('uncaughtException', (error) => {
+        for (const listener of listeners) process.on('uncaughtException', listener);
+        resolve(error);
+      });
+    });
+    fake.pool.on('opened', () => {
+      throw new Error('a mistake in a listener');
+    });
+    await expect(take(fake)).resolves.toBeDefined();
+    expect((await surfaced).message).toBe('a mistake in a listener');
+  });
+
+  it('may call the pool from within an event', async () => {
+    const fake = fakePool({ maxConnections: 1, maxUses: 1 });
+    const nested: unknown[] = [];
+    fake.pool.on('closing', () => nested.push(follow(fake.pool.acquire())));
+    fake.pool.release(await take(fake));
+    await fake.runtime.settle();
+    expect(nested).toHaveLength(1);
+    expect(nested[0]).toMatchObject({ value: { id: 2 } });
+  });
+});

@@ -61,6 +61,8 @@ export interface PolicyProblem {
   readonly allowed: string;
 }
 
+const LONGEST_SHOWN = 80;
+
 /** A policy that cannot be followed. Lists every problem at once. */
 export class TenurePolicyError extends TenureError {
   override name = 'TenurePolicyError';
@@ -76,8 +78,11 @@ function describeProblems(problems: readonly PolicyProblem[]): string {
   return `The connection policy has ${count}:\n${lines.join('\n')}`;
 }
 
+/** A value as far as a message can show it. Never what an object holds: that may be a secret. */
 function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+  if (typeof value === 'object' && value !== null) return '(object)';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 
 /** The base of the errors that a pool gives to a caller who wanted a connection. */

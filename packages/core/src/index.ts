@@ -1,8 +1,8 @@
 export { createPool } from './createPool.js';
 export * from './errors.js';
 export type { RetireReason } from './lifecycle/connectionState.js';
-export { parsePolicy } from './policy/parsePolicy.js';
-export type { Policy, PolicyOverrides } from './policy/policy.js';
+export { type HostSettings, parsePolicy } from './policy/parsePolicy.js';
+export type { Policy, PolicyKey, PolicyOverrides, PolicySource } from './policy/policy.js';
 export type { AcquireOptions } from './pool/callers.js';
 export type { ConnectFailure, Connector, ResetMode, ResetResult } from './pool/connector.js';
 export type { PoolEvents, PoolWarning } from './pool/events.js';

@@ -37,10 +37,10 @@ export class Callers<C extends object> {
   /** Joins the line. */
   join(now: number, stack: string | undefined, options: AcquireOptions | undefined): Promise<C> {
     return new Promise<C>((resolve, reject) => {
-      const deadline = now + (options?.timeoutMs ?? this.#context.policy.acquireTimeoutMs);
+      const timeoutMs = options?.timeoutMs ?? this.#context.policy.acquireTimeoutMs;
       const waiter: Waiter<C> = {
         since: now,
-        deadline,
+        timeoutMs,
         resolve,
         reject,
         stack,
@@ -52,7 +52,7 @@ export class Callers<C extends object> {
       if (options?.signal) this.#giveUpOn(options.signal, waiter);
       this.#queue.add(waiter);
       this.#patience.hold(true);
-      this.#patience.setFor(Math.min(deadline, now + SUSPECT_MS), now);
+      this.#patience.setFor(now + Math.min(timeoutMs, SUSPECT_MS), now);
     });
   }
 

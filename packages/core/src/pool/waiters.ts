@@ -1,8 +1,8 @@
 /** One caller in line for a connection. */
 export interface Waiter<C> {
   readonly since: number;
-  /** When the caller gives up; `Infinity` for never. */
-  readonly deadline: number;
+  /** How long the caller waits; `Infinity` for ever. Not the deadline itself: a second moment would be a second number on the heap. */
+  readonly timeoutMs: number;
   readonly resolve: (connection: C) => void;
   readonly reject: (error: unknown) => void;
   /** Where the caller asked; captured only when `leakAfterMs` is set. */
@@ -12,6 +12,10 @@ export interface Waiter<C> {
   next: Waiter<C> | undefined;
   previous: Waiter<C> | undefined;
   queued: boolean;
+}
+
+function deadlineOf({ since, timeoutMs }: Waiter<unknown>): number {
+  return since + timeoutMs;
 }
 
 /**
@@ -69,7 +73,7 @@ export class WaiterQueue<C> {
     const expired: Waiter<C>[] = [];
     for (let waiter = this.#first; waiter; ) {
       const { next } = waiter;
-      if (waiter.deadline <= now && this.remove(waiter)) expired.push(waiter);
+      if (deadlineOf(waiter) <= now && this.remove(waiter)) expired.push(waiter);
       waiter = next;
     }
     return expired;
@@ -78,7 +82,7 @@ export class WaiterQueue<C> {
   /** The soonest deadline in the line. */
   nextDeadline(): number {
     let soonest = Number.POSITIVE_INFINITY;
-    for (let waiter = this.#first; waiter; waiter = waiter.next) soonest = Math.min(soonest, waiter.deadline);
+    for (let waiter = this.#first; waiter; waiter = waiter.next) soonest = Math.min(soonest, deadlineOf(waiter));
     return soonest;
   }
 }

@@ -1,0 +1,133 @@
+/** What governs a pool. Durations are in milliseconds; `none` (no limit, or off) is the number `Infinity`. */
+export interface PolicyValues {
+  /**
+   * Retire a connection at this age: at checkout, at return and while idle, never in use; every connection serves at least once.
+   * `CONN_MAX_AGE`, default 30 min. `0`: close after each use, `none`: no limit, both as in Django.
+   */
+  maxAgeMs: number;
+  /**
+   * Shortens each connection's life by a random share up to this one, never lengthens it (as HikariCP and psycopg do).
+   * `CONN_MAX_AGE_JITTER`, default 0.25, at most 0.9: with 1 some lives would be next to nothing. `0`: off. No `none`.
+   */
+  maxAgeJitter: number;
+  /** Retire a connection after this many checkouts. `CONN_MAX_USES`, default none. `0`: refused. `none`: no limit. */
+  maxUses: number;
+  /** Close what has been idle this long, down to `minConnections`. `CONN_IDLE_TIMEOUT`, default 10 min. `0`: refused. `none`: no limit. */
+  idleTimeoutMs: number;
+  /** Connections open at most, this pool. `MAX_CONNS`, default 10. `0`: refused. No `none`: an unbounded pool is what Tenure is against. */
+  maxConnections: number;
+  /**
+   * Idle connections kept for reuse; a returned one above it is closed after a short linger.
+   * `REUSE_CONNS`, default = `maxConnections`. `0`: none is kept longer than the linger. No `none`.
+   */
+  reuseConnections: number;
+  /** Kept open, and warm from the start. `MIN_CONNS`, default 0. `0`: off. No `none`. */
+  minConnections: number;
+  /** Check a connection before reuse. `CONN_HEALTH_CHECKS`, default true. `0`: as `false`, which turns it off. No `none`. */
+  healthChecks: boolean;
+  /**
+   * A connection heard from this recently is not checked.
+   * `CONN_HEALTH_BYPASS`, default 500 ms; the environment wants a unit. `0`: off, every reuse is checked. No `none`.
+   */
+  healthBypassMs: number;
+  /**
+   * A check that takes longer has failed. `CONN_HEALTH_TIMEOUT`, default 1 s, at most 1 min since callers wait for it.
+   * `0`: refused. No `none`: `healthChecks` turns checks off.
+   */
+  healthTimeoutMs: number;
+  /** Idle connections are checked this often in the background. `CONN_KEEPALIVE`, default 2 min. `0`: refused. `none`: off. */
+  keepaliveMs: number;
+  /** Longest wait for a connection. `CONN_ACQUIRE_TIMEOUT`, default 30 s. `0`: refused. `none`: no limit. */
+  acquireTimeoutMs: number;
+  /** Longest wait for one connect. `CONN_CONNECT_TIMEOUT`, default 10 s. `0`: refused. `none`: no limit. */
+  connectTimeoutMs: number;
+  /**
+   * Refuse at once when this many already wait for a connection that is in use.
+   * `CONN_MAX_WAITING`, default none. `0`: refuse whenever all are in use. `none`: no limit.
+   */
+  maxWaiting: number;
+  /**
+   * On return: `rollback` an open transaction; `session` also clears session state and runs the app's set-up again; `none` leaves it as
+   * it is. `CONN_RESET`, default rollback. `0`: refused.
+   */
+  reset: 'rollback' | 'session' | 'none';
+  /**
+   * Report a connection held this long, with the stack that took it (stacks are captured only when this is set).
+   * `CONN_LEAK_THRESHOLD`, default none. `0`: refused. `none`: off.
+   */
+  leakAfterMs: number;
+  /** Prepared statements kept on each connection. `CONN_STATEMENTS`, default 100. `0`: off. No `none`. Not acted on yet. */
+  statements: number;
+  /**
+   * Server connections that all processes together may open; `auto`: from the server's own limit.
+   * `CONN_BUDGET`, default none. `0`: refused. `none`: no limit. Not acted on yet.
+   */
+  budget: number | 'auto';
+  /** A check also asks whether the server accepts writes. `CONN_WRITABLE`, default false. `0`: as `false`. No `none`. Not acted on yet. */
+  writable: boolean;
+  /** An idle pool does not keep the process alive. `CONN_EXIT_ON_IDLE`, default true. `0`: as `false`. No `none`. */
+  exitOnIdle: boolean;
+  /**
+   * Pools with the same target and settings in one process are one pool.
+   * `CONN_SHARE`, default true. `0`: as `false`. No `none`. Not acted on yet.
+   */
+  share: boolean;
+}
+
+export type PolicyKey = keyof PolicyValues;
+export type PolicyValue = PolicyValues[PolicyKey];
+
+type KeyWithNone =
+  | 'maxAgeMs'
+  | 'maxUses'
+  | 'idleTimeoutMs'
+  | 'keepaliveMs'
+  | 'acquireTimeoutMs'
+  | 'connectTimeoutMs'
+  | 'maxWaiting'
+  | 'leakAfterMs'
+  | 'budget';
+
+/** What code passes. `undefined` means not given; durations are numbers of milliseconds. */
+export type PolicyOverrides = {
+  readonly [K in PolicyKey]?: PolicyValues[K] | (K extends KeyWithNone ? 'none' : never) | undefined;
+} & {
+  /** With the name `orders`, `ORDERS_CONN_MAX_AGE` is read before `CONN_MAX_AGE`. */
+  readonly name?: string | undefined;
+};
+
+/** Where a value came from. */
+export interface PolicySource {
+  readonly from: 'argument' | 'environment' | 'host' | 'default';
+  /** As it was written: `policy.maxAgeMs`, `ORDERS_CONN_MAX_AGE`, `pool.max`. A default has none. */
+  readonly name?: string;
+}
+
+/** A value and where it came from. */
+export interface PolicySetting {
+  readonly value: PolicyValue;
+  readonly source: PolicySource;
+}
+
+/** A policy that has been checked. Deeply frozen. */
+export interface Policy extends Readonly<PolicyValues> {
+  readonly name?: string;
+  readonly sources: Readonly<Record<PolicyKey, PolicySource>>;
+}
+
+/** Registered, so that the ESM and the CommonJS copy of this module know each other's policies. */
+const CHECKED = Symbol.for('@tenure/core/policy');
+
+/** Whether this is a policy that has been checked, as against overrides that have not. */
+export function isPolicy(value: unknown): value is Policy {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, CHECKED);
+}
+
+/** Makes a policy of settings that have been checked, one for each key. */
+export function policyOf(settings: ReadonlyMap<PolicyKey, PolicySetting>, name: string | undefined): Policy {
+  const entries = [...settings];
+  const values = Object.fromEntries(entries.map(([key, { value }]) => [key, value]));
+  const sources = Object.fromEntries(entries.map(([key, { source }]) => [key, Object.freeze({ ...source })]));
+  const policy = { ...(name !== undefined && { name }), ...values, sources: Object.freeze(sources) };
+  return Object.freeze(Object.defineProperty(policy, CHECKED, { value: true })) as unknown as Policy;
+}

@@ -7,6 +7,9 @@ interface PendingTimer {
   holdsProcess: boolean;
 }
 
+/** More timers than that at one moment are a loop: each sets the next for a moment in the past. */
+const MOST_RINGS_AT_ONCE = 1_000;
+
 /** A clock, timers and turns of the event loop that move only when a test says so. */
 export class FakeRuntime implements Runtime {
   time = 0;
@@ -72,9 +75,12 @@ export class FakeRuntime implements Runtime {
   /** Moves the clock on, and runs what falls due on the way, in order. */
   async advance(byMs: number): Promise<void> {
     const end = this.time + byMs;
+    let ringsAtOnce = 0;
     await this.settle();
     for (let next = this.#nextUntil(end); next; next = this.#nextUntil(end)) {
       this.#timers.delete(next);
+      ringsAtOnce = next.at > this.time ? 0 : ringsAtOnce + 1;
+      if (ringsAtOnce > MOST_RINGS_AT_ONCE) throw new Error(`Timers ring over and over at ${this.time} ms.`);
       this.time = Math.max(this.time, next.at);
       next.run();
       await this.settle();

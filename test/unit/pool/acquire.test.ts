@@ -100,7 +100,7 @@ describe('a caller whose time is up', () => {
     expect(error).toBeInstanceOf(TenureTimeoutError);
     expect(error.code).toBe('TENURE_ACQUIRE_TIMEOUT');
     expect(error.waitedMs).toBe(1_000);
-    expect(error.figures).toEqual({ used: 1, idle: 0, opening: 0, busy: 0, waiting: 0, max: 1 });
+    expect(error.figures).toEqual({ used: 1, idle: 0, opening: 0, busy: 0, waiting: 1, max: 1 });
     expect(error.holders).toEqual([{ processId: 1001, heldMs: 1_000, status: 'active' }]);
     expect(error.message).toContain('1 used, 0 idle, 0 opening of at most 1');
     expect(error.message).toContain('backend 1001, held for 1000 ms, a query in flight');

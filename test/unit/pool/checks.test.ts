@@ -169,8 +169,7 @@ describe('a connection that ends by itself', () => {
     const fake = fakePool();
     const [connection] = await warm(fake, 1);
     connection!.lose(new Error('terminated by the administrator'));
-    expect(fake.closings).toEqual(['broken']);
-    expect(fake.pool.stats()).toMatchObject({ idle: 0 });
+    expect(fake.pool.stats()).toMatchObject({ idle: 0, closed: { broken: 1 } });
   });
 
   it('is retired at its return when it is used', async () => {
@@ -179,7 +178,7 @@ describe('a connection that ends by itself', () => {
     connection.lose(new Error('terminated by the administrator'));
     expect(fake.pool.stats()).toMatchObject({ used: 1 });
     fake.pool.release(connection);
-    expect(fake.closings).toEqual(['broken']);
+    expect(fake.pool.stats()).toMatchObject({ used: 0, idle: 0, closed: { broken: 1 } });
   });
 
   it('makes way for another when someone waits', async () => {
@@ -191,5 +190,18 @@ describe('a connection that ends by itself', () => {
     await fake.runtime.settle();
     expect(waiting.value).toBeDefined();
     expect(waiting.value).not.toBe(connection);
+  });
+});
+
+describe('a process that is stopped while it listens for a goodbye', () => {
+  it('asks the server after all', async () => {
+    const fake = fakePool({ healthBypassMs: 500 });
+    await warm(fake, 1);
+    await fake.runtime.advance(400);
+    const acquiring = follow(fake.pool.acquire());
+    fake.runtime.time += 10_000;
+    await fake.runtime.settle();
+    expect(acquiring.value).toBeDefined();
+    expect(fake.server.pings).toBe(1);
   });
 });

@@ -21,20 +21,18 @@ export const RETRY_MS = 400;
 const LONGEST_BACKOFF_MS = 5_000;
 const BACKOFF_JITTER = 0.25;
 
-/** The trouble after one more failure. */
+/**
+ * The trouble after one more failure. Failures that nobody followed up are forgotten: an attempt that begins long after the last begins a new
+ * row.
+ */
 export function afterFailure(
   before: Trouble | undefined,
-  failure: { kind: Trouble['kind']; error: unknown },
+  { kind, error, beganAt }: { kind: Trouble['kind']; error: unknown; beganAt: number },
   now: number,
   random: number,
 ): Trouble {
-  return {
-    ...failure,
-    since: before?.since ?? now,
-    lastAt: now,
-    failures: (before?.failures ?? 0) + 1,
-    jitter: random,
-  };
+  const row = before && beganAt - before.lastAt <= LONGEST_BACKOFF_MS ? before : undefined;
+  return { kind, error, since: row?.since ?? now, lastAt: now, failures: (row?.failures ?? 0) + 1, jitter: random };
 }
 
 /**
@@ -70,7 +68,8 @@ export function refusal(trouble: Trouble, alive: number, policy: Policy, now: nu
   return undefined;
 }
 
-/** Nothing but failure for as long as one connect may take. */
-export function isUnreachable(trouble: Trouble, policy: Policy, now: number): boolean {
-  return trouble.kind === 'transient' && now - trouble.since >= policy.connectTimeoutMs;
+/** Nothing but failure for as long as one connect may take, and until now: what was true an hour ago is asked again. */
+export function isUnreachable({ kind, since, lastAt }: Trouble, { connectTimeoutMs }: Policy, now: number): boolean {
+  const isNews = now - lastAt <= LONGEST_BACKOFF_MS + connectTimeoutMs;
+  return kind === 'transient' && isNews && lastAt - since >= connectTimeoutMs;
 }

@@ -1,8 +1,5 @@
 import type { Runtime, Timer } from './runtime.js';
 
-/** The longest delay a Node timer can hold. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
-
 /** One timer for many moments: it rings for the soonest, and whoever hears it says when it should ring next. */
 export class Alarm {
   #timer: Timer | undefined;
@@ -24,8 +21,7 @@ export class Alarm {
     if (moment >= this.#dueAt) return;
     this.#timer?.cancel();
     this.#dueAt = moment;
-    const delayMs = Math.min(Math.max(0, moment - now), LONGEST_DELAY_MS);
-    this.#timer = this.runtime.after(delayMs, () => this.#fire());
+    this.#timer = this.runtime.after(Math.max(0, moment - now), () => this.#fire());
     if (this.#holdsProcess) this.#timer.ref();
   }
 

@@ -66,6 +66,7 @@ export class Callers<C extends object> {
 
   /** Sends everyone away. */
   rejectAll(now: number, errorFor: (waitedMs: number) => Error): void {
+    this.#context.counters.refused += this.waiting;
     for (let waiter = this.#queue.take(); waiter; waiter = this.#queue.take()) {
       waiter.reject(errorFor(now - waiter.since));
     }
@@ -85,18 +86,24 @@ export class Callers<C extends object> {
 
   #timeIsUp(): void {
     const now = this.#context.runtime.now();
-    const expired = this.#queue.takeExpired(now);
-    if (expired.length > 0) this.#disappoint(expired, now);
+    if (this.#queue.nextDeadline() <= now) this.#disappoint(now);
     this.#suspectJam(now);
     this.#settleDown();
-    const nextLook = this.#suspicionTold ? Number.POSITIVE_INFINITY : now + SUSPECT_MS;
-    if (this.waiting > 0) this.#patience.setFor(Math.min(this.#queue.nextDeadline(), nextLook), now);
+    if (this.waiting > 0) this.#patience.setFor(Math.min(this.#queue.nextDeadline(), this.#nextLook(now)), now);
   }
 
-  #disappoint(expired: readonly Waiter<C>[], now: number): void {
+  /** When to look for a jam again. Also after it was told: with no deadline in the line, nothing else would keep the process alive. */
+  #nextLook(now: number): number {
+    const ripe = (this.#queue.oldest?.since ?? now) + SUSPECT_MS;
+    return ripe > now ? ripe : now + SUSPECT_MS;
+  }
+
+  #disappoint(now: number): void {
     const situation = this.#situation(now);
-    this.#context.counters.timeouts += expired.length;
-    for (const { since, reject } of expired) reject(acquireTimedOut(now - since, situation));
+    for (const { since, reject } of this.#queue.takeExpired(now)) {
+      this.#context.counters.timeouts++;
+      reject(acquireTimedOut(now - since, situation));
+    }
   }
 
   /** Warns early when the holders wait for each other, instead of leaving it to the timeout's error. */

@@ -28,7 +28,10 @@ export interface PoolEvents<C> {
   warning: [warning: PoolWarning];
 }
 
-/** Tells listeners what happens, and keeps their mistakes away from the engine. */
+/**
+ * Tells listeners what happened. They hear of it when the engine has finished its step, in the order in which it happened: a listener that
+ * acquires, releases or drains never does so in the middle of the engine's work.
+ */
 export class Announcer<C> {
   readonly #emitter = new EventEmitter();
 
@@ -41,16 +44,8 @@ export class Announcer<C> {
   }
 
   tell<E extends keyof PoolEvents<C>>(event: E, ...args: PoolEvents<C>[E]): void {
-    for (const listener of this.#emitter.listeners(event)) {
-      try {
-        listener(...args);
-      } catch (error) {
-        // The app's mistake: it surfaces as an uncaught exception, and not in the middle of the engine's work.
-        process.nextTick(() => {
-          throw error;
-        });
-      }
-    }
+    // One microtask a listener: one that throws surfaces as an uncaught exception, and keeps none of the others from hearing.
+    for (const listener of this.#emitter.listeners(event)) queueMicrotask(() => listener(...args));
   }
 
   warn(warning: PoolWarning): void {

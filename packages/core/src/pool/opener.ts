@@ -2,14 +2,14 @@ import { expiryOf } from '../lifecycle/retirement.js';
 import { type Demand, missing, opensAllowedFrom, opensWanted } from '../lifecycle/sizing.js';
 import { afterFailure, type Refusal, refusal, type Trouble } from '../lifecycle/trouble.js';
 import type { Context } from './context.js';
-import { connectOne } from './operations.js';
+import { connectOne, dropOne } from './operations.js';
 import type { Roster } from './roster.js';
 import type { Slot } from './slot.js';
 
 /** What the opener tells the pool. */
 export interface OpenerListener<C> {
   opened(slot: Slot<C>, now: number): void;
-  openFailed(now: number): void;
+  failed(now: number): void;
   /** A connection has ended without being asked to. */
   lost(slot: Slot<C>, cause: Error | undefined): void;
 }
@@ -49,8 +49,8 @@ export class Opener<C extends object> {
     const { policy } = this.#context;
     const demand = this.#demand(waiting);
     for (let wanted = opensWanted(demand, policy, now); wanted > 0; wanted--) this.#open(now);
-    const heldUp = this.#trouble !== undefined && missing(demand, policy, now) > 0;
-    return heldUp ? opensAllowedFrom(demand) : Number.POSITIVE_INFINITY;
+    const allowedFrom = opensAllowedFrom(demand);
+    return allowedFrom > now && missing(demand, policy, now) > 0 ? allowedFrom : Number.POSITIVE_INFINITY;
   }
 
   /** Gives up every attempt that is under way. */
@@ -68,7 +68,7 @@ export class Opener<C extends object> {
     this.#context.announcer.tell('opening');
     const onLost = (cause?: Error) => this.#listener.lost(slot, cause);
     connectOne(this.#context, this.#cancelled.signal, onLost).then(
-      (connection) => this.#opened(slot, connection),
+      (connection) => (slot.lost ? this.#brokeOff(slot, connection, slot.lost.cause) : this.#opened(slot, connection)),
       (error) => this.#failed(slot, error),
     );
   }
@@ -84,17 +84,23 @@ export class Opener<C extends object> {
     this.#listener.opened(slot, now);
   }
 
+  /** It ended before it could be of use, which counts as a connect that failed. */
+  #brokeOff(slot: Slot<C>, connection: C, cause = new Error('The connection ended as soon as it was opened')): void {
+    dropOne(this.#context.connector, connection);
+    this.#failed(slot, cause);
+  }
+
   #failed(slot: Slot<C>, error: unknown): void {
     const { runtime, connector, counters, announcer } = this.#context;
     const now = runtime.now();
     this.#roster.forget(slot);
     if (!this.#cancelled.signal.aborted) {
       const kind = connector.classifyConnectError?.(error) ?? 'transient';
-      this.#trouble = afterFailure(this.#trouble, { kind, error }, now, runtime.random());
+      this.#trouble = afterFailure(this.#trouble, { kind, error, beganAt: slot.requestedAt }, now, runtime.random());
       this.#proven = false;
       counters.openFailures++;
       announcer.tell('open-failed', error);
     }
-    this.#listener.openFailed(now);
+    this.#listener.failed(now);
   }
 }

@@ -9,18 +9,26 @@ class CheckFailedError extends Error {
   override name = 'CheckFailedError';
 }
 
-/** Opens a connection within `connectTimeoutMs`. One that arrives after that is closed: nobody knows of it. */
-export function connectOne<C extends object>(
+/** Opens a connection within `connectTimeoutMs`. One that arrives after that is dropped: nobody knows of it. */
+export async function connectOne<C extends object>(
   { connector, runtime, policy }: Context<C>,
   cancelled: AbortSignal,
   onLost: (cause?: Error) => void,
 ): Promise<C> {
-  const limit = { what: 'Connecting', ms: policy.connectTimeoutMs, cancelled };
-  return withinLimit(runtime, limit, async (signal) => {
-    const connection = await connector.connect(signal, onLost);
-    if (signal.aborted) dropOne(connector, connection);
-    return connection;
-  });
+  let connecting: Promise<C> | undefined;
+  try {
+    const limit = { what: 'Connecting', ms: policy.connectTimeoutMs, cancelled };
+    return await withinLimit(runtime, limit, (signal) => {
+      connecting = connector.connect(signal, onLost);
+      return connecting;
+    });
+  } catch (error) {
+    connecting?.then(
+      (late) => dropOne(connector, late),
+      () => {},
+    );
+    throw error;
+  }
 }
 
 /** Checks a connection as thoroughly as its silence asks for; rejects when it cannot serve. */
@@ -72,8 +80,8 @@ export async function closeOne<C extends object>(
   }
 }
 
-/** Ends a connection that no goodbye would reach. Returns at once. */
+/** Ends a connection that no goodbye would reach. Returns at once, and whatever the driver makes of it, the connection is gone for us. */
 export function dropOne<C extends object>(connector: Connector<C>, connection: C): void {
-  if (connector.abort) connector.abort(connection);
-  else connector.close(connection).catch(() => {});
+  const drop = async () => (connector.abort ? connector.abort(connection) : connector.close(connection));
+  drop().catch(() => {});
 }

@@ -13,18 +13,21 @@ export interface Runtime {
   now(): number;
   /** A number in [0, 1). */
   random(): number;
-  /** Runs once after `delayMs`. The timer does not keep the process alive until `ref()` is called. */
+  /** Runs once after `delayMs`, or after 24.8 days if that is sooner. The timer does not keep the process alive until `ref()` is called. */
   after(delayMs: number, run: () => void): Timer;
   /** Runs in the next turn of the event loop, after what waits in sockets for this turn has been read. */
   nextTurn(run: () => void): void;
 }
+
+/** The longest delay a Node timer can hold, 24.8 days. A longer one would fire at once. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
 /** The real clock, timers and randomness of this process. */
 export const systemRuntime: Runtime = {
   now: performance.now.bind(performance),
   random: Math.random,
   after(delayMs, run) {
-    const timeout = setTimeout(run, Math.ceil(delayMs));
+    const timeout = setTimeout(run, Math.min(Math.ceil(delayMs), LONGEST_DELAY_MS));
     timeout.unref();
     return {
       cancel: () => clearTimeout(timeout),

@@ -14,7 +14,7 @@ export interface Waiter<C> {
   queued: boolean;
 }
 
-function deadlineOf({ since, timeoutMs }: Waiter<unknown>): number {
+function deadlineOf({ since, timeoutMs }: Pick<Waiter<never>, 'since' | 'timeoutMs'>): number {
   return since + timeoutMs;
 }
 

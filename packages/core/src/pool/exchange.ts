@@ -1,0 +1,270 @@
+import type { RetireReason } from '../lifecycle/connectionState.js';
+import { type Freshness, freshness } from '../lifecycle/freshness.js';
+import { wornOut } from '../lifecycle/retirement.js';
+import type { Callers } from './callers.js';
+import type { Context } from './context.js';
+import { checkOne, closeOne, dropOne, tidyOne } from './operations.js';
+import type { Roster } from './roster.js';
+import type { Slot } from './slot.js';
+
+/** A check or a return that takes longer than this no longer counts as supply; another connection is checked or opened meanwhile. */
+const LATE_MS = 100;
+
+/** What the exchange asks of the pool around it. */
+export interface ExchangeHost<C> {
+  /** Opens what is missing for the callers who are still in line. */
+  grow(now: number): void;
+  /** A connection was checked out, and `leakAfterMs` is set. */
+  taken(slot: Slot<C>): void;
+  /** A connection waits to be reused. */
+  parked(slot: Slot<C>, now: number): void;
+  /** A place has come free for good. */
+  gone(): void;
+}
+
+/**
+ * Where callers and connections meet. Whatever makes a connection fresh (a return, a check that passed, an open that succeeded) serves the
+ * oldest caller; nothing is tied to the caller that caused it.
+ */
+export class Exchange<C extends object> {
+  readonly #context: Context<C>;
+  readonly #roster: Roster<C>;
+  readonly #callers: Callers<C>;
+  readonly #host: ExchangeHost<C>;
+  /** From now on nothing is kept. */
+  isClosing = false;
+
+  constructor(context: Context<C>, roster: Roster<C>, callers: Callers<C>, host: ExchangeHost<C>) {
+    this.#context = context;
+    this.#roster = roster;
+    this.#callers = callers;
+    this.#host = host;
+  }
+
+  /** Brings callers and connections together, and opens what is missing. */
+  pump(now: number): void {
+    if (this.isClosing) return;
+    this.#serve(now);
+    if (!this.#roster.isFull) this.#host.grow(now);
+  }
+
+  /** Checks the hottest idle connection out, if it can be handed out as it is. */
+  takeFresh(now: number, stack: string | undefined): C | undefined {
+    const slot = this.#hottestFresh(now);
+    return slot && this.#checkOut(slot, now, stack);
+  }
+
+  /** A caller gives a connection back. */
+  takeBack(slot: Slot<C>, error: unknown, now: number): void {
+    const { connector, policy } = this.#context;
+    const { connection, lost } = slot;
+    if (lost || connector.isOpen?.(connection) === false) {
+      this.retire(slot, 'broken', lost?.cause ?? error);
+      return this.pump(now);
+    }
+    const status = connector.transactionStatus?.(connection) ?? 'idle';
+    const clean = error === undefined && status === 'idle';
+    if (!clean || policy.reset === 'session') return this.#tidy(slot, clean);
+    slot.move('returned');
+    slot.idleSince = slot.heardAt = now;
+    this.#offer(slot, now);
+  }
+
+  /** A connection was opened. */
+  welcome(slot: Slot<C>, now: number): void {
+    this.#offer(slot, now, true);
+    this.pump(now);
+  }
+
+  /** The driver says that a connection has ended. */
+  lost(slot: Slot<C>, cause: Error | undefined): void {
+    switch (slot.kind) {
+      case 'opening':
+      case 'used':
+        // Someone else is responsible for it now: the opener, or the caller who will give it back.
+        slot.lost = { cause };
+        break;
+      case 'idle':
+      case 'checking':
+      case 'returning':
+        this.retire(slot, 'broken', cause);
+        this.pump(this.#context.runtime.now());
+    }
+  }
+
+  /** Asks the server on an idle connection, however lately it was heard from. */
+  keepAlive(slot: Slot<C>): void {
+    this.#check(slot, 'ask');
+  }
+
+  /** Checks an idle connection; if it passes, it serves whoever has waited longest by then. */
+  #check(slot: Slot<C>, need: Freshness): void {
+    const { connector, counters } = this.#context;
+    this.#roster.idle.remove(slot);
+    slot.move('checking');
+    slot.checks++;
+    counters.checksDone++;
+    this.#follow(slot, () => checkOne(this.#context, slot.connection, need), {
+      succeeded: (at) => {
+        if (need === 'ask' || !connector.ping) slot.heardAt = at;
+        slot.move('ready');
+        // A process that was stopped in the middle of listening has heard nothing.
+        if (this.#need(slot, at) === 'ask') this.#park(slot, at);
+        else this.#offer(slot, at, true);
+      },
+      failed: (error) => {
+        counters.checksFailed++;
+        this.retire(slot, 'failed-check', error);
+      },
+    });
+  }
+
+  /** Takes a connection out of service and closes it. The caller pumps, so that the pool makes up for it. */
+  retire(slot: Slot<C>, reason: RetireReason, cause?: unknown): void {
+    const { connector, counters, announcer, runtime } = this.#context;
+    if (slot.kind === 'idle') this.#roster.idle.remove(slot);
+    slot.move({ retire: reason });
+    counters.closed[reason]++;
+    announcer.tell('closing', slot.connection, reason, cause);
+    if (reason === 'broken' || reason === 'failed-check') {
+      dropOne(connector, slot.connection);
+      return this.#gone(slot, reason);
+    }
+    // The process must not exit between a drain and its last goodbye.
+    if (this.isClosing) connector.ref?.(slot.connection);
+    void closeOne(this.#context, slot.connection).then(() => {
+      this.#gone(slot, reason);
+      this.pump(runtime.now());
+    });
+  }
+
+  #serve(now: number): void {
+    while (this.#callers.waiting > 0) {
+      const fresh = this.#hottestFresh(now);
+      if (fresh) {
+        this.#serveOldest(fresh, now);
+        continue;
+      }
+      const stale = this.#roster.idle.top;
+      if (stale === undefined || this.#roster.expected >= this.#callers.waiting) return;
+      this.#check(stale, this.#need(stale, now));
+    }
+  }
+
+  #serveOldest(slot: Slot<C>, now: number): void {
+    const caller = this.#callers.takeOldest(now);
+    caller.resolve(this.#checkOut(slot, now, caller.stack));
+  }
+
+  #checkOut(slot: Slot<C>, now: number, stack: string | undefined): C {
+    const { connector, counters, policy } = this.#context;
+    slot.taken(now, stack);
+    counters.acquired++;
+    if (slot.uses > 1) counters.reused++;
+    if (policy.exitOnIdle) connector.ref?.(slot.connection);
+    if (policy.leakAfterMs !== Number.POSITIVE_INFINITY) this.#host.taken(slot);
+    return slot.connection;
+  }
+
+  /** The hottest idle connection, off the stack, if it can be handed out as it is. What has worn out on top of it is retired. */
+  #hottestFresh(now: number): Slot<C> | undefined {
+    const { idle } = this.#roster;
+    for (let slot = idle.top; slot; slot = idle.top) {
+      const reason = this.#unfit(slot, now);
+      if (reason) {
+        this.retire(slot, reason);
+      } else if (this.#need(slot, now) === 'fresh') {
+        idle.pop();
+        return slot;
+      } else {
+        return undefined;
+      }
+    }
+    return undefined;
+  }
+
+  /** Why an idle connection may not serve. */
+  #unfit(slot: Slot<C>, now: number): RetireReason | undefined {
+    const { connector, policy } = this.#context;
+    if (this.isClosing) return 'closing';
+    if (connector.isOpen?.(slot.connection) === false) return 'broken';
+    return wornOut(slot, this.#roster.generation, policy, now);
+  }
+
+  /** How far a connection must be checked before reuse. What the driver cannot do, nobody asks for. */
+  #need(slot: Slot<C>, now: number): Freshness {
+    const { ping, isOpen, validate } = this.#context.connector;
+    const need = freshness(slot.heardAt, this.#context.policy, now);
+    if (need === 'fresh' && !validate) return 'fresh';
+    if (need === 'ask' && ping) return 'ask';
+    if (need !== 'fresh' && isOpen) return 'listen';
+    return validate ? 'listen' : 'fresh';
+  }
+
+  /** A connection that was heard from this moment serves the oldest caller, waits for one, or goes. */
+  #offer(slot: Slot<C>, now: number, validated = this.#context.connector.validate === undefined): void {
+    const reason = this.#unfit(slot, now) ?? (this.#roster.isOverfull ? 'overflow' : undefined);
+    if (reason) this.retire(slot, reason);
+    else if (validated && this.#callers.waiting > 0) return this.#serveOldest(slot, now);
+    else this.#park(slot, now);
+    if (reason || this.#callers.waiting > 0) this.pump(now);
+  }
+
+  #park(slot: Slot<C>, now: number): void {
+    const { connector, policy } = this.#context;
+    this.#roster.idle.add(slot);
+    if (policy.exitOnIdle) connector.unref?.(slot.connection);
+    this.#host.parked(slot, now);
+  }
+
+  /** A return that must be looked at: something failed, a query is unfinished, or a transaction is open. */
+  #tidy(slot: Slot<C>, clean: boolean): void {
+    slot.move('tidying');
+    this.#follow(slot, () => tidyOne(this.#context, slot.connection, clean), {
+      succeeded: (at, rolledBack) => {
+        if (rolledBack) this.#reportRollback(slot);
+        slot.idleSince = slot.heardAt = at;
+        slot.move('ready');
+        this.#offer(slot, at);
+      },
+      failed: (error) => this.retire(slot, 'broken', error),
+    });
+  }
+
+  #reportRollback(slot: Slot<C>): void {
+    this.#context.counters.rolledBack++;
+    this.#context.announcer.tell('rollback', slot.connection);
+  }
+
+  /** Runs an operation on a connection and carries on when it ends, unless the connection was retired meanwhile. */
+  #follow<T>(
+    slot: Slot<C>,
+    operation: () => Promise<T>,
+    then: { succeeded: (at: number, result: T) => void; failed: (error: unknown) => void },
+  ): void {
+    const { runtime } = this.#context;
+    const stage = slot.state;
+    slot.late = false;
+    const lateness = runtime.after(LATE_MS, () => {
+      slot.late = true;
+      this.pump(runtime.now());
+    });
+    const carryOn = (proceed: (at: number) => void) => {
+      lateness.cancel();
+      if (slot.state !== stage) return;
+      const at = runtime.now();
+      proceed(at);
+      this.pump(at);
+    };
+    operation().then(
+      (result) => carryOn((at) => then.succeeded(at, result)),
+      (error) => carryOn(() => then.failed(error)),
+    );
+  }
+
+  #gone(slot: Slot<C>, reason: RetireReason): void {
+    this.#roster.forget(slot);
+    this.#context.announcer.tell('closed', slot.connection, reason);
+    this.#host.gone();
+  }
+}

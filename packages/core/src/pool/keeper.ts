@@ -1,0 +1,84 @@
+import { nextUpkeep, soonestUpkeepMs, upkeep } from '../lifecycle/upkeep.js';
+import { Alarm } from './alarm.js';
+import type { Context } from './context.js';
+import { leakMessage } from './diagnosis.js';
+import type { Exchange } from './exchange.js';
+import type { Roster } from './roster.js';
+import type { Slot } from './slot.js';
+
+/** What time calls for: retires what is old or too much, keeps alive what is quiet, reports what is held too long. One timer a pool. */
+export class Keeper<C extends object> {
+  readonly #context: Context<C>;
+  readonly #roster: Roster<C>;
+  readonly #exchange: Exchange<C>;
+  readonly #alarm: Alarm;
+  #soonestUpkeepMs: number;
+
+  constructor(context: Context<C>, roster: Roster<C>, exchange: Exchange<C>) {
+    this.#context = context;
+    this.#roster = roster;
+    this.#exchange = exchange;
+    this.#alarm = new Alarm(context.runtime, () => this.makeRounds());
+    this.#soonestUpkeepMs = soonestUpkeepMs(context.policy);
+  }
+
+  /** Looks again at this moment at the latest. */
+  comeBackAt(moment: number, now: number): void {
+    this.#alarm.setFor(moment, now);
+  }
+
+  /** A connection was checked out. */
+  taken({ takenAt }: Slot<C>): void {
+    this.#alarm.setFor(takenAt + this.#context.policy.leakAfterMs, takenAt);
+  }
+
+  /** A connection waits to be reused. Costs a comparison: the timer is set for no later than this already. */
+  parked({ expiresAt, idleSince }: Slot<C>, now: number): void {
+    this.#alarm.setFor(Math.min(expiresAt, idleSince + this.#soonestUpkeepMs), now);
+  }
+
+  policyChanged(): void {
+    this.#soonestUpkeepMs = soonestUpkeepMs(this.#context.policy);
+    this.makeRounds();
+  }
+
+  makeRounds(): void {
+    const now = this.#context.runtime.now();
+    for (const slot of this.#roster.idle.coldestFirst()) this.#lookAfter(slot, now);
+    this.#reportLeaks(now);
+    this.#exchange.pump(now);
+    this.#alarm.setFor(this.#nextRounds(now), now);
+  }
+
+  stop(): void {
+    this.#alarm.cancel();
+  }
+
+  #lookAfter(slot: Slot<C>, now: number): void {
+    const action = upkeep(slot, this.#roster.facts, this.#context.policy, now);
+    if (action === 'check') this.#exchange.keepAlive(slot);
+    else if (action !== 'leave') this.#exchange.retire(slot, action.retire);
+  }
+
+  #nextRounds(now: number): number {
+    const { policy } = this.#context;
+    const { facts } = this.#roster;
+    let next = Number.POSITIVE_INFINITY;
+    for (const slot of this.#roster.slots) {
+      if (slot.kind === 'idle') next = Math.min(next, nextUpkeep(slot, facts, policy, now));
+      if (slot.kind === 'used' && !slot.leakReported) next = Math.min(next, slot.takenAt + policy.leakAfterMs);
+    }
+    return next;
+  }
+
+  #reportLeaks(now: number): void {
+    const { leakAfterMs } = this.#context.policy;
+    for (const slot of this.#roster.slots) {
+      if (slot.kind !== 'used' || slot.leakReported || now - slot.takenAt < leakAfterMs) continue;
+      slot.leakReported = true;
+      const holder = this.#roster.holder(slot, now);
+      const message = leakMessage(holder, leakAfterMs);
+      this.#context.announcer.warn({ code: 'TENURE_LEAK', message, holders: [holder] });
+    }
+  }
+}

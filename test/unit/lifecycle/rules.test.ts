@@ -1,0 +1,330 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ConnectionFacts, PoolFacts } from '../../../packages/core/src/lifecycle/facts.js';
+import { freshness } from '../../../packages/core/src/lifecycle/freshness.js';
+import { expiryOf, keepsConnections, surplus, wornOut } from '../../../packages/core/src/lifecycle/retirement.js';
+import { type Demand, missing, opensAllowedFrom, opensWanted } from '../../../packages/core/src/lifecycle/sizing.js';
+import { afterFailure, refusal, retryAt, type Trouble } from '../../../packages/core/src/lifecycle/trouble.js';
+import { nextUpkeep, soonestUpkeepMs, upkeep } from '../../../packages/core/src/lifecycle/upkeep.js';
+import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
+import type { PolicyOverrides } from '../../../packages/core/src/policy/policy.js';
+
+const { POSITIVE_INFINITY: never, NEGATIVE_INFINITY: always } = Number;
+const policyOf = (overrides: PolicyOverrides = {}) => parsePolicy({}, overrides);
+const connectionOf = (facts: Partial<ConnectionFacts> = {}): ConnectionFacts => ({
+  uses: 1,
+  expiresAt: never,
+  heardAt: 0,
+  idleSince: 0,
+  generation: 0,
+  ...facts,
+});
+const poolOf = (facts: Partial<PoolFacts> = {}): PoolFacts => ({ size: 1, idle: 1, generation: 0, ...facts });
+
+describe('freshness', () => {
+  it.each([
+    { silentMs: 0, bypass: 500, want: 'fresh' },
+    { silentMs: 5, bypass: 500, want: 'fresh' },
+    { silentMs: 5.01, bypass: 500, want: 'listen' },
+    { silentMs: 500, bypass: 500, want: 'listen' },
+    { silentMs: 500.01, bypass: 500, want: 'ask' },
+    { silentMs: 3, bypass: 2, want: 'ask' },
+    { silentMs: 0.001, bypass: 0, want: 'ask' },
+    { silentMs: 0, bypass: 0, want: 'fresh' },
+    { silentMs: 86_400_000, bypass: 500, want: 'ask' },
+  ])('after $silentMs ms of silence and a bypass of $bypass ms: $want', ({ silentMs, bypass, want }) => {
+    expect(freshness(1_000, policyOf({ healthBypassMs: bypass }), 1_000 + silentMs)).toBe(want);
+  });
+
+  it('asks for nothing with healthChecks off', () => {
+    expect(freshness(0, policyOf({ healthChecks: false }), 1e9)).toBe('fresh');
+  });
+});
+
+describe('wear', () => {
+  it.each([
+    { what: 'is none before its time', connection: { expiresAt: 101 }, want: undefined },
+    { what: 'is age from the very moment on', connection: { expiresAt: 100 }, want: 'max-age' },
+    { what: 'is never age before the first use', connection: { expiresAt: 0, uses: 0 }, want: undefined },
+    { what: 'is none below maxUses', connection: { uses: 2 }, want: undefined },
+    { what: 'is use at maxUses', connection: { uses: 3 }, want: 'max-uses' },
+    {
+      what: 'is an older generation before all else',
+      connection: { expiresAt: 0, uses: 3, generation: -1 },
+      want: 'invalidated',
+    },
+    {
+      what: 'is an older generation also before the first use',
+      connection: { uses: 0, generation: -1 },
+      want: 'invalidated',
+    },
+    { what: 'is age before use', connection: { expiresAt: 0, uses: 3 }, want: 'max-age' },
+  ])('$what', ({ connection, want }) => {
+    expect(wornOut(connectionOf(connection), 0, policyOf({ maxUses: 3 }), 100)).toBe(want);
+  });
+
+  it('never comes with maxAgeMs and maxUses none', () => {
+    const policy = policyOf({ maxAgeMs: 'none', maxUses: 'none' });
+    const connection = connectionOf({ expiresAt: expiryOf(0, policy, 0.5), uses: 1e9 });
+    expect(wornOut(connection, 0, policy, 1e15)).toBeUndefined();
+  });
+});
+
+describe('surplus', () => {
+  const policy = policyOf({ maxConnections: 4, reuseConnections: 2, minConnections: 1, idleTimeoutMs: 5_000 });
+
+  it.each([
+    { what: 'within all limits is none', pool: { size: 4, idle: 2 }, idleMs: 4_999, want: undefined },
+    { what: 'above maxConnections goes at once', pool: { size: 5, idle: 1 }, idleMs: 0, want: 'overflow' },
+    { what: 'above reuseConnections lingers', pool: { size: 4, idle: 3 }, idleMs: 999, want: undefined },
+    {
+      what: 'above reuseConnections goes after the linger',
+      pool: { size: 4, idle: 3 },
+      idleMs: 1_000,
+      want: 'overflow',
+    },
+    { what: 'goes at idleTimeoutMs', pool: { size: 2, idle: 2 }, idleMs: 5_000, want: 'idle' },
+    { what: 'at minConnections is none', pool: { size: 1, idle: 1 }, idleMs: 1e9, want: undefined },
+  ])('$what', ({ pool, idleMs, want }) => {
+    expect(surplus(connectionOf(), poolOf(pool), policy, idleMs)).toBe(want);
+  });
+
+  it('never comes with idleTimeoutMs none', () => {
+    expect(surplus(connectionOf(), poolOf(), policyOf({ idleTimeoutMs: 'none' }), 1e15)).toBeUndefined();
+  });
+
+  it('with reuseConnections 0 is every idle connection after the linger', () => {
+    const none = policyOf({ reuseConnections: 0 });
+    expect(surplus(connectionOf(), poolOf(), none, 999)).toBeUndefined();
+    expect(surplus(connectionOf(), poolOf(), none, 1_000)).toBe('overflow');
+  });
+});
+
+describe('jitter', () => {
+  it('never lengthens a life, and shortens it by its share at most', () => {
+    const share = fc.double({ min: 0, max: 0.9, noNaN: true });
+    const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(fc.nat(1e9), fc.nat(1e9), share, random, (bornAt, maxAgeMs, maxAgeJitter, chance) => {
+        const lifeMs = expiryOf(bornAt, policyOf({ maxAgeMs, maxAgeJitter }), chance) - bornAt;
+        expect(lifeMs).toBeLessThanOrEqual(maxAgeMs + 1e-6);
+        expect(lifeMs).toBeGreaterThanOrEqual(maxAgeMs * (1 - maxAgeJitter) - 1e-6);
+      }),
+    );
+  });
+
+  it('of 0 changes nothing, and leaves 0 and none alone', () => {
+    expect(expiryOf(7, policyOf({ maxAgeMs: 100, maxAgeJitter: 0 }), 0.99)).toBe(107);
+    expect(expiryOf(7, policyOf({ maxAgeMs: 0 }), 0.99)).toBe(7);
+    expect(expiryOf(7, policyOf({ maxAgeMs: 'none' }), 0.99)).toBe(never);
+  });
+});
+
+describe('connections', () => {
+  it('are kept for reuse, but for maxAgeMs 0', () => {
+    expect(keepsConnections(policyOf({ maxAgeMs: 0 }))).toBe(false);
+    expect(keepsConnections(policyOf({ maxAgeMs: 1 }))).toBe(true);
+    expect(keepsConnections(policyOf({ maxAgeMs: 'none' }))).toBe(true);
+  });
+});
+
+describe('upkeep', () => {
+  const policy = policyOf({ maxConnections: 3, reuseConnections: 1, idleTimeoutMs: 10_000, keepaliveMs: 4_000 });
+
+  it('retires for wear before surplus, and checks only what stays', () => {
+    const old = connectionOf({ expiresAt: 0, heardAt: -1e6 });
+    expect(upkeep(old, poolOf({ idle: 3, size: 3 }), policy, 20_000)).toEqual({ retire: 'max-age' });
+    expect(upkeep(connectionOf(), poolOf({ idle: 2, size: 3 }), policy, 5_000)).toEqual({ retire: 'overflow' });
+    expect(upkeep(connectionOf(), poolOf(), policy, 4_000)).toBe('check');
+    expect(upkeep(connectionOf(), poolOf(), policy, 3_999)).toBe('leave');
+  });
+
+  it.each([
+    { what: 'keepaliveMs none', overrides: { keepaliveMs: 'none' } },
+    { what: 'healthChecks off', overrides: { healthChecks: false } },
+    { what: 'maxAgeMs 0, which keeps no connection', overrides: { maxAgeMs: 0 } },
+  ] as const)('checks nothing with $what', ({ overrides }) => {
+    const lenient = policyOf({ idleTimeoutMs: 'none', ...overrides });
+    expect(upkeep(connectionOf(), poolOf(), lenient, 1e12)).toBe('leave');
+    expect(soonestUpkeepMs(lenient)).toBe(never);
+  });
+
+  it('next falls due at the soonest moment that is still to come', () => {
+    const connection = connectionOf({ expiresAt: 8_000 });
+    expect(nextUpkeep(connection, poolOf(), policy, 0)).toBe(4_000);
+    expect(nextUpkeep(connection, poolOf({ idle: 2 }), policy, 0)).toBe(1_000);
+    expect(nextUpkeep(connection, poolOf({ idle: 2 }), policy, 1_000)).toBe(4_000);
+    expect(nextUpkeep(connection, poolOf(), policy, 4_000)).toBe(8_000);
+    expect(nextUpkeep(connection, poolOf(), policy, 8_000)).toBe(10_000);
+    expect(nextUpkeep(connection, poolOf(), policy, 10_000)).toBe(never);
+  });
+
+  it('never names a moment that has passed, and none at which nothing could be due', () => {
+    const moment = fc.nat(20_000);
+    fc.assert(
+      fc.property(moment, moment, moment, moment, fc.nat(3), (expiresAt, heardAt, idleSince, now, idle) => {
+        const connection = connectionOf({ expiresAt, heardAt, idleSince });
+        const pool = poolOf({ size: 3, idle });
+        const next = nextUpkeep(connection, pool, policy, now);
+        expect(next).toBeGreaterThan(now);
+        // Until then time alone changes nothing.
+        const until = Number.isFinite(next) ? next - 1 : now + 1e6;
+        if (until > now) expect(upkeep(connection, pool, policy, until)).toEqual(upkeep(connection, pool, policy, now));
+      }),
+    );
+  });
+
+  it('of a connection just returned is never due sooner than soonestUpkeepMs, its age aside', () => {
+    const lenient = policyOf({ idleTimeoutMs: 10_000, keepaliveMs: 4_000 });
+    expect(soonestUpkeepMs(lenient)).toBe(4_000);
+    expect(soonestUpkeepMs(policy)).toBe(1_000);
+    expect(soonestUpkeepMs(policyOf({ idleTimeoutMs: 100 }))).toBe(100);
+  });
+});
+
+describe('what a pool may open', () => {
+  const policy = policyOf({ maxConnections: 10, connectTimeoutMs: 10_000 });
+  const demandOf = (demand: Partial<Demand> = {}): Demand => ({
+    waiting: 0,
+    expected: 0,
+    opening: 0,
+    alive: 0,
+    closing: 0,
+    proven: true,
+    trouble: undefined,
+    ...demand,
+  });
+
+  it.each([
+    { what: 'nothing without demand', demand: {}, want: 0 },
+    { what: 'one for one who waits', demand: { waiting: 1 }, want: 1 },
+    { what: 'four at once at most', demand: { waiting: 9 }, want: 4 },
+    { what: 'four at once, those under way included', demand: { waiting: 9, opening: 3 }, want: 1 },
+    { what: 'the first one alone', demand: { waiting: 9, proven: false }, want: 1 },
+    { what: 'nothing beside an unproven first one', demand: { waiting: 9, opening: 1, proven: false }, want: 0 },
+    { what: 'nothing for whom a check or return is about to serve', demand: { waiting: 2, expected: 2 }, want: 0 },
+    { what: 'nothing for whom an open is under way', demand: { waiting: 2, opening: 2 }, want: 0 },
+    { what: 'what there is room for', demand: { waiting: 9, alive: 9 }, want: 1 },
+    {
+      what: 'nothing in the place of what is still being closed',
+      demand: { waiting: 9, alive: 8, closing: 2 },
+      want: 0,
+    },
+    { what: 'nothing above the maximum', demand: { waiting: 9, alive: 12 }, want: 0 },
+  ])('is $what', ({ demand, want }) => {
+    expect(opensWanted(demandOf(demand), policy, 0)).toBe(want);
+  });
+
+  it('follows minConnections, but with maxAgeMs 0 nothing is kept', () => {
+    expect(missing(demandOf({ alive: 1 }), policyOf({ minConnections: 3 }), 0)).toBe(2);
+    expect(missing(demandOf({ alive: 1, opening: 2 }), policyOf({ minConnections: 3 }), 0)).toBe(0);
+    expect(missing(demandOf(), policyOf({ minConnections: 3, maxAgeMs: 0 }), 0)).toBe(0);
+  });
+
+  it('never exceeds the maximum nor demand, whatever the figures', () => {
+    const few = fc.nat(20);
+    fc.assert(
+      fc.property(few, few, few, few, few, fc.boolean(), (waiting, expected, opening, alive, closing, proven) => {
+        const demand = demandOf({ waiting, expected, opening, alive, closing, proven });
+        const wanted = opensWanted(demand, policy, 0);
+        expect(wanted).toBeGreaterThanOrEqual(0);
+        expect(wanted === 0 || alive + opening + closing + wanted <= 10).toBe(true);
+        expect(wanted === 0 || opening + wanted <= (proven ? 4 : 1)).toBe(true);
+        expect(wanted).toBeLessThanOrEqual(Math.max(0, waiting - expected - opening));
+      }),
+    );
+  });
+
+  it.each(['transient', 'full'] as const)('is asked at most three times a second (%s), whoever waits', (kind) => {
+    const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    const round = fc.record({ takesMs: fc.nat(3_000), waiting: fc.nat(3), chance });
+    fc.assert(
+      fc.property(fc.array(round, { maxLength: 40 }), (rounds) => {
+        let trouble: Trouble | undefined;
+        let now = 0;
+        const attempts: number[] = [];
+        for (const { takesMs, waiting, chance } of rounds) {
+          const allowed = opensAllowedFrom(demandOf({ waiting, trouble, proven: false }));
+          now = Math.max(now, allowed);
+          attempts.push(now);
+          const beganAt = now;
+          now += takesMs;
+          trouble = afterFailure(trouble, { kind, error: undefined, beganAt }, now, chance);
+        }
+        for (const [i, at] of attempts.entries()) expect((attempts[i + 3] ?? never) - at).toBeGreaterThan(1_000);
+      }),
+    );
+  });
+});
+
+describe('trouble', () => {
+  const policy = policyOf({ connectTimeoutMs: 10_000 });
+  const troubleOf = (trouble: Partial<Trouble> = {}): Trouble => ({
+    kind: 'transient',
+    error: new Error('connect failed'),
+    since: 0,
+    lastAt: 0,
+    failures: 1,
+    jitter: 0,
+    ...trouble,
+  });
+
+  it.each([
+    { failures: 1, ms: 400 },
+    { failures: 2, ms: 800 },
+    { failures: 3, ms: 1_600 },
+    { failures: 4, ms: 3_200 },
+    { failures: 5, ms: 5_000 },
+    { failures: 5_000, ms: 5_000 },
+  ])('after $failures failures is left alone for $ms ms when nobody waits', ({ failures, ms }) => {
+    expect(retryAt(troubleOf({ failures, lastAt: 100 }), false)).toBe(100 + ms);
+    const shortest = retryAt(troubleOf({ failures, lastAt: 100, jitter: 0.9999 }), false) - 100;
+    expect(shortest).toBeLessThanOrEqual(ms);
+    expect(shortest).toBeGreaterThanOrEqual(Math.max(400, ms * 0.75));
+  });
+
+  it('is tried again after 400 ms when someone waits, unless the server refuses us', () => {
+    expect(retryAt(troubleOf({ failures: 9 }), true)).toBe(400);
+    expect(retryAt(troubleOf({ failures: 9, kind: 'full' }), true)).toBe(400);
+    expect(retryAt(troubleOf({ failures: 9, kind: 'permanent' }), true)).toBe(5_000);
+  });
+
+  it('of a full server does not hurry while a connection is open that may serve', () => {
+    const demand = { waiting: 1, expected: 0, opening: 0, closing: 0, proven: false };
+    const trouble = troubleOf({ kind: 'full', failures: 9 });
+    expect(opensAllowedFrom({ ...demand, alive: 0, trouble })).toBe(400);
+    expect(opensAllowedFrom({ ...demand, alive: 1, trouble })).toBe(5_000);
+    expect(opensAllowedFrom({ ...demand, alive: 0, trouble: undefined })).toBe(always);
+  });
+
+  it.each([
+    { what: 'not before connectTimeoutMs', trouble: { lastAt: 9_999 }, now: 9_999, want: undefined },
+    { what: 'from connectTimeoutMs on', trouble: { lastAt: 10_000 }, now: 10_000, want: 'unreachable' },
+    { what: 'not when the server is full', trouble: { lastAt: 10_000, kind: 'full' }, now: 10_000, want: undefined },
+    { what: 'at once when it refuses us', trouble: { kind: 'permanent' }, now: 399, want: 'refused' },
+    { what: 'not after the back-off of a refusal', trouble: { kind: 'permanent' }, now: 400, want: undefined },
+    { what: 'not for a single failure, however long ago', trouble: {}, now: 1e9, want: undefined },
+  ] as const)('makes callers hear so, $what', ({ trouble, now, want }) => {
+    expect(refusal(troubleOf(trouble), 0, policy, now)).toBe(want);
+  });
+
+  it('keeps nobody from a connection that is open', () => {
+    for (const kind of ['transient', 'permanent', 'full'] as const) {
+      expect(refusal(troubleOf({ kind, lastAt: 10_000 }), 1, policy, 10_000)).toBeUndefined();
+    }
+  });
+
+  it('with connectTimeoutMs none is never unreachable', () => {
+    const patient = policyOf({ connectTimeoutMs: 'none' });
+    expect(refusal(troubleOf({ lastAt: 1e9 }), 0, patient, 1e9)).toBeUndefined();
+  });
+
+  it('counts failures in a row from the first, and begins a new row after a quiet time', () => {
+    const first = afterFailure(undefined, { kind: 'transient', error: 1, beganAt: 4 }, 5, 0.1);
+    const second = afterFailure(first, { kind: 'full', error: 2, beganAt: 5_005 }, 5_050, 0.2);
+    const third = afterFailure(second, { kind: 'transient', error: 3, beganAt: 10_051 }, 10_060, 0.3);
+    expect(first).toEqual({ kind: 'transient', error: 1, since: 5, lastAt: 5, failures: 1, jitter: 0.1 });
+    expect(second).toEqual({ kind: 'full', error: 2, since: 5, lastAt: 5_050, failures: 2, jitter: 0.2 });
+    expect(third).toEqual({ kind: 'transient', error: 3, since: 10_060, lastAt: 10_060, failures: 1, jitter: 0.3 });
+  });
+});

@@ -1,0 +1,449 @@
+import { expect } from 'vitest';
+import {
+  type SessionStatus,
+  TenureClosedError,
+  TenureConnectError,
+  TenureTimeoutError,
+  TenureTooManyWaitingError,
+  TenureUnreachableError,
+  TenureUsageError,
+} from '../../../packages/core/src/errors.js';
+import { RETIRE_REASONS, type RetireReason } from '../../../packages/core/src/lifecycle/connectionState.js';
+import type { Policy } from '../../../packages/core/src/policy/policy.js';
+import type { PoolEvents } from '../../../packages/core/src/pool/events.js';
+import { Pool } from '../../../packages/core/src/pool/pool.js';
+import type { FakeConnection } from '../../support/fakeConnector.js';
+import { FakeRuntime } from '../../support/fakeRuntime.js';
+import { type Abilities, ModelServer } from './modelServer.js';
+
+/** Moments are sums of fractions. */
+const ROUNDING_MS = 1e-6;
+
+export interface Caller {
+  readonly place: number;
+  readonly deadline: number;
+  readonly abort: AbortController | undefined;
+  /** Gave up: must be answered at once. */
+  gaveUp: boolean;
+  /** Gave up before the pool had an answer, so that the answer can only be that. */
+  aborted: boolean;
+  settled: boolean;
+}
+
+interface End {
+  readonly at: number;
+  readonly looksOpen: boolean;
+  /** Connections open or being opened, and idle ones, this one included. */
+  readonly open: number;
+  readonly idle: number;
+  readonly policy: Policy;
+}
+
+interface Life {
+  readonly bornAt: number;
+  uses: number;
+  /** What the engine saw when it ended it. */
+  end: End | undefined;
+  /** Why it was closed. */
+  reason?: RetireReason;
+  gone?: true;
+}
+
+/** A pool, the server beneath it, the callers above it, and the books that a bystander keeps of all three. */
+export class World {
+  readonly runtime = new FakeRuntime();
+  readonly server: ModelServer;
+  readonly pool: Pool<FakeConnection>;
+  readonly callers = new Set<Caller>();
+  readonly hands = new Map<FakeConnection, number>();
+  /** What went wrong inside events, where throwing would only disturb the engine. */
+  readonly wrongs: string[] = [];
+  draining = false;
+  /** Nothing is done within events any more. */
+  calm = false;
+  /** When a drain takes connections from their holders. */
+  dropAt = Number.POSITIVE_INFINITY;
+
+  readonly #lives = new Map<FakeConnection, Life>();
+  readonly #closed = Object.fromEntries(RETIRE_REASONS.map((reason) => [reason, 0]));
+  readonly #revoked = new WeakSet<FakeConnection>();
+  /** What callers hold who give it back when the test says so. */
+  readonly #releasable = new Set<FakeConnection>();
+  #generation = 0;
+  /** Whether the last connect that the pool heard of failed; unknown after several at once that ended differently. */
+  #failing: boolean | 'unknown' = false;
+  #failures = 0;
+  #openings = 0;
+  /** When attempts were started while connects failed, within the last second. */
+  #attempts: number[] = [];
+  /** When the event loop was last blocked. */
+  #blocked = { from: -1, until: -1 };
+  #places = 0;
+  #handedOut = 0;
+  #served = 0;
+
+  constructor(
+    policy: Policy,
+    private readonly abilities: Abilities,
+    chance: number,
+  ) {
+    this.runtime.chance = () => chance;
+    this.server = new ModelServer(this.runtime, abilities);
+    this.server.beforeConnect = () => this.#seeConnect();
+    this.server.arrives = (connection) =>
+      void this.#lives.set(connection, { bornAt: this.now, uses: 0, end: undefined });
+    this.server.beforeEnd = (connection) => this.#seeEnd(connection);
+    this.server.beforeRef = (connection) => this.#seeRef(connection);
+    this.pool = new Pool(this.server, policy, this.runtime);
+    this.pool.on('warning', () => {});
+    this.pool.on('closing', (connection, reason) => this.#seeClosing(connection, reason));
+    this.pool.on('closed', (connection, reason) => this.#seeClosed(connection, reason));
+  }
+
+  get policy(): Policy {
+    return this.pool.policy;
+  }
+
+  get now(): number {
+    return this.runtime.time;
+  }
+
+  get waiting(): Caller[] {
+    return [...this.callers].filter(({ settled }) => !settled);
+  }
+
+  acquire(timeoutMs: number | undefined, mayAbort: boolean): void {
+    const { caller, options } = this.#newCaller(timeoutMs, mayAbort);
+    this.pool.acquire(options).then(
+      (connection) => {
+        this.#settle(caller);
+        this.#served++;
+        this.check(this.hands.has(connection) || this.#revoked.has(connection), 'a caller got what was not handed out');
+        if (this.hands.has(connection)) this.#releasable.add(connection);
+      },
+      (error) => this.#seeRefusal(caller, error),
+    );
+  }
+
+  get releasable(): number {
+    return this.#releasable.size;
+  }
+
+  get served(): number {
+    return this.#served;
+  }
+
+  use(holdMs: number, fails: boolean): void {
+    const { caller, options } = this.#newCaller(undefined, false);
+    const failure = new Error('the work failed');
+    let held: FakeConnection | undefined;
+    const work = async (connection: FakeConnection) => {
+      this.#settle(caller);
+      this.#served++;
+      held = connection;
+      await this.runtime.sleep(holdMs);
+      this.#letGo(connection);
+      if (fails) throw failure;
+    };
+    this.pool.use(work, options).catch((error) => {
+      if (held === undefined) this.#seeRefusal(caller, error);
+      else this.check(error === failure, `use failed with ${error}`);
+    });
+  }
+
+  abort(which: number): void {
+    const able = this.waiting.filter(({ abort, gaveUp }) => abort && !gaveUp);
+    const caller = able[which % able.length];
+    if (caller === undefined) return;
+    const inLine = this.pool.stats().waiting;
+    caller.gaveUp = true;
+    caller.abort?.abort(caller);
+    caller.aborted = this.pool.stats().waiting < inLine;
+  }
+
+  /** Gives a connection back; `twice` tries it once more when that cannot be right. */
+  release(which: number, error: Error | undefined, twice: boolean): void {
+    const connection = [...this.#releasable][which % this.#releasable.size];
+    if (connection === undefined) return;
+    this.#letGo(connection);
+    this.pool.release(connection, error);
+    if (!twice || this.hands.has(connection) || this.now >= this.dropAt) return;
+    expect(() => this.pool.release(connection)).toThrow(TenureUsageError);
+  }
+
+  /** What a session does while it is held. */
+  work(which: number, status: SessionStatus): void {
+    const connection = [...this.#releasable][which % this.#releasable.size];
+    if (connection) connection.status = status;
+  }
+
+  /** The server ends a connection. Silently: with a bare end of stream, which only a look at the socket shows. */
+  lose(which: number, silently: boolean): void {
+    const { live } = this.server;
+    const connection = live[which % live.length];
+    if (connection === undefined || !this.#lives.has(connection)) return;
+    if (!silently || !this.abilities.isOpen) return connection.lose(new Error('the server went away'));
+    connection.isOpen = false;
+    connection.ended = 'aborted';
+  }
+
+  /** Does something within the next event of this kind. */
+  once(event: keyof PoolEvents<FakeConnection>, act: () => void): void {
+    let done = false;
+    const listener = () => {
+      this.pool.off(event, listener);
+      if (done || this.calm) return;
+      done = true;
+      act();
+    };
+    this.pool.on(event, listener);
+  }
+
+  block(byMs: number): Promise<void> {
+    this.#blocked = { from: this.now, until: this.now + byMs };
+    return this.runtime.block(byMs);
+  }
+
+  invalidate(): void {
+    this.#generation++;
+    this.pool.invalidate();
+  }
+
+  drain(timeoutMs: number | undefined): Promise<void> {
+    this.draining = true;
+    this.dropAt = Math.min(this.dropAt, this.now + (timeoutMs ?? Number.POSITIVE_INFINITY));
+    return this.pool.drain(timeoutMs);
+  }
+
+  check(holds: boolean, wrong: string): void {
+    if (!holds) this.wrongs.push(`at ${this.now} ms: ${wrong}`);
+  }
+
+  /** What must hold at any moment. */
+  checkAlways(): void {
+    const { server, pool } = this;
+    const infos = pool.connections();
+    const stats = pool.stats();
+    const count = (...states: string[]) => infos.filter(({ state }) => states.includes(state)).length;
+    const figures = [stats.used, stats.idle, stats.opening, stats.busy, stats.acquired];
+    const counted = [
+      count('used'),
+      count('idle'),
+      count('opening'),
+      count('checking', 'returning', 'closing'),
+      this.#handedOut,
+    ];
+    this.check(String(figures) === String(counted), `figures ${figures} differ from ${counted}`);
+    const alive = count('idle', 'checking', 'used', 'returning');
+    const closed = Object.values(stats.closed).reduce((sum, one) => sum + one, 0);
+    this.check(stats.opened === closed + alive, `opened ${stats.opened} is not closed ${closed} + alive ${alive}`);
+    for (const connection of this.hands.keys()) {
+      const info = infos.find(({ processId }) => processId === server.processId(connection));
+      this.check(
+        info?.state === 'used' || this.now >= this.dropAt,
+        `connection ${connection.id} is held and ${info?.state}`,
+      );
+    }
+    expect(this.wrongs).toEqual([]);
+  }
+
+  /** What must hold once everything that needs no time has happened. */
+  checkSettled(): void {
+    this.#learn();
+    const { opening, idle, waiting, closed } = this.pool.stats();
+    const states = this.pool.connections().map(({ state }) => state);
+    const expected = states.filter((state) => state === 'checking' || state === 'returning').length;
+    this.check(waiting === this.waiting.length, `${waiting} wait, but ${this.waiting.length} have not been answered`);
+    for (const { place, deadline, gaveUp } of this.waiting) {
+      this.check(deadline > this.now, `caller ${place} still waits after its deadline ${deadline}`);
+      this.check(!gaveUp, `caller ${place} still waits after giving up`);
+    }
+    this.check(waiting === 0 || idle === 0 || expected >= waiting, `${waiting} wait beside ${idle} idle`);
+    const room = this.policy.maxConnections - states.length;
+    this.check(
+      waiting <= expected || room <= 0 || opening > 0 || this.#failing !== false,
+      `${waiting} wait and nothing is under way, with room for ${room}`,
+    );
+    const told = Object.entries(this.#closed).filter(([reason, times]) => closed[reason as RetireReason] !== times);
+    this.check(told.length === 0, `counted and told closings differ: ${told}`);
+    this.check(this.#served === this.#handedOut, 'a connection was handed to nobody');
+    // A holder keeps it alive by the connection it holds.
+    const mayExit = !this.runtime.holdsProcess && this.hands.size === 0;
+    this.check(waiting === 0 || !mayExit, 'the process may exit while someone waits');
+    const known = new Set(this.pool.connections().map(({ processId }) => processId));
+    for (const connection of this.server.live) {
+      this.check(known.has(this.server.processId(connection)), `nobody knows of connection ${connection.id}`);
+    }
+    this.checkAlways();
+  }
+
+  #newCaller(timeoutMs: number | undefined, mayAbort: boolean) {
+    const abort = mayAbort ? new AbortController() : undefined;
+    const deadline = this.now + (timeoutMs ?? this.policy.acquireTimeoutMs);
+    const place = this.#places++;
+    const caller: Caller = { place, deadline, abort, gaveUp: false, aborted: false, settled: false };
+    this.callers.add(caller);
+    const options = { ...(timeoutMs !== undefined && { timeoutMs }), ...(abort && { signal: abort.signal }) };
+    return { caller, options };
+  }
+
+  #settle(caller: Caller): void {
+    this.check(!caller.settled, `caller ${caller.place} was answered twice`);
+    caller.settled = true;
+    this.callers.delete(caller);
+    this.check(!caller.aborted, `caller ${caller.place} was served after it gave up`);
+    for (const other of this.callers) {
+      if (other.place >= caller.place || other.gaveUp) continue;
+      this.check(false, `caller ${caller.place} was served before caller ${other.place}`);
+    }
+  }
+
+  #seeRefusal(caller: Caller, error: unknown): void {
+    this.check(!caller.settled, `caller ${caller.place} was answered twice`);
+    caller.settled = true;
+    this.callers.delete(caller);
+    const { place, deadline, aborted } = caller;
+    if (error === caller) return this.check(aborted, `caller ${place} gave up without giving up`);
+    if (error instanceof TenureTimeoutError) {
+      return this.check(this.now >= deadline, `caller ${place} timed out before ${deadline}`);
+    }
+    if (error instanceof TenureUnreachableError || error instanceof TenureConnectError) {
+      return this.check(this.pool.stats().openFailures > 0, `caller ${place} heard of a failure that never was`);
+    }
+    if (error instanceof TenureTooManyWaitingError) {
+      return this.check(Number.isFinite(this.policy.maxWaiting), 'refused without a maxWaiting');
+    }
+    this.check(error instanceof TenureClosedError && this.draining, `caller ${place} failed with ${error}`);
+  }
+
+  #letGo(connection: FakeConnection): void {
+    this.hands.delete(connection);
+    this.#releasable.delete(connection);
+    this.server.heard(connection);
+  }
+
+  #seeConnect(): number {
+    const { server, policy, now } = this;
+    const count = server.inFlight + server.arrived;
+    this.check(count < policy.maxConnections, `a connect is started beside ${count} of ${policy.maxConnections}`);
+    this.check(!this.draining, 'a connect is started while the pool drains');
+    this.#learn();
+    if (this.#failing === true) {
+      this.check(server.inFlight === 0, `an attempt is started beside ${server.inFlight} while connects fail`);
+      this.#attempts = [...this.#attempts.filter((at) => at > now - 1_000 + ROUNDING_MS), now];
+      this.check(this.#attempts.length <= 3, 'more than three attempts within a second while connects fail');
+    }
+    return this.#generation;
+  }
+
+  /** The engine lets a connection hold the process: it is being handed out, or closed by a drain. */
+  #seeRef(connection: FakeConnection): void {
+    if (this.draining) return;
+    const { policy, server, now } = this;
+    const life = this.#lives.get(connection);
+    const name = `connection ${connection.id}`;
+    if (life === undefined) return this.check(false, `${name} is handed out before it is opened`);
+    this.check(!this.hands.has(connection), `${name} is in two hands`);
+    this.check(life.reason === undefined, `${name} is handed out after it was closed`);
+    this.check(!server.toldLost.has(connection), `${name} is handed out after it was lost`);
+    this.check(connection.isOpen || !this.abilities.isOpen, `${name} is handed out although it looks closed`);
+    this.check(
+      server.generationOf.get(connection) === this.#generation,
+      `${name} is handed out after it was invalidated`,
+    );
+    this.check(life.uses < policy.maxUses, `${name} is handed out for the ${life.uses + 1}th time`);
+    this.check(
+      life.uses === 0 || now - life.bornAt < policy.maxAgeMs + ROUNDING_MS,
+      `${name} is handed out although it is too old`,
+    );
+    const silentMs = now - this.#readAt(server.heardAt.get(connection) ?? 0);
+    const trusted = !policy.healthChecks || !this.abilities.ping || silentMs <= policy.healthBypassMs + ROUNDING_MS;
+    this.check(trusted, `${name} is handed out unchecked after ${silentMs} ms`);
+    life.uses++;
+    this.#handedOut++;
+    this.hands.set(connection, now);
+  }
+
+  /** What arrived just before the event loop was blocked is read after it. */
+  #readAt(moment: number): number {
+    return moment === this.#blocked.from ? this.#blocked.until : moment;
+  }
+
+  #learn(): void {
+    // The pool's first connects start before there is a pool to ask.
+    if (this.pool === undefined) return;
+    const { opened, openFailures } = this.pool.stats();
+    const [some, others] = [opened > this.#openings, openFailures > this.#failures];
+    if (some || others) this.#failing = some && others ? 'unknown' : others;
+    this.#openings = opened;
+    this.#failures = openFailures;
+  }
+
+  /** The engine closes or drops a connection; why, it tells a moment later. */
+  #seeEnd(connection: FakeConnection): void {
+    const life = this.#lives.get(connection);
+    if (life === undefined || life.end) return;
+    const states = this.pool.connections().map(({ state }) => state);
+    life.end = {
+      at: this.now,
+      looksOpen: connection.isOpen && !this.server.toldLost.has(connection),
+      open: states.filter((state) => state !== 'closing').length + 1,
+      idle: states.filter((state) => state === 'idle').length + 1,
+      policy: this.policy,
+    };
+  }
+
+  #seeClosing(connection: FakeConnection, reason: RetireReason): void {
+    const life = this.#lives.get(connection);
+    if (life === undefined) return this.check(false, `connection ${connection.id} is closed before it was opened`);
+    this.check(life.reason === undefined, `connection ${connection.id} is closed twice: ${life.reason}, ${reason}`);
+    life.reason = reason;
+    this.#closed[reason] = this.#closed[reason]! + 1;
+    this.#releasable.delete(connection);
+    if (this.hands.delete(connection)) {
+      this.#revoked.add(connection);
+      this.check(this.now >= this.dropAt, `connection ${connection.id} was taken from its holder (${reason})`);
+    }
+    this.check(
+      life.end !== undefined && this.#mayClose(connection, life, life.end, reason),
+      `connection ${connection.id} was closed for ${reason}`,
+    );
+  }
+
+  #mayClose(connection: FakeConnection, life: Life, end: End, reason: RetireReason): boolean {
+    const { server } = this;
+    const { at: now, looksOpen, open, idle, policy } = end;
+    switch (reason) {
+      case 'max-age':
+        return life.uses > 0 && now - life.bornAt >= policy.maxAgeMs * (1 - policy.maxAgeJitter) - ROUNDING_MS;
+      case 'max-uses':
+        return life.uses >= policy.maxUses;
+      case 'idle':
+        return (
+          open > policy.minConnections && now - server.idleSince.get(connection)! >= policy.idleTimeoutMs - ROUNDING_MS
+        );
+      case 'overflow':
+        return open > policy.maxConnections || idle > policy.reuseConnections;
+      case 'failed-check':
+        return !looksOpen || server.checkFailed.has(connection);
+      case 'broken':
+        return !looksOpen || !this.abilities.reset || server.resetFailed.has(connection);
+      case 'invalidated':
+        return server.generationOf.get(connection)! < this.#generation;
+      case 'closing':
+        return this.draining;
+      default:
+        return false;
+    }
+  }
+
+  #seeClosed(connection: FakeConnection, reason: RetireReason): void {
+    const life = this.#lives.get(connection);
+    this.check(
+      life?.reason === reason && !life.gone,
+      `connection ${connection.id} is gone (${reason}), it was ${life?.reason}`,
+    );
+    if (life) life.gone = true;
+    this.check(connection.ended !== undefined, `connection ${connection.id} is gone but open`);
+  }
+}

@@ -1,0 +1,84 @@
+import { isIP } from 'node:net';
+import type { PgClient, PgConnection } from './pgTypes.js';
+
+/** The class `Connection` of the copy of `pg` that the client came from. Its types leave out what is used here. */
+export type PgConnectionClass = new (config: object) => PgConnection;
+
+export interface CancelOptions {
+  /** Limits the time; when it is aborted, the cancel's own socket is destroyed. */
+  readonly signal?: AbortSignal | undefined;
+  /** The app's own `stream` option, if the client was made with one. */
+  readonly stream?: (() => unknown) | undefined;
+}
+
+/** The parts of `Connection` that speak the start of the protocol. Internal to `pg`; its `Client.cancel` uses them, but without TLS. */
+interface CancelConnection extends PgConnection {
+  connect(portOrPath: number | string, host?: string): void;
+  requestSsl(): void;
+  cancel(processId: unknown, secretKey: unknown): void;
+}
+
+/**
+ * Asks the server to cancel what the client's session is doing, on a socket of its own: no session is opened, no slot taken.
+ *
+ * Resolves when the server has closed that socket, which it does once the session has been signalled. Whoever then also awaits the session's
+ * ReadyForQuery (`reset` with `settle`) knows that the cancel cannot hit a later query. It may hit none: a cancel that overtakes its query is
+ * lost, so the wait for ReadyForQuery needs a limit.
+ */
+export function cancelRequest(
+  Connection: PgConnectionClass,
+  client: PgClient,
+  { signal, stream }: CancelOptions = {},
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const { processID, secretKey, sslNegotiation } = client;
+    if (processID == null) throw new Error('Only a connected client, and not a native one, can be cancelled');
+    const { host, port, ssl } = stream === undefined ? serverOf(client) : client;
+    const connection = new Connection({ ssl, sslNegotiation, stream }) as CancelConnection;
+    let sent = false;
+
+    const send = () => {
+      connection.cancel(processID, secretKey);
+      sent = true;
+    };
+    const finish = (settle: () => void) => {
+      signal?.removeEventListener('abort', onAbort);
+      connection.stream.destroy();
+      settle();
+    };
+    const fail = (error: unknown) => finish(() => reject(error));
+    const onAbort = () => fail(signal?.reason);
+
+    connection.on('connect', () => {
+      if (!ssl) send();
+      else if (sslNegotiation !== 'direct') connection.requestSsl();
+    });
+    // The handshake has only begun here; what is written waits for it.
+    connection.on('sslconnect', send);
+    connection.on('error', fail);
+    connection.on('end', () => {
+      if (sent) finish(resolve);
+      else fail(new Error('The server closed the connection before it took the cancel request'));
+    });
+    signal?.addEventListener('abort', onAbort);
+    if (host?.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
+    else connection.connect(port!, host);
+  });
+}
+
+type Server = Pick<PgClient, 'host' | 'port' | 'ssl'>;
+
+/** The very server that the session is on: its name may stand for several. TLS still checks the name. */
+function serverOf({ connection, host, port, ssl }: PgClient): Server {
+  const { remoteAddress, remotePort } = connection?.stream ?? {};
+  if (remoteAddress === undefined) return { host, port, ssl };
+  return { host: remoteAddress, port: remotePort, ssl: ssl && named(ssl, host) };
+}
+
+function named(ssl: true | object, host: string | undefined): true | object {
+  if (host === undefined || isIP(host)) return ssl;
+  const options = ssl === true ? {} : ssl;
+  // `pg` hides the private key from enumeration, and so from the spread.
+  return { ...options, ...('key' in options && { key: options.key }), servername: host };
+}

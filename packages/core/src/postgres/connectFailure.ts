@@ -1,0 +1,78 @@
+import type { ConnectFailure } from '../pool/connector.js';
+
+/** 53300: no slot left on the server, for the database or for the role. */
+const FULL = '53300';
+
+/** How the codes begin of failures that the next attempt would meet again. */
+const LASTING_CODES = [
+  // SQLSTATE
+  '28', // no such role, wrong password, no entry in pg_hba.conf
+  '3D', // no such database
+  '42', // may not connect to this database; a setting or object that the set-up names does not exist
+  '22', // a startup option with a value that is not allowed
+  '0A', // a feature that this server or pooler does not have
+  // Certificates and TLS, from OpenSSL and Node
+  'CERT_',
+  'CRL_',
+  'DEPTH_ZERO_',
+  'EPROTO',
+  'ERR_OSSL_',
+  'ERR_SSL_',
+  'ERR_TLS_',
+  'HOSTNAME_MISMATCH',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'PATH_LENGTH_EXCEEDED',
+  'SELF_SIGNED_',
+  'UNABLE_TO_',
+  // A configuration that Node refuses before anything is sent
+  'ERR_INVALID_',
+  'ERR_MISSING_ARGS',
+  'ERR_SOCKET_BAD_PORT',
+];
+
+/** What `pg` says without a code. */
+const LASTING_MESSAGES = [
+  'The server does not support SSL connections',
+  'SASL: ', // no password given, or a server that cannot prove itself
+  'Invalid sslnegotiation value',
+  'sslnegotiation=direct requires SSL',
+];
+
+/** PgBouncer gave 08P01 to everything before it had SQLSTATEs of its own; its messages are never translated. Checked with 1.18. */
+const PGBOUNCER = '08P01';
+const PGBOUNCER_FULL = ['no more connections allowed'];
+const PGBOUNCER_LASTING = ['no such database', 'no such user', 'password authentication failed', 'unsupported startup'];
+
+/**
+ * Tells what a failed connect says about the next attempt. Whatever is not known to last is `transient`: a name that does not resolve, a
+ * server that refuses, resets or stays silent, one that is starting or stopping.
+ */
+export function classifyConnectError(error: unknown): ConnectFailure {
+  if (!(error instanceof Error)) return 'transient';
+  // One error for each address of a host name.
+  if (error instanceof AggregateError && error.errors.length > 0) return whatAllSay(error.errors);
+  const { message, cause } = error;
+  const code = 'code' in error ? error.code : undefined;
+  if (typeof code === 'string') return byCode(code, message);
+  if (beginsWithOne(message, LASTING_MESSAGES)) return 'permanent';
+  // A password function that could not reach its token service gives `TypeError: fetch failed`, with the socket's error as cause.
+  if (cause !== undefined) return classifyConnectError(cause);
+  return error instanceof TypeError ? 'permanent' : 'transient';
+}
+
+function whatAllSay(errors: readonly unknown[]): ConnectFailure {
+  const [first, ...others] = new Set(errors.map(classifyConnectError));
+  return first === undefined || others.length > 0 ? 'transient' : first;
+}
+
+function byCode(code: string, message: string): ConnectFailure {
+  if (code === FULL) return 'full';
+  if (code === PGBOUNCER && beginsWithOne(message, PGBOUNCER_FULL)) return 'full';
+  if (code === PGBOUNCER && beginsWithOne(message, PGBOUNCER_LASTING)) return 'permanent';
+  return beginsWithOne(code, LASTING_CODES) ? 'permanent' : 'transient';
+}
+
+function beginsWithOne(text: string, beginnings: readonly string[]): boolean {
+  return beginnings.some((beginning) => text.startsWith(beginning));
+}

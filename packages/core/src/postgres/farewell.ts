@@ -1,0 +1,27 @@
+import type { PgClient } from './pgTypes.js';
+import { expectEnd } from './watch.js';
+
+/** Says goodbye; resolves when the socket has closed. Never rejects: whatever goes wrong on the way, the connection is gone. */
+export async function close(client: PgClient): Promise<void> {
+  expectEnd(client);
+  // Someone waits for the end. Without this the process might exit first.
+  ref(client);
+  await client.end().catch(() => {});
+}
+
+/** Destroys the socket at once, in whatever phase the client is. */
+export function abort(client: PgClient): void {
+  expectEnd(client);
+  if (client.connection) client.connection.stream.destroy();
+  else client.end().catch(() => {});
+}
+
+/** Lets the connection keep this process alive. Not `client.ref()`: that throws on a stream of the app's own that cannot. */
+export function ref(client: PgClient): void {
+  client.connection?.stream.ref?.();
+}
+
+/** Lets this process exit although the connection is open. */
+export function unref(client: PgClient): void {
+  client.connection?.stream.unref?.();
+}

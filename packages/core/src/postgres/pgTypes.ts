@@ -1,0 +1,70 @@
+/**
+ * What Tenure uses of node-postgres, described by structure: the Knex plugin works with Knex's own copy of `pg`, which may be another one
+ * than ours, and classes of two copies are not instances of each other.
+ *
+ * Members that `pg` documents come first in each interface. The rest is internal to `pg`; pg-pool relies on some of it too. All of it has
+ * been read in 8.21 to 8.23. Everything internal is optional, and its absence always means "cannot be told".
+ */
+export interface PgClient {
+  query(text: string, callback: (error: unknown) => void): void;
+  end(): Promise<void>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'drain' | 'end', listener: () => void): unknown;
+  removeListener(event: 'drain' | 'error' | 'end', listener: () => void): unknown;
+  /** pg 8.21 and later. The native client has none: it cannot tell. */
+  getTransactionStatus?(): string | null;
+
+  /** Absent on the native client, like the rest. */
+  readonly connection?: PgConnection;
+  /** From BackendKeyData; behind a pooler it is the pooler's own. */
+  readonly processID?: number | null;
+  /** What a cancel must show. */
+  readonly secretKey?: unknown;
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly ssl?: boolean | object | undefined;
+  readonly sslNegotiation?: string | undefined;
+  readonly connectionParameters?: PgConnectionParameters;
+  /** The server waits for a query. False from the sending of one until ReadyForQuery, which comes after its error was called back. */
+  readonly readyForQuery?: boolean;
+  /** The query whose answer is being read. */
+  readonly _activeQuery?: object | null;
+  /** Queries that have not been sent. */
+  readonly _queryQueue?: readonly object[];
+  /** Queries sent ahead of their turn, in pipeline mode. pg 8.22 and later. */
+  readonly _sentQueryQueue?: readonly object[];
+  /** False once the connection has failed. */
+  readonly _queryable?: boolean;
+  /** `end()` has been called. */
+  readonly _ending?: boolean;
+  /** The socket has closed. */
+  readonly _ended?: boolean;
+}
+
+/** A client's connection: the protocol on its socket. */
+export interface PgConnection {
+  readonly stream: PgStream;
+  on(event: 'errorMessage' | 'error', listener: (error: Error) => void): unknown;
+  on(event: 'connect' | 'sslconnect' | 'end', listener: () => void): unknown;
+  once(event: 'readyForQuery', listener: () => void): unknown;
+}
+
+/** A socket, or what the app's `stream` option made instead of one. */
+export interface PgStream {
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  destroy(): unknown;
+  setKeepAlive?(enable: boolean, initialDelayMs: number): unknown;
+  ref?(): unknown;
+  unref?(): unknown;
+}
+
+/** What `pg` made of the app's configuration. */
+export interface PgConnectionParameters {
+  /** 1 or 0 when the app set `keepAlive`, else undefined. */
+  readonly keepalives?: number;
+  /** The app's `keepAliveInitialDelayMillis`, in seconds. */
+  readonly keepalives_idle?: number;
+}

@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs';
+import pg from 'pg';
+import { afterEach } from 'vitest';
+
+/** Long enough for anything that ends at all. */
+export const soon = () => AbortSignal.timeout(10_000);
+
+/** Connected clients of `pg`, opened without Tenure; whatever a test leaves open is closed after it. */
+export function useClients(config: pg.ClientConfig) {
+  const clients: pg.Client[] = [];
+  afterEach(() => Promise.all(clients.splice(0).map((client) => client.end())));
+  return async (more: pg.ClientConfig = {}) => {
+    const client = new pg.Client({ ...config, ...more });
+    clients.push(client);
+    await client.connect();
+    return client;
+  };
+}
+
+/** The client has read the end of its connection. */
+export function ended(client: pg.Client): Promise<void> {
+  return new Promise((resolve) => client.on('end', resolve));
+}
+
+/** The error that a promise must reject with. */
+export function failure(promise: Promise<unknown>): Promise<Error & { code?: string }> {
+  return promise.then(
+    () => Promise.reject(new Error('It did not fail')),
+    (error) => error,
+  );
+}
+
+/** Where in the event loop a callback runs. */
+export const PHASES: [string, (run: () => void) => void][] = [
+  ['timer', (run) => setTimeout(run, 1)],
+  ['check', (run) => setImmediate(run)],
+  ['poll', (run) => readFile(new URL(import.meta.url), () => run())],
+];
+
+/** Runs `act` in the given phase, without leaving it before `act` has begun. */
+export function inPhase<T>(enter: (run: () => void) => void, act: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => enter(() => act().then(resolve, reject)));
+}
+
+/** Nothing else of this process runs meanwhile; the system goes on filling its sockets. */
+export function blockLoop(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}

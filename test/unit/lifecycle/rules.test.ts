@@ -198,8 +198,8 @@ describe('what a pool may open', () => {
   it.each([
     { what: 'nothing without demand', demand: {}, want: 0 },
     { what: 'one for one who waits', demand: { waiting: 1 }, want: 1 },
-    { what: 'four at once at most', demand: { waiting: 9 }, want: 4 },
-    { what: 'four at once, those under way included', demand: { waiting: 9, opening: 3 }, want: 1 },
+    { what: 'three at once at most', demand: { waiting: 9 }, want: 3 },
+    { what: 'three at once, those under way included', demand: { waiting: 9, opening: 2 }, want: 1 },
     { what: 'the first one alone', demand: { waiting: 9, proven: false }, want: 1 },
     { what: 'nothing beside an unproven first one', demand: { waiting: 9, opening: 1, proven: false }, want: 0 },
     { what: 'nothing for whom a check or return is about to serve', demand: { waiting: 2, expected: 2 }, want: 0 },
@@ -265,6 +265,7 @@ describe('trouble', () => {
     since: 0,
     lastAt: 0,
     failures: 1,
+    atOnce: 1,
     jitter: 0,
     ...trouble,
   });
@@ -319,12 +320,21 @@ describe('trouble', () => {
     expect(refusal(troubleOf({ lastAt: 1e9 }), 0, patient, 1e9)).toBeUndefined();
   });
 
-  it('counts failures in a row from the first, and begins a new row after a quiet time', () => {
+  it('counts failures in a row from the first, and begins a new row after a quiet time or with another kind', () => {
     const first = afterFailure(undefined, { kind: 'transient', error: 1, beganAt: 4 }, 5, 0.1);
-    const second = afterFailure(first, { kind: 'full', error: 2, beganAt: 5_005 }, 5_050, 0.2);
-    const third = afterFailure(second, { kind: 'transient', error: 3, beganAt: 10_051 }, 10_060, 0.3);
-    expect(first).toEqual({ kind: 'transient', error: 1, since: 5, lastAt: 5, failures: 1, jitter: 0.1 });
-    expect(second).toEqual({ kind: 'full', error: 2, since: 5, lastAt: 5_050, failures: 2, jitter: 0.2 });
-    expect(third).toEqual({ kind: 'transient', error: 3, since: 10_060, lastAt: 10_060, failures: 1, jitter: 0.3 });
+    const second = afterFailure(first, { kind: 'transient', error: 2, beganAt: 5_005 }, 5_050, 0.2);
+    const late = afterFailure(second, { kind: 'transient', error: 3, beganAt: 10_051 }, 10_060, 0.3);
+    const other = afterFailure(second, { kind: 'full', error: 4, beganAt: 6_000 }, 6_010, 0.4);
+    expect(first).toMatchObject({ error: 1, since: 5, lastAt: 5, failures: 1, atOnce: 1, jitter: 0.1 });
+    expect(second).toMatchObject({ error: 2, since: 5, lastAt: 5_050, failures: 2, atOnce: 1, jitter: 0.2 });
+    expect(late).toMatchObject({ error: 3, since: 10_060, lastAt: 10_060, failures: 1, atOnce: 1 });
+    expect(other).toMatchObject({ kind: 'full', error: 4, since: 6_010, lastAt: 6_010, failures: 1, atOnce: 1 });
+  });
+
+  it('rests for a second after several attempts side by side, which have used up what one second allows', () => {
+    const attempts = [1, 2, 3].map((error) => ({ kind: 'transient' as const, error, beganAt: 0 }));
+    let trouble: Trouble | undefined;
+    for (const [i, attempt] of attempts.entries()) trouble = afterFailure(trouble, attempt, 10 + i, 0);
+    expect(retryAt(trouble!, true)).toBe(1_010);
   });
 });

@@ -13,6 +13,8 @@ export interface Abilities {
   readonly validate: boolean;
 }
 
+const LATE_MS = 100;
+
 class ConnectError extends Error {
   constructor(readonly kind: ConnectFailure) {
     super(`connect failed: ${kind}`);
@@ -82,7 +84,7 @@ export class ModelServer extends FakeConnector {
 
   override async ping(connection: FakeConnection, signal: AbortSignal): Promise<void> {
     this.checkFailed.add(connection);
-    await super.ping(connection, signal);
+    await this.#timed(connection, () => super.ping(connection, signal));
     this.checkFailed.delete(connection);
     this.heardAt.set(connection, this.clock.time);
   }
@@ -90,10 +92,27 @@ export class ModelServer extends FakeConnector {
   override async reset(...args: Parameters<FakeConnector['reset']>): ReturnType<FakeConnector['reset']> {
     const [connection] = args;
     this.resetFailed.add(connection);
-    const result = await super.reset(...args);
+    const result = await this.#timed(connection, () => super.reset(...args));
     this.resetFailed.delete(connection);
     this.heard(connection);
     return result;
+  }
+
+  /** Checks and resets that have taken so long that nobody should wait for them. */
+  get lateOperations(): number {
+    const begun = [...this.#begun].filter(([{ ended }]) => ended === undefined);
+    return begun.filter(([, at]) => this.clock.time - at > LATE_MS).length;
+  }
+
+  readonly #begun = new Map<FakeConnection, number>();
+
+  async #timed<T>(connection: FakeConnection, run: () => Promise<T>): Promise<T> {
+    this.#begun.set(connection, this.clock.time);
+    try {
+      return await run();
+    } finally {
+      this.#begun.delete(connection);
+    }
   }
 
   /** Connections open whose connect has ended. */

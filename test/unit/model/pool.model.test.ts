@@ -6,7 +6,7 @@ import { carryOut, type Step, step } from './commands.js';
 import type { Abilities } from './modelServer.js';
 import { World } from './world.js';
 
-const RUNS = Number(process.env.MODEL_RUNS ?? 2_500);
+const RUNS = Number(process.env.MODEL_RUNS ?? 2_000);
 const SEED = Number(process.env.MODEL_SEED ?? Date.now() % 2 ** 31);
 
 const policy: fc.Arbitrary<PolicyOverrides> = fc

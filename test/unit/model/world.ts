@@ -76,8 +76,8 @@ export class World {
   #openings = 0;
   /** When attempts were started while connects failed, within the last second. */
   #attempts: number[] = [];
-  /** When the event loop was last blocked. */
-  #blocked = { from: -1, until: -1 };
+  /** When the event loop was blocked: from when until when. */
+  readonly #blocked = new Map<number, number>();
   #places = 0;
   #handedOut = 0;
   #served = 0;
@@ -200,7 +200,7 @@ export class World {
   }
 
   block(byMs: number): Promise<void> {
-    this.#blocked = { from: this.now, until: this.now + byMs };
+    this.#blocked.set(this.now, this.now + byMs);
     return this.runtime.block(byMs);
   }
 
@@ -212,7 +212,9 @@ export class World {
   drain(timeoutMs: number | undefined): Promise<void> {
     this.draining = true;
     this.dropAt = Math.min(this.dropAt, this.now + (timeoutMs ?? Number.POSITIVE_INFINITY));
-    return this.pool.drain(timeoutMs);
+    return this.pool.drain(timeoutMs).then(() => {
+      this.check(this.pool.connections().length === 0, 'the drain ended before the last goodbye');
+    });
   }
 
   check(holds: boolean, wrong: string): void {
@@ -260,8 +262,9 @@ export class World {
     }
     this.check(waiting === 0 || idle === 0 || expected >= waiting, `${waiting} wait beside ${idle} idle`);
     const room = this.policy.maxConnections - states.length;
+    const punctual = expected - this.server.lateOperations;
     this.check(
-      waiting <= expected || room <= 0 || opening > 0 || this.#failing !== false,
+      waiting <= punctual || room <= 0 || opening > 0 || this.#failing !== false,
       `${waiting} wait and nothing is under way, with room for ${room}`,
     );
     const told = Object.entries(this.#closed).filter(([reason, times]) => closed[reason as RetireReason] !== times);
@@ -353,12 +356,14 @@ export class World {
     );
     this.check(life.uses < policy.maxUses, `${name} is handed out for the ${life.uses + 1}th time`);
     this.check(
-      life.uses === 0 || now - life.bornAt < policy.maxAgeMs + ROUNDING_MS,
+      life.uses === 0 || now - this.#readAt(life.bornAt) < policy.maxAgeMs + ROUNDING_MS,
       `${name} is handed out although it is too old`,
     );
     const silentMs = now - this.#readAt(server.heardAt.get(connection) ?? 0);
     const trusted = !policy.healthChecks || !this.abilities.ping || silentMs <= policy.healthBypassMs + ROUNDING_MS;
     this.check(trusted, `${name} is handed out unchecked after ${silentMs} ms`);
+    const tidy = policy.reset === 'none' || connection.status === 'idle';
+    this.check(tidy, `${name} is handed out with a session that is ${connection.status}`);
     life.uses++;
     this.#handedOut++;
     this.hands.set(connection, now);
@@ -366,7 +371,7 @@ export class World {
 
   /** What arrived just before the event loop was blocked is read after it. */
   #readAt(moment: number): number {
-    return moment === this.#blocked.from ? this.#blocked.until : moment;
+    return this.#blocked.get(moment) ?? moment;
   }
 
   #learn(): void {

@@ -25,7 +25,7 @@ describe('opening', () => {
     await fake.runtime.advance(20_000);
     await Promise.all(callers);
     expect(answers[0]).toBe(500);
-    expect(most).toBe(4);
+    expect(most).toBe(3);
     expect(fake.server.connects).toBe(10);
   });
 
@@ -33,11 +33,11 @@ describe('opening', () => {
     const fake = fakePool({ maxConnections: 10 });
     await warm(fake, 1);
     fake.server.connecting = () => ({ afterMs: 150 });
-    // Fifty short queries come at once: by the time four connections are open, one has served everyone.
+    // Fifty short queries come at once: by the time three connections are open, one has served everyone.
     const callers = Array.from({ length: 50 }, () => fake.pool.use(() => fake.runtime.sleep(2)));
     await fake.runtime.advance(1_000);
     await Promise.all(callers);
-    expect(fake.server.connects).toBe(5);
+    expect(fake.server.connects).toBe(4);
   });
 
   it('outlives the caller that caused it: the connection serves the next one', async () => {
@@ -68,9 +68,18 @@ describe('opening', () => {
     const fake = fakePool({ minConnections: 3 });
     await fake.runtime.settle();
     expect(fake.pool.stats()).toMatchObject({ idle: 3, acquired: 0 });
+    await fake.runtime.advance(60_000);
     fake.server.live[0]!.lose();
     await fake.runtime.settle();
     expect(fake.pool.stats()).toMatchObject({ idle: 3 });
+  });
+
+  it('takes a connection that ends as soon as it is open for a connect that failed, and does not ask over and over', async () => {
+    const fake = fakePool({ minConnections: 2 });
+    fake.pool.on('opened', (connection) => connection.lose(new Error('shutting down')));
+    await fake.runtime.advance(1_000);
+    expect(fake.server.connects).toBeLessThanOrEqual(4);
+    expect(fake.pool.stats().openFailures).toBe(fake.server.connects);
   });
 
   it('gives a connect no longer than connectTimeoutMs, and closes one that arrives after that', async () => {
@@ -104,6 +113,19 @@ describe('a server that is down', () => {
       expect(fake.server.connects - before).toBeLessThanOrEqual(3);
       expect(fake.server.connects - before).toBeGreaterThanOrEqual(2);
     }
+  });
+
+  it('gets no more than that in the second in which it goes down, when several connects are under way', async () => {
+    const fake = fakePool({ ...down, maxConnections: 10 });
+    await warm(fake, 1);
+    await take(fake);
+    fake.server.connecting = () => ({ error: REFUSED });
+    const before = fake.server.connects;
+    for (let i = 0; i < 50; i++) fake.pool.acquire().catch(() => {});
+    await fake.runtime.advance(999);
+    expect(fake.server.connects - before).toBe(3);
+    await fake.runtime.advance(1_000);
+    expect(fake.server.connects - before).toBeLessThanOrEqual(6);
   });
 
   it('serves the callers in line soon after it is back', async () => {

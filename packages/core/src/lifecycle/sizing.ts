@@ -2,8 +2,8 @@ import type { Policy } from '../policy/policy.js';
 import { keepsConnections } from './retirement.js';
 import { isUnreachable, retryAt, type Trouble } from './trouble.js';
 
-/** Opens in flight at most. The first connect of a pool, and the first after a failure, goes alone. */
-const OPENS_AT_ONCE = 4;
+/** Opens in flight at most, and so what a server that has just gone down gets at once. The first connect of a pool, and the first after a failure, goes alone. */
+const OPENS_AT_ONCE = 3;
 
 /** What decides how many connections to open. */
 export interface Demand {

@@ -12,6 +12,8 @@ export interface Trouble {
   readonly lastAt: number;
   /** How many there were in a row. */
   readonly failures: number;
+  /** How many of them were under way side by side when the first one failed. */
+  readonly atOnce: number;
   /** In [0, 1): shortens the back-off, so that a fleet does not knock in step. */
   readonly jitter: number;
 }
@@ -22,8 +24,8 @@ const LONGEST_BACKOFF_MS = 5_000;
 const BACKOFF_JITTER = 0.25;
 
 /**
- * The trouble after one more failure. Failures that nobody followed up are forgotten: an attempt that begins long after the last begins a new
- * row.
+ * The trouble after one more failure. A failure of another kind begins a new row, and so does an attempt that begins long after the last: what
+ * nobody followed up is forgotten.
  */
 export function afterFailure(
   before: Trouble | undefined,
@@ -31,8 +33,10 @@ export function afterFailure(
   now: number,
   random: number,
 ): Trouble {
-  const row = before && beganAt - before.lastAt <= LONGEST_BACKOFF_MS ? before : undefined;
-  return { kind, error, since: row?.since ?? now, lastAt: now, failures: (row?.failures ?? 0) + 1, jitter: random };
+  const isSameRow = before?.kind === kind && beganAt - before.lastAt <= LONGEST_BACKOFF_MS;
+  const row = isSameRow ? before : { since: now, failures: 0, atOnce: 0 };
+  const atOnce = row.atOnce + (beganAt <= row.since ? 1 : 0);
+  return { kind, error, since: row.since, lastAt: now, failures: row.failures + 1, atOnce, jitter: random };
 }
 
 /**
@@ -44,8 +48,10 @@ export function afterFailure(
  * @param urgent someone waits, and no connection could serve them
  */
 export function retryAt(trouble: Trouble, urgent: boolean): number {
-  const soon = urgent && trouble.kind !== 'permanent';
-  return trouble.lastAt + (soon ? RETRY_MS : backoffMs(trouble));
+  if (!urgent || trouble.kind === 'permanent') return trouble.lastAt + backoffMs(trouble);
+  // Several attempts at once have used up what is allowed in that second.
+  const restUntil = trouble.atOnce > 1 ? trouble.since + 1_000 : 0;
+  return Math.max(trouble.lastAt + RETRY_MS, restUntil);
 }
 
 function backoffMs({ failures, jitter }: Trouble): number {

@@ -110,11 +110,15 @@ export class Callers<C extends object> {
   #suspectJam(now: number): void {
     const { oldest } = this.#queue;
     if (this.#suspicionTold || oldest === undefined || now - oldest.since < SUSPECT_MS) return;
-    const { figures, holders } = this.#situation(now);
-    if (!isStuckInTransactions(holders, figures)) return;
+    const situation = this.#situation(now);
+    if (!isStuckInTransactions(situation)) return;
     this.#suspicionTold = true;
-    const message = stuckInTransactions(holders, figures);
-    this.#context.announcer.warn({ code: 'TENURE_IDLE_IN_TRANSACTION', message, holders });
+    const { holders } = situation;
+    this.#context.announcer.warn({
+      code: 'TENURE_IDLE_IN_TRANSACTION',
+      message: stuckInTransactions(situation),
+      holders,
+    });
   }
 
   /** Once nobody waits, the process may exit and the next jam is news again. */

@@ -21,14 +21,12 @@ export interface Situation {
 const HOLDERS_NAMED = 3;
 
 /** Why a caller who has waited to the deadline got nothing: the pool is full, or the database is unreachable. */
-export function acquireTimedOut(
-  waitedMs: number,
-  { figures, holders, trouble }: Situation,
-): TenureTimeoutError | TenureUnreachableError {
-  if (trouble && holders.length === 0) return unreachable(waitedMs, figures, trouble);
+export function acquireTimedOut(waitedMs: number, situation: Situation): TenureTimeoutError | TenureUnreachableError {
+  const { figures, holders, trouble } = situation;
+  if (trouble && isEmpty(figures)) return unreachable(waitedMs, figures, trouble);
   const message =
     `No connection came free within ${Math.round(waitedMs)} ms: ${summary(figures)}.` +
-    `${whoHoldsThem(holders)}${adviceFor(holders, figures)}${connectNews(figures, trouble)}`;
+    `${whoHoldsThem(holders)}${adviceFor(situation)}${connectNews(figures, trouble)}`;
   return new TenureTimeoutError(message, figures, waitedMs, holders, trouble && { cause: trouble.error });
 }
 
@@ -61,15 +59,17 @@ export function poolClosed(figures: PoolFigures): TenureClosedError {
  * All holders sit in a transaction, none has a query in flight, and others wait: most often a query inside a transaction was sent through
  * the pool and waits for a connection that its own transaction holds.
  */
-export function isStuckInTransactions(holders: readonly Holder[], figures: PoolFigures): boolean {
+export function isStuckInTransactions({ holders, figures, trouble }: Situation): boolean {
+  const mayGrow = holders.length < figures.max && trouble === undefined;
   return (
     holders.length > 0 &&
-    holders.length >= figures.max &&
+    !mayGrow &&
+    figures.idle + figures.busy === 0 &&
     holders.every(({ status }) => status === 'transaction' || status === 'failed-transaction')
   );
 }
 
-export function stuckInTransactions(holders: readonly Holder[], figures: PoolFigures): string {
+export function stuckInTransactions({ holders, figures }: Situation): string {
   return (
     `All ${holders.length} connections are held by transactions with no query in flight while ${figures.waiting} callers wait. ` +
     'Does a query inside a transaction go through the pool instead of the transaction ' +
@@ -110,8 +110,12 @@ function takenAt({ stack }: Holder): string {
   return stack === undefined ? '' : `, taken at\n${stack}`;
 }
 
-function adviceFor(holders: readonly Holder[], figures: PoolFigures): string {
-  return isStuckInTransactions(holders, figures) ? stuckInTransactions(holders, figures) : '';
+function adviceFor(situation: Situation): string {
+  return isStuckInTransactions(situation) ? stuckInTransactions(situation) : '';
+}
+
+function isEmpty({ used, idle, busy }: PoolFigures): boolean {
+  return used + idle + busy === 0;
 }
 
 function connectNews({ used, opening }: PoolFigures, trouble: Trouble | undefined): string {

@@ -10,6 +10,9 @@ import type { Slot } from './slot.js';
 /** A check or a return that takes longer than this no longer counts as supply; another connection is checked or opened meanwhile. */
 const LATE_MS = 100;
 
+/** A connection that ends this soon, and unused, might as well not have been opened. */
+const EARLY_MS = 1_000;
+
 /** What the exchange asks of the pool around it. */
 export interface ExchangeHost<C> {
   /** Opens what is missing for the callers who are still in line. */
@@ -18,6 +21,8 @@ export interface ExchangeHost<C> {
   taken(slot: Slot<C>): void;
   /** A connection waits to be reused. */
   parked(slot: Slot<C>, now: number): void;
+  /** A connection ended before it was of use to anyone. */
+  endedUnused(slot: Slot<C>, cause: Error | undefined): void;
   /** A place has come free for good. */
   gone(): void;
 }
@@ -88,8 +93,15 @@ export class Exchange<C extends object> {
       case 'checking':
       case 'returning':
         this.retire(slot, 'broken', cause);
-        this.pump(this.#context.runtime.now());
+        this.#endedInCare(slot, cause);
     }
+  }
+
+  /** A server that ends connections as soon as it has them is not asked for another over and over. */
+  #endedInCare(slot: Slot<C>, cause: Error | undefined): void {
+    const now = this.#context.runtime.now();
+    if (slot.uses === 0 && now - slot.bornAt <= EARLY_MS) this.#host.endedUnused(slot, cause);
+    this.pump(now);
   }
 
   /** Asks the server on an idle connection, however lately it was heard from. */
@@ -126,7 +138,8 @@ export class Exchange<C extends object> {
     slot.move({ retire: reason });
     counters.closed[reason]++;
     announcer.tell('closing', slot.connection, reason, cause);
-    if (reason === 'broken' || reason === 'failed-check') {
+    const isDead = reason === 'broken' || reason === 'failed-check';
+    if (isDead && connector.abort) {
       dropOne(connector, slot.connection);
       return this.#gone(slot, reason);
     }

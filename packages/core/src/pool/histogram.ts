@@ -19,7 +19,8 @@ export class Histogram {
   }
 
   /**
-   * The duration that `share` of all durations do not exceed, at most an eighth too long.
+   * The duration that `share` of all durations do not exceed, at most an eighth (or a microsecond) too long; what took more than 35 minutes
+   * counts as 35 minutes.
    *
    * @param total how many durations there were in all; those that were not added count as 0
    */

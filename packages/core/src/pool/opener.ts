@@ -14,6 +14,14 @@ export interface OpenerListener<C> {
   lost(slot: Slot<C>, cause: Error | undefined): void;
 }
 
+class EndedUnusedError extends Error {
+  override name = 'EndedUnusedError';
+
+  constructor() {
+    super('The server ended the connection before it was of use');
+  }
+}
+
 /** Opens connections, as many at a time and as often as the rules allow, and remembers why it cannot. */
 export class Opener<C extends object> {
   readonly #context: Context<C>;
@@ -23,6 +31,8 @@ export class Opener<C extends object> {
   #trouble: Trouble | undefined;
   /** A connect has succeeded, and none has failed since. */
   #proven = false;
+  /** When a connection last ended before it was of use. */
+  #endedEarlyAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: Context<C>, roster: Roster<C>, listener: OpenerListener<C>) {
     this.#context = context;
@@ -53,6 +63,12 @@ export class Opener<C extends object> {
     return allowedFrom > now && missing(demand, policy, now) > 0 ? allowedFrom : Number.POSITIVE_INFINITY;
   }
 
+  /** A connection that ended before it was of use counts as a connect that failed. */
+  endedUnused(slot: Slot<C>, cause: Error | undefined): void {
+    this.#endedEarlyAt = this.#context.runtime.now();
+    this.#remember(slot, cause ?? new EndedUnusedError());
+  }
+
   /** Gives up every attempt that is under way. */
   cancel(reason: Error): void {
     this.#cancelled.abort(reason);
@@ -76,31 +92,36 @@ export class Opener<C extends object> {
   #opened(slot: Slot<C>, connection: C): void {
     const { runtime, policy, counters, announcer } = this.#context;
     const now = runtime.now();
-    this.#trouble = undefined;
-    this.#proven = true;
+    // A connect that was under way while another connection ended early proves nothing: it may be the next to end.
+    if (slot.requestedAt > this.#endedEarlyAt) {
+      this.#trouble = undefined;
+      this.#proven = true;
+    }
     this.#roster.fill(slot, connection, now, expiryOf(now, policy, runtime.random()));
     counters.opened++;
     announcer.tell('opened', connection, now - slot.requestedAt);
     this.#listener.opened(slot, now);
   }
 
-  /** It ended before it could be of use, which counts as a connect that failed. */
-  #brokeOff(slot: Slot<C>, connection: C, cause = new Error('The connection ended as soon as it was opened')): void {
+  #brokeOff(slot: Slot<C>, connection: C, cause: Error | undefined): void {
     dropOne(this.#context.connector, connection);
-    this.#failed(slot, cause);
+    this.#endedEarlyAt = this.#context.runtime.now();
+    this.#failed(slot, cause ?? new EndedUnusedError());
   }
 
   #failed(slot: Slot<C>, error: unknown): void {
-    const { runtime, connector, counters, announcer } = this.#context;
-    const now = runtime.now();
     this.#roster.forget(slot);
-    if (!this.#cancelled.signal.aborted) {
-      const kind = connector.classifyConnectError?.(error) ?? 'transient';
-      this.#trouble = afterFailure(this.#trouble, { kind, error, beganAt: slot.requestedAt }, now, runtime.random());
-      this.#proven = false;
-      counters.openFailures++;
-      announcer.tell('open-failed', error);
-    }
-    this.#listener.failed(now);
+    this.#remember(slot, error);
+    this.#listener.failed(this.#context.runtime.now());
+  }
+
+  #remember({ requestedAt: beganAt }: Slot<C>, error: unknown): void {
+    if (this.#cancelled.signal.aborted) return;
+    const { runtime, connector, counters, announcer } = this.#context;
+    const kind = connector.classifyConnectError?.(error) ?? 'transient';
+    this.#trouble = afterFailure(this.#trouble, { kind, error, beganAt }, runtime.now(), runtime.random());
+    this.#proven = false;
+    counters.openFailures++;
+    announcer.tell('open-failed', error);
   }
 }

@@ -45,6 +45,7 @@ export class Pool<C extends object> {
       grow: (now) => this.#keeper.comeBackAt(this.#opener.grow(this.#callers.waiting, now), now),
       taken: (slot) => this.#keeper.taken(slot),
       parked: (slot, now) => this.#keeper.parked(slot, now),
+      endedUnused: (slot, cause) => this.#opener.endedUnused(slot, cause),
       gone: () => this.#finishDraining(),
     });
     this.#opener = new Opener(this.#context, this.#roster, {

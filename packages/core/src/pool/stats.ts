@@ -24,7 +24,7 @@ export interface PoolStats extends PoolFigures {
   readonly checks: { readonly done: number; readonly failed: number };
   /** Transactions that were still open when their connection came back, and were rolled back. */
   readonly rolledBack: number;
-  /** How long callers waited for a connection, in milliseconds, to within a tenth. */
+  /** How long callers waited for a connection, in milliseconds, at most an eighth too long. */
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
   /** Each setting, and where its value came from. */
   readonly policy: ReturnType<typeof describePolicy>;

@@ -206,6 +206,7 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
   writable: { env: 'CONN_WRITABLE', default: false, ...flag },
   exitOnIdle: { env: 'CONN_EXIT_ON_IDLE', default: true, ...flag },
   share: { env: 'CONN_SHARE', default: true, ...flag },
+  retryReads: { env: 'CONN_RETRY_READS', default: true, ...flag },
 };
 
 /** Where the type of the argument has the word `none`; checked by the compiler. */
@@ -231,6 +232,7 @@ const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true
   writable: false,
   exitOnIdle: false,
   share: false,
+  retryReads: false,
 };
 
 const overridesOf = (key: PolicyKey, value: unknown) => ({ [key]: value }) as PolicyOverrides;

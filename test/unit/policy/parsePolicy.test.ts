@@ -38,6 +38,7 @@ const LEVELS: Readonly<Record<PolicyKey, Levels>> = {
   writable: offFlags,
   exitOnIdle: offFlags,
   share: offFlags,
+  retryReads: offFlags,
 };
 
 const overridesOf = (entries: object) => entries as PolicyOverrides;

@@ -71,7 +71,7 @@ describe('describePolicy', () => {
   });
 
   it('marks what is not acted on yet only where somebody set it', () => {
-    const described = describePolicy(parsePolicy({ CONN_SHARE: 'off', CONN_MAX_AGE: '5' }));
+    const described = describePolicy(parsePolicy({ CONN_SHARE: 'on', CONN_MAX_AGE: '5' }));
     expect(POLICY_KEYS.filter((key) => described[key].later)).toEqual(['share']);
   });
 });
@@ -82,8 +82,13 @@ describe('laterSettings', () => {
     expect(laterSettings(parsePolicy({ CONN_MAX_AGE: '5', MAX_CONNS: '3' }, { maxUses: 3 }))).toEqual([]);
   });
 
+  it('leaves out what was turned off: it is not there anyway', () => {
+    const env = { CONN_STATEMENTS: '0', CONN_BUDGET: 'none', CONN_SHARE: 'off' };
+    expect(laterSettings(parsePolicy(env, { writable: false }))).toEqual([]);
+  });
+
   it('names what was set, as it was written, also where the value is the default', () => {
-    const overrides: PolicyOverrides = { name: 'orders', writable: false };
+    const overrides: PolicyOverrides = { name: 'orders', writable: true };
     const env = { CONN_STATEMENTS: '100', ORDERS_CONN_BUDGET: '80', CONN_SHARE: 'true' };
     expect(laterSettings(parsePolicy(env, overrides))).toEqual([
       { key: 'statements', name: 'CONN_STATEMENTS' },

@@ -22,8 +22,14 @@ export function describePolicy(policy: Policy): PolicyDescription {
   return Object.fromEntries(described) as PolicyDescription;
 }
 
-/** What was set but is not acted on yet, by its key and by the name under which it was written. */
+/** What was set but is not acted on yet, by its key and by the name under which it was written. To turn off what is not there is no news. */
 export function laterSettings(policy: Policy): readonly { readonly key: PolicyKey; readonly name: string }[] {
-  const keys = POLICY_KEYS.filter((key) => POLICY_OPTIONS[key].later && policy.sources[key].from !== 'default');
+  const keys = POLICY_KEYS.filter(
+    (key) => POLICY_OPTIONS[key].later && policy.sources[key].from !== 'default' && !isOff(policy[key]),
+  );
   return keys.map((key) => ({ key, name: policy.sources[key].name ?? key }));
+}
+
+function isOff(value: unknown): boolean {
+  return value === false || value === 0 || value === Number.POSITIVE_INFINITY;
 }

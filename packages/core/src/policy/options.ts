@@ -188,6 +188,12 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     meaning: 'pools with the same target and settings in one process are one pool',
     later: true,
   },
+  retryReads: {
+    env: 'CONN_RETRY_READS',
+    kind: 'flag',
+    default: true,
+    meaning: 'Prisma only: run a read outside transactions again, once, when its connection was lost',
+  },
 };
 
 export const POLICY_KEYS = Object.keys(POLICY_OPTIONS) as readonly PolicyKey[];

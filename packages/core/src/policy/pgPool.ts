@@ -49,8 +49,13 @@ export function fromPgPool(options: object = {}): HostSettings {
   return problems.length > 0 ? { ...settings, problems } : settings;
 }
 
-function translate({ type, zero, factor = 1 }: Row, written: unknown): number | boolean | 'wrong type' | undefined {
+function translate(row: Row, written: unknown): number | boolean | 'wrong type' | undefined {
+  const { type, zero, factor = 1 } = row;
+  // `@types/pg` allows `null`, which pg-pool treats as 0 or false.
+  if (written === null) return translate(row, type === 'boolean' ? false : 0);
   if (type === 'boolean') return typeof written === 'boolean' ? written : 'wrong type';
+  // pg-pool compares and computes, which reads text as a number: `max: process.env.DB_POOL_MAX` works there.
+  if (typeof written === 'string' && written.trim() !== '') return translate(row, Number(written));
   if (typeof written !== 'number' || Number.isNaN(written)) return 'wrong type';
   if (written === 0 && zero === 'not written') return undefined;
   if (written === 0 && zero === 'no limit') return Number.POSITIVE_INFINITY;

@@ -72,6 +72,11 @@ export interface PolicyValues {
    * `CONN_SHARE`, default true. `0`: as `false`. No `none`. Not acted on yet.
    */
   share: boolean;
+  /**
+   * Prisma only: run a read again, once, when its connection was lost. Never in a transaction, and never a write.
+   * `CONN_RETRY_READS`, default true. `0`: as `false`. No `none`.
+   */
+  retryReads: boolean;
 }
 
 export type PolicyKey = keyof PolicyValues;

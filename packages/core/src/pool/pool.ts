@@ -235,11 +235,16 @@ export class Pool<C extends object> {
   #warnOfLaterSettings(): void {
     const { policy, announcer } = this.#context;
     for (const { name } of laterSettings(policy)) {
+      if (settingsTold.has(name)) continue;
+      settingsTold.add(name);
       const message = `${name} is set, but this version of Tenure does not act on it yet.`;
       announcer.warn({ code: 'TENURE_NOT_ACTED_ON', message });
     }
   }
 }
+
+/** Settings that were warned of in this process; once is enough, however many pools there are. */
+const settingsTold = new Set<string>();
 
 function unusableTimeout(timeoutMs = 0): Error | undefined {
   if (timeoutMs >= 0) return undefined;

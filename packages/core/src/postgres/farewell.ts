@@ -6,14 +6,15 @@ export async function close(client: PgClient): Promise<void> {
   expectEnd(client);
   // Someone waits for the end. Without this the process might exit first.
   ref(client);
-  await client.end().catch(() => {});
+  // With a callback, as pg-pool ends a client: a `Client` class of the app's own may know no other form.
+  await new Promise<void>((resolve) => client.end(() => resolve()));
 }
 
 /** Destroys the socket at once, in whatever phase the client is. */
 export function abort(client: PgClient): void {
   expectEnd(client);
   if (client.connection) client.connection.stream.destroy();
-  else client.end().catch(() => {});
+  else client.end(() => {});
 }
 
 /** Lets the connection keep this process alive. Not `client.ref()`: that throws on a stream of the app's own that cannot. */

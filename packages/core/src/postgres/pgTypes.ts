@@ -7,7 +7,7 @@
  */
 export interface PgClient {
   query(text: string, callback: (error: unknown) => void): void;
-  end(): Promise<void>;
+  end(callback: (error?: unknown) => void): void;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'drain' | 'end', listener: () => void): unknown;
   removeListener(event: 'drain' | 'error' | 'end', listener: () => void): unknown;

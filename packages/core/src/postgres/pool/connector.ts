@@ -1,0 +1,101 @@
+import type pg from 'pg';
+import type { ConnectFailure, Connector } from '../../pool/connector.js';
+import { runSetUp } from '../reset.js';
+import { unlessAborted } from '../roundTrip.js';
+import { pgSession } from '../session.js';
+import { settle } from '../settle.js';
+import { causeOfEnd } from '../watch.js';
+
+/** What the connector asks of the pool it belongs to. */
+export interface ConnectorHost {
+  /** A client that has not connected yet. */
+  create(): pg.PoolClient;
+  /** The app's set-up: `onConnect`. Run on a new connection, and again after a `session` reset. */
+  setUp(client: pg.PoolClient): unknown;
+  /** A client has connected; the app's listeners may set it up as well. */
+  connected(client: pg.PoolClient): void;
+  /** The app's last word on a new client: `verify`. Rejects to refuse it. */
+  verify(client: pg.PoolClient): Promise<void>;
+  /** A client that had connected is gone, and nobody has had it. */
+  refused(client: pg.PoolClient): void;
+  /** The borrower wants this client to be closed. */
+  isDoomed(client: pg.PoolClient): boolean;
+  /** Something was left on this client (an error, an open transaction), and is being looked at. */
+  tidying(client: pg.PoolClient): void;
+  tidied(client: pg.PoolClient): void;
+}
+
+/** Opens clients the way pg-pool does, and looks after them the way Tenure does. */
+export function poolConnector(host: ConnectorHost): Connector<pg.PoolClient> {
+  const { watch, ...session } = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client) });
+  /** What the app's own hooks threw, as against what the connection failed with. */
+  const refusals = new WeakSet<object>();
+
+  const prepare = async (client: pg.PoolClient, signal: AbortSignal): Promise<void> => {
+    try {
+      await runSetUp(client, (one) => host.setUp(one), signal);
+      host.connected(client);
+      // Listeners send their `SET …` and do not wait for it: whoever gets this client must not overtake it.
+      await settle(client, signal);
+      await unlessAborted(host.verify(client), signal);
+    } catch (error) {
+      if (session.isOpen(client) && isAppsOwn(error)) refusals.add(error);
+      throw error;
+    }
+    if (!session.isOpen(client)) throw causeOfEnd(client);
+  };
+
+  const connect = async (signal: AbortSignal, onLost: (cause?: Error) => void): Promise<pg.PoolClient> => {
+    signal.throwIfAborted();
+    const client = host.create();
+    let opened = false;
+    watch(client, (cause) => {
+      if (opened) onLost(cause);
+    });
+    const hangUp = () => session.abort(client);
+    signal.addEventListener('abort', hangUp);
+    try {
+      await unlessAborted(connected(client), signal);
+      await prepare(client, signal);
+      opened = true;
+      return client;
+    } catch (error) {
+      hangUp();
+      host.refused(client);
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', hangUp);
+    }
+  };
+
+  return {
+    ...session,
+    connect,
+    isOpen: (client) => session.isOpen(client) && !host.isDoomed(client),
+    // The caller hears of a hook's refusal at once, as with pg-pool, and not after `connectTimeoutMs` of trying again.
+    classifyConnectError: (error): ConnectFailure =>
+      isObject(error) && refusals.has(error) ? 'permanent' : session.classifyConnectError(error),
+    async reset(client, mode, signal) {
+      host.tidying(client);
+      const result = await session.reset(client, mode, signal);
+      host.tidied(client);
+      return result;
+    },
+  };
+}
+
+/** With a callback, as pg-pool connects: a `Client` class of the app's own may know no other form. */
+function connected(client: pg.PoolClient): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.connect((error: Error | null) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** An error with a code is the server's or the system's, met by a query of the hook: its code says what it means. */
+function isAppsOwn(error: unknown): error is object {
+  return isObject(error) && !('code' in error);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,311 @@
+import type { EventEmitter } from 'node:events';
+import { types } from 'node:util';
+import pg from 'pg';
+import type { RetireReason } from '../../lifecycle/connectionState.js';
+import { parsePolicy } from '../../policy/parsePolicy.js';
+import { fromPgPool } from '../../policy/pgPool.js';
+import { Pool as Engine } from '../../pool/pool.js';
+import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+import { isOpen } from '../status.js';
+import { causeOfEnd } from '../watch.js';
+import { callBack, throwOutside } from './callBack.js';
+import { type ConnectorHost, poolConnector } from './connector.js';
+import { clientConfig, type PoolConfig, stockOptions, trueOptions } from './options.js';
+import { endedTwice, functionAsQuery, releasedTwice, toPgPoolError, traced, usedAfterEnd } from './pgPoolErrors.js';
+import { type Outcome, runQuery } from './runQuery.js';
+
+type Client = pg.PoolClient;
+type Release = (error?: unknown) => void;
+type ConnectCallback = (error: unknown, client: Client | undefined, release: Release) => void;
+
+/** The words of pg-pool's log, for the reasons that it knows. */
+const LOGGED: { readonly [R in RetireReason]?: string } = {
+  idle: 'remove idle client',
+  'max-age': 'remove expired client',
+  'max-uses': 'remove expended client',
+};
+
+/** What pg-pool's constructor makes and we keep using. Its own lists of clients and callers stay empty. */
+interface StockPool extends EventEmitter {
+  readonly options: pg.PoolConfig;
+  readonly Client: new (config: pg.ClientConfig) => Client;
+  readonly Promise: PromiseConstructor;
+  log(...messages: unknown[]): void;
+  ending: boolean;
+  ended: boolean;
+}
+
+/** The peer's class, described by what is ours to change: its types know overloads and fields where we have a method and accessors. */
+const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool;
+
+class GovernedPool extends StockPool {
+  readonly #engine: Engine<Client>;
+  /** In a borrower's hands, or come back with something left on them that is being looked at. */
+  readonly #engaged = new Set<Client>();
+  /** Connected clients whose `remove` is still to be told. */
+  readonly #known = new WeakSet<Client>();
+  /** Given back with the wish that they be closed. */
+  readonly #doomed = new WeakSet<Client>();
+  #endCalled = false;
+  /** Set while `end()` lets those in line be served first. */
+  #lineIsServed: (() => void) | undefined;
+
+  constructor(config?: PoolConfig | null) {
+    super(stockOptions(config ?? {}));
+    // From what the app wrote, not from `this.options`: there pg-pool has filled in its own defaults.
+    const policy = parsePolicy(process.env, config?.policy, fromPgPool(config ?? {}));
+    Object.assign(this.options, trueOptions(policy));
+    this.#engine = new Engine(poolConnector(this.#host()), policy);
+    this.#engine
+      .on('opening', () => this.log('connecting new client'))
+      .on('opened', () => this.log('new client connected'))
+      .on('open-failed', (error) => this.log('client failed to connect', error))
+      .on('closing', (client, reason, cause) => this.#closing(client, reason, cause))
+      .on('closed', (client) => this.#removed(client));
+  }
+
+  connect(callback?: ConnectCallback): Promise<Client> | undefined {
+    const lent = this.#lend();
+    if (!callback) return this.#promised(lent);
+    lent.then(
+      (client) => callBack(callback, undefined, client, client.release as Release),
+      (error) => callBack(callback, error, undefined, () => {}),
+    );
+    return undefined;
+  }
+
+  query(query: unknown, values?: unknown, callback?: Outcome): Promise<unknown> | undefined {
+    if (typeof query === 'function') {
+      setImmediate(() => query(functionAsQuery()));
+      return undefined;
+    }
+    if (typeof values === 'function') return this.query(query, undefined, values as Outcome);
+    const answer = this.#answer(query, values);
+    if (!callback) return this.#promised(answer);
+    answer.then(
+      (result) => callBack(callback, undefined, result),
+      (error) => callBack(callback, error),
+    );
+    return undefined;
+  }
+
+  end(callback?: (error?: unknown) => void): Promise<void> | undefined {
+    this.log('ending');
+    const ended = this.#endCalled ? Promise.reject(endedTwice()) : this.#finish();
+    this.#endCalled = true;
+    if (!callback) return this.#promised(ended);
+    ended.then(
+      () => callBack(callback),
+      (error) => callBack(callback, error),
+    );
+    return undefined;
+  }
+
+  async drain(timeoutMs?: number): Promise<void> {
+    this.ending = true;
+    await this.#engine.drain(timeoutMs);
+    this.ended = true;
+  }
+
+  stats(): PoolStats {
+    return this.#engine.stats();
+  }
+
+  connections(): ConnectionInfo[] {
+    return this.#engine.connections();
+  }
+
+  invalidate(): void {
+    this.#engine.invalidate();
+  }
+
+  /** Open or being opened. */
+  get totalCount(): number {
+    return this.connections().filter(({ state }) => state !== 'closing').length;
+  }
+
+  /** In nobody's hands: what is being checked or tidied up counts, as `totalCount` less `idleCount` is what callers hold. */
+  get idleCount(): number {
+    return this.connections().filter(({ state }) => state === 'idle' || state === 'checking' || state === 'returning')
+      .length;
+  }
+
+  /** As pg documents it: those who wait for a client that is checked out. Who only waits for a connect is in `stats().waiting`. */
+  get waitingCount(): number {
+    const { waiting, max, used } = this.stats();
+    return Math.max(0, waiting - Math.max(0, max - used));
+  }
+
+  /** Past their age but still in use. */
+  get expiredCount(): number {
+    const { maxAgeMs } = this.#engine.policy;
+    return this.connections().filter(({ state, ageMs }) => state === 'used' && ageMs >= maxAgeMs).length;
+  }
+
+  async #lend(): Promise<Client> {
+    try {
+      const client = await this.#acquire();
+      this.#handedOut(client);
+      client.release = this.#releaseOnce(client);
+      return client;
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  async #answer(query: unknown, values: unknown): Promise<unknown> {
+    try {
+      const client = await this.#acquire();
+      this.#handedOut(client);
+      return await new Promise((resolve, reject) => {
+        runQuery(client, query, values, (error, result) => {
+          this.#takeBack(client, error);
+          if (error) reject(error);
+          else resolve(result);
+        });
+      });
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  /** Not `async`: the promise of the engine is the only one that a checkout costs. */
+  #acquire(): Promise<Client> {
+    return this.ending ? Promise.reject(usedAfterEnd(this.stats())) : this.#engine.acquire();
+  }
+
+  #handedOut(client: Client): void {
+    this.#engaged.add(client);
+    this.#tell('acquire', client);
+    this.#lineMoved();
+  }
+
+  /** Lets what the app has begun finish, callers in line included: scripts send their queries and call `end()` at once. */
+  async #finish(): Promise<void> {
+    this.ending = true;
+    if (this.stats().waiting > 0) {
+      await new Promise<void>((resolve) => {
+        this.#lineIsServed = resolve;
+      });
+    }
+    await this.drain();
+  }
+
+  #lineMoved(): void {
+    if (this.#lineIsServed && this.stats().waiting === 0) this.#lineIsServed();
+  }
+
+  #releaseOnce(client: Client): Release {
+    let released = false;
+    return (error) => {
+      if (released) throw releasedTwice();
+      released = true;
+      this.#takeBack(client, error);
+    };
+  }
+
+  #takeBack(client: Client, error: unknown): void {
+    this.#tell('release', error, client);
+    // What follows an error on the wire decides about the connection. Anything else that is true is an order to close it.
+    if (error && !isError(error)) this.#doomed.add(client);
+    if (!error && isOpen(client)) this.#engaged.delete(client);
+    this.#engine.release(client, error || undefined);
+  }
+
+  /** Only an idle client's end is news of the pool's: a borrower hears of it on the client or from the query. */
+  #closing(client: Client, reason: RetireReason, cause: unknown): void {
+    this.log(LOGGED[reason] ?? `remove client: ${reason}`);
+    if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp(client)) return;
+    if (this.listenerCount('error') === 0) return;
+    const error = isError(cause) ? cause : causeOfEnd(client);
+    // pg-pool's errors have it too. Not for enumeration: a printed error would show the whole client.
+    Object.defineProperty(error, 'client', { value: client, configurable: true, writable: true });
+    this.#tell('error', error, client);
+  }
+
+  #removed(client: Client): void {
+    this.#engaged.delete(client);
+    if (this.#known.delete(client)) this.#tell('remove', client);
+  }
+
+  #explained(error: unknown): unknown {
+    this.#lineMoved();
+    return traced(toPgPoolError(error, this.#engine.policy.acquireTimeoutMs));
+  }
+
+  /** With the class of promises that the app has chosen. */
+  #promised<T>(promise: Promise<T>): Promise<T> {
+    const Chosen = this.Promise;
+    if (Chosen === Promise) return promise;
+    return new Chosen<T>((resolve, reject) => {
+      promise.then(resolve, reject);
+    });
+  }
+
+  /** A listener that throws must not stop the pool in the middle of its work. */
+  #tell(event: string, ...args: unknown[]): void {
+    try {
+      this.emit(event, ...args);
+    } catch (error) {
+      throwOutside(error);
+    }
+  }
+
+  #host(): ConnectorHost {
+    return {
+      create: () => new this.Client(clientConfig(this.options)),
+      setUp: (client) => this.options.onConnect?.(client),
+      verify: (client) => this.#verify(client),
+      connected: (client) => {
+        this.#known.add(client);
+        this.#tell('connect', client);
+      },
+      refused: (client) => this.#removed(client),
+      isDoomed: (client) => this.#doomed.has(client),
+      tidying: (client) => void this.#engaged.add(client),
+      tidied: (client) => void this.#engaged.delete(client),
+    };
+  }
+
+  #verify(client: Client): Promise<void> {
+    const { verify } = this.options;
+    if (!verify) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      verify(client, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+}
+
+/** Also one from another realm, such as a test runner's. */
+function isError(error: unknown): error is Error {
+  return error instanceof Error || types.isNativeError(error);
+}
+
+/** Whether the app called `client.end()`. */
+function wasEndedByApp(client: Client): boolean {
+  return (client as { _ending?: boolean })._ending === true;
+}
+
+/** A `pg.Pool` that keeps its healthy connections, checks them before reuse, and tells what it does. */
+export interface Pool extends pg.Pool {
+  /** Figures of this moment, counters since the start, and where each setting came from. */
+  stats(): PoolStats;
+  /** Every connection: its backend, state, age, idle time, uses and checks. */
+  connections(): ConnectionInfo[];
+  /** Replaces every connection, gracefully: idle ones now, the others when they come back. */
+  invalidate(): void;
+  /**
+   * Closes the pool like `end()`, with a time limit and as often as you like.
+   *
+   * @param timeoutMs how long work may take to finish before its connections are dropped; default: no limit
+   */
+  drain(timeoutMs?: number): Promise<void>;
+}
+
+/**
+ * The pool of `pg` on Tenure's engine: `new Pool({ ...options of pg.Pool, policy })`. An instance of the peer's `pg.Pool`, with all its
+ * properties, methods, events and callback forms.
+ *
+ * @throws TenurePolicyError with every problem, when a setting cannot be followed
+ */
+export const Pool = GovernedPool as unknown as new (config?: PoolConfig) => Pool;

@@ -1,0 +1,44 @@
+import {
+  type PoolFigures,
+  TenureClosedError,
+  TenureConnectError,
+  TenureTimeoutError,
+  TenureUnreachableError,
+  TenureUsageError,
+} from '../../errors.js';
+
+/** Code in the wild looks for these words of pg-pool. */
+const TIMED_OUT = 'timeout exceeded when trying to connect';
+const AFTER_END = 'Cannot use a pool after calling end on the pool';
+const ENDED_TWICE = 'Called end on pool more than once';
+const RELEASED_TWICE = 'Release called on client which has already been released to the pool.';
+const FUNCTION_AS_QUERY = 'Passing a function as the first parameter to pool.query is not supported';
+
+export function usedAfterEnd({ used, idle, opening, busy, waiting, max }: PoolFigures): TenureClosedError {
+  return new TenureClosedError(AFTER_END, { used, idle, opening, busy, waiting, max });
+}
+
+export const endedTwice = () => new TenureUsageError(ENDED_TWICE);
+export const releasedTwice = () => new TenureUsageError(RELEASED_TWICE);
+export const functionAsQuery = () => new TenureUsageError(FUNCTION_AS_QUERY);
+
+/** The error of an acquire as code written for pg-pool expects it. What is not an acquire's comes back as it is. */
+export function toPgPoolError(error: unknown, acquireTimeoutMs: number): unknown {
+  // What PostgreSQL said (wrong password, no such database), or the app's own hook.
+  if (error instanceof TenureConnectError) return error.cause;
+  if (error instanceof TenureClosedError) return usedAfterEnd(error.figures);
+  if (error instanceof TenureTimeoutError || error instanceof TenureUnreachableError) {
+    // One who was refused at once has not timed out.
+    if (error.waitedMs >= acquireTimeoutMs) error.message = `${TIMED_OUT}. ${error.message}`;
+  }
+  return error;
+}
+
+/**
+ * Replaces a stack that leads to a socket or a timer with one that leads to whoever awaits: pg-pool does so, and names the line of the app
+ * that way. To be called where the awaiting chain is known, in a `catch` of an async function.
+ */
+export function traced(error: unknown): unknown {
+  if (error instanceof Error && Object.isExtensible(error)) Error.captureStackTrace(error);
+  return error;
+}

@@ -1,0 +1,135 @@
+import { type HostSettings, type Policy, type PolicyOverrides, parsePolicy, TenureUsageError } from '@tenure/core';
+import { fromPgPool, Pool, type PoolConfig } from '@tenure/core/pg';
+import type pg from 'pg';
+import { type Adapter, withPlainErrors } from './adapterErrors.js';
+import type { AdapterOptions } from './prismaInternals.js';
+import { SharedPool } from './sharedPool.js';
+import { fromPrismaUrl } from './urlSettings.js';
+
+/** What `new PrismaPg()` takes. */
+export type PoolOrConfig = pg.Pool | pg.PoolConfig | string;
+
+/** What governs the pools under one adapter factory. */
+export interface Governor {
+  readonly pool: SharedPool;
+  /** Whether reads are run again, once, when their connection was lost. */
+  readonly retryReads: boolean;
+  /** What it was set up with: the same again changes nothing, anything else is refused. */
+  readonly given: PolicyOverrides;
+}
+
+/** What pg-pool writes into the options of a pool by itself: nobody can tell it from what the app wrote, and it is taken for not written. */
+const FILLED_IN: pg.PoolConfig = {
+  max: 10,
+  min: 0,
+  maxUses: Number.POSITIVE_INFINITY,
+  maxLifetimeSeconds: 0,
+  idleTimeoutMillis: 10_000,
+  allowExitOnIdle: false,
+};
+
+/** Makes what governs a factory that was given this pool or config. The policy is checked now; nothing is opened. */
+export function govern(
+  poolOrConfig: PoolOrConfig,
+  { disposeExternalPool }: AdapterOptions,
+  given: PolicyOverrides,
+): Governor {
+  const source = typeof poolOrConfig === 'string' ? { connectionString: poolOrConfig } : poolOrConfig;
+  if (isTenurePool(source)) {
+    const retryReads = source.stats().policy.retryReads.value === true;
+    return { given, retryReads, pool: asItIs(source, disposeExternalPool ?? false, given) };
+  }
+  const config = isPool(source) ? writtenIn(source) : source;
+  const policy = parsePolicy(process.env, given, fromHost(config));
+  const make = () => {
+    const pool = new Pool(withPolicy(config, policy));
+    if (isPool(source)) passOn(pool, source);
+    return pool;
+  };
+  const done = async (pool: Pool) => {
+    await pool.drain();
+    if (isPool(source) && disposeExternalPool && !source.ending) await source.end();
+  };
+  return { given, retryReads: policy.retryReads, pool: new SharedPool({ make, done }) };
+}
+
+/** The app's own Tenure pool. After Prisma has ended it, as `disposeExternalPool` asks, one with the same settings follows. */
+function asItIs(own: Pool, isDisposable: boolean, given: PolicyOverrides): SharedPool {
+  if (Object.keys(given).length > 0) {
+    throw new TenureUsageError(
+      'The adapter of this client was given a Tenure pool, which has a policy already. Give the policy to that pool: ' +
+        'new Pool({ connectionString, policy }), and call tenure() without one.',
+    );
+  }
+  return new SharedPool({
+    make: () => (isDisposable && own.ending ? new Pool(withPolicy(own.options, argumentsOf(own))) : own),
+    done: async (pool) => {
+      if (isDisposable) await pool.drain();
+    },
+  });
+}
+
+function argumentsOf(pool: Pool): PolicyOverrides {
+  const settings = Object.entries(pool.stats().policy).filter(([, { source }]) => source.from === 'argument');
+  return Object.fromEntries(settings.map(([key, { value }]) => [key, value]));
+}
+
+/** An option of the adapter's config overrules the connection URL, as it does in Prisma 7. */
+function fromHost(config: pg.PoolConfig): HostSettings {
+  return { ...fromPrismaUrl(config.connectionString), ...fromPgPool(config) };
+}
+
+/** The options of a pool that somebody wrote. */
+function writtenIn(pool: pg.Pool): pg.PoolConfig {
+  const options = copyOf<pg.PoolConfig>(pool.options);
+  for (const [name, value] of Object.entries(FILLED_IN)) {
+    if (options[name as keyof pg.PoolConfig] === value) delete options[name as keyof pg.PoolConfig];
+  }
+  const { Client } = pool as { Client?: unknown };
+  return Object.assign(options, { Client });
+}
+
+/** What listens to the app's pool hears of the one in its place: `connect` often sets up the session. */
+function passOn(pool: Pool, appPool: pg.Pool): void {
+  for (const event of ['connect', 'acquire', 'release', 'remove'] as const) {
+    pool.on(event, (...args: unknown[]) => appPool.emit(event, ...args));
+  }
+  pool.on('error', (...args) => {
+    if (appPool.listenerCount('error') > 0) appPool.emit('error', ...args);
+  });
+}
+
+function withPolicy(config: pg.PoolConfig, policy: Policy | PolicyOverrides): PoolConfig {
+  return Object.assign(copyOf(config), { policy });
+}
+
+/** Not by spreading: `pg` hides the password from enumeration. */
+function copyOf<T extends object>(config: T): T {
+  return Object.create(Object.getPrototypeOf(config), Object.getOwnPropertyDescriptors(config));
+}
+
+/** By what it can do: it may come from another copy of `pg`, or of Tenure. */
+function isPool(source: pg.PoolConfig | pg.Pool): source is pg.Pool {
+  return 'totalCount' in source && 'options' in source;
+}
+
+function isTenurePool(source: pg.PoolConfig | pg.Pool): source is Pool {
+  return isPool(source) && 'stats' in source && 'drain' in source;
+}
+
+/** Connects on the governed pool; to dispose of the adapter is to let go of the pool. */
+export async function connectOn(shared: SharedPool, connect: (pool: Pool) => Promise<Adapter>): Promise<Adapter> {
+  const { pool, letGo } = shared.take();
+  try {
+    const adapter = await connect(pool);
+    const dispose = adapter.dispose.bind(adapter);
+    adapter.dispose = async () => {
+      await dispose();
+      await letGo();
+    };
+    return withPlainErrors(adapter);
+  } catch (error) {
+    await letGo();
+    throw error;
+  }
+}

@@ -1,0 +1,119 @@
+import type { PrismaPg } from '@prisma/adapter-pg';
+import { TenureUsageError } from '@tenure/core';
+import type { Pool } from '@tenure/core/pg';
+import type pg from 'pg';
+import type { Adapter } from './adapterErrors.js';
+
+/**
+ * All that Tenure knows of Prisma beyond what it documents; read in `@prisma/client` and `@prisma/adapter-pg` 7.10.0.
+ *
+ * The client's engine keeps the adapter factory it was made with, and asks that very object to connect before its first query, and again
+ * after each `$disconnect()`. So the one place to put a pool under a client is the factory's own `connect`.
+ */
+
+export type AdapterOptions = NonNullable<ConstructorParameters<typeof PrismaPg>[1]>;
+
+/** Fields of `PrismaPg` that are private to TypeScript only. */
+interface Factory extends Pick<PrismaPg, 'adapterName' | 'connect'> {
+  /** What `new PrismaPg()` was given; of a pool, the pool's options. A pool made by another copy of `pg` is taken for a config. */
+  readonly config: pg.PoolConfig | pg.Pool;
+  readonly externalPool: pg.Pool | null;
+  readonly options?: AdapterOptions | undefined;
+}
+
+/** What a client's factory is marked with. Registered, so that the ESM and the CommonJS copy of this package know each other's work. */
+const GOVERNED = Symbol.for('@tenure/prisma/governed');
+
+interface ClientWithInternals {
+  readonly _engineConfig?: { readonly adapter?: object; readonly clientVersion?: string };
+}
+
+const EXPLICIT = "give the client an adapter of Tenure's own: new PrismaClient({ adapter: tenureAdapter(config) })";
+
+/**
+ * The adapter factory of a client.
+ *
+ * @throws TenureUsageError for a client whose connections are not Tenure's to govern
+ */
+export function factoryOf(client: object): object {
+  const engine = (client as ClientWithInternals)._engineConfig;
+  if (engine === undefined) {
+    throw new TenureUsageError(
+      `tenure() cannot see the adapter of this client. Is its Prisma newer than this Tenure? Then ${EXPLICIT}.`,
+    );
+  }
+  const version = engine.clientVersion ?? '';
+  if (Number.parseInt(version, 10) < 7) {
+    throw new TenureUsageError(
+      `tenure() needs Prisma 7, and this client is ${version}. Upgrade, or give its adapter a pool yourself: ` +
+        "new PrismaPg(new Pool({ connectionString })), with the Pool of '@tenure/core/pg'.",
+    );
+  }
+  const { adapter } = engine;
+  if (!adapter) {
+    throw new TenureUsageError(
+      'This client has no driver adapter, so it opens no connections itself. Give it one: ' +
+        "new PrismaClient({ adapter: new PrismaPg({ connectionString }) }), with PrismaPg from '@prisma/adapter-pg'.",
+    );
+  }
+  return adapter;
+}
+
+/** What an adapter factory is governed by already, if it is. */
+export function markOf(factory: object): unknown {
+  return (factory as { [GOVERNED]?: unknown })[GOVERNED];
+}
+
+export function mark(factory: object, by: object): void {
+  Object.defineProperty(factory, GOVERNED, { value: by });
+}
+
+/**
+ * What the app gave to `new PrismaPg()`: its configuration, or its pool.
+ *
+ * @throws TenureUsageError for a factory of another kind
+ */
+export function givenTo(factory: object): { source: pg.PoolConfig | pg.Pool; options: AdapterOptions } {
+  const { adapterName, config, externalPool, options = {} } = factory as Factory;
+  if (adapterName !== '@prisma/adapter-pg') {
+    throw new TenureUsageError(
+      `tenure() governs the connections of '@prisma/adapter-pg', and this client has the adapter ${adapterName}. ` +
+        'For PostgreSQL give it new PrismaPg({ connectionString }); for any other database leave tenure() out.',
+    );
+  }
+  if (typeof config !== 'object' || config === null || externalPool === undefined) throw moved();
+  return { source: externalPool ?? config, options };
+}
+
+/** Makes a factory connect on the pools it is handed, with all else that it does left as it is. */
+export function overrideConnect(
+  factory: object,
+  connect: (onPool: (pool: Pool) => Promise<Adapter>) => Promise<Adapter>,
+) {
+  const { options } = givenTo(factory);
+  const stockConnect = (factory as Factory).connect;
+  const onPool = async (pool: Pool): Promise<Adapter> => {
+    // The factory as it is, but for the pool. It asks for no `instanceof` here, so that several copies of `pg` do no harm.
+    const withPool = Object.create(factory, {
+      externalPool: { value: pool },
+      options: { value: { ...options, disposeExternalPool: false } },
+    });
+    const adapter: Adapter = await stockConnect.call(withPool);
+    if (adapter.underlyingDriver() === pool) return adapter;
+    await adapter.dispose();
+    throw moved();
+  };
+  Object.defineProperty(factory, 'connect', { value: () => connect(onPool), configurable: true, writable: true });
+}
+
+function moved(): TenureUsageError {
+  return new TenureUsageError(
+    `tenure() cannot put its pool under this '@prisma/adapter-pg'. Is it newer than this Tenure? Then ${EXPLICIT}.`,
+  );
+}
+
+/** Whether an operation, as a query extension sees it, surely runs outside transactions. */
+export function isOutsideTransactions(params: object): boolean {
+  const { __internalParams: internal } = params as { __internalParams?: { transaction?: unknown } };
+  return internal !== undefined && internal.transaction === undefined;
+}

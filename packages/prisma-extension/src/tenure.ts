@@ -1,0 +1,85 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Prisma } from '@prisma/client/extension';
+import { type PolicyOverrides, TenureUsageError } from '@tenure/core';
+import { isConnectionLost } from './adapterErrors.js';
+import { connectOn, type Governor, govern } from './governor.js';
+import { factoryOf, givenTo, isOutsideTransactions, mark, markOf, overrideConnect } from './prismaInternals.js';
+import type { PrismaPool } from './sharedPool.js';
+
+/** The operations that cannot write, whatever their arguments. */
+const READS = [
+  'findUnique',
+  'findUniqueOrThrow',
+  'findFirst',
+  'findFirstOrThrow',
+  'findMany',
+  'count',
+  'aggregate',
+  'groupBy',
+];
+
+/**
+ * Governs the connections of a Prisma client: `new PrismaClient({ adapter: new PrismaPg(config) }).$extends(tenure())`.
+ *
+ * Adds `prisma.$pool`. To be applied before the client's first query; the order among other extensions does not matter.
+ *
+ * @param policy what is not given is read from the environment, then from the adapter's config and connection URL, or has its default
+ */
+export function tenure(policy: PolicyOverrides = {}) {
+  return Prisma.defineExtension((client) => {
+    const { pool, retryReads } = governorOf(factoryOf(client), policy);
+    const isGoverned = async () => {
+      if (pool.wasUsed) return;
+      // A client that has connected does nothing here; its type leaves the method out.
+      await (client as unknown as { $connect(): Promise<void> }).$connect();
+      if (!pool.wasUsed) throw tooLate();
+    };
+    const retries = retryReads && !isExtended(client, pool);
+    return client.$extends({
+      name: 'tenure',
+      client: { $pool: pool as PrismaPool },
+      query: {
+        async $allOperations(params) {
+          const { operation, args, query } = params;
+          await isGoverned();
+          if (!retries || !READS.includes(operation) || !isOutsideTransactions(params)) return query(args);
+          try {
+            return await query(args);
+          } catch (error) {
+            if (!isConnectionLost(error)) throw error;
+            return query(args);
+          }
+        },
+      },
+    });
+  });
+}
+
+/** What governs a client's factory: what did before, or a new governor, put under it now. */
+function governorOf(factory: object, given: PolicyOverrides): Governor {
+  const before = markOf(factory) as Governor | undefined;
+  if (before) {
+    if (Object.keys(given).length === 0 || isDeepStrictEqual(before.given, given)) return before;
+    throw new TenureUsageError(
+      'The adapter of this client is governed by another policy already. Call tenure() with the same policy for all clients ' +
+        'of an adapter, or give each client an adapter of its own.',
+    );
+  }
+  const { source, options } = givenTo(factory);
+  const governor = govern(source, options, given);
+  overrideConnect(factory, (onPool) => connectOn(governor.pool, onPool));
+  mark(factory, governor);
+  return governor;
+}
+
+/** An extension of ours that is there already does the reading again. */
+function isExtended(client: object, pool: PrismaPool): boolean {
+  return '$pool' in client && client.$pool === pool;
+}
+
+function tooLate(): TenureUsageError {
+  return new TenureUsageError(
+    'tenure() was applied to a Prisma client that had connected already, so its queries run on a pool that Tenure does not govern. ' +
+      'Apply it where the client is made, before its first query and before $connect(): new PrismaClient({ adapter }).$extends(tenure()).',
+  );
+}

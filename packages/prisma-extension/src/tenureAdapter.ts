@@ -1,0 +1,53 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import { type PolicyOverrides, TenureUsageError } from '@tenure/core';
+import type { Pool } from '@tenure/core/pg';
+import type { Adapter } from './adapterErrors.js';
+import { connectOn, type Governor, govern, type PoolOrConfig } from './governor.js';
+import { type AdapterOptions, mark } from './prismaInternals.js';
+import type { PrismaPool } from './sharedPool.js';
+
+/** An adapter factory like `PrismaPg`, with a governed pool. */
+export class TenureAdapter {
+  readonly provider = 'postgres';
+  readonly adapterName = '@tenure/prisma';
+  readonly #governor: Governor;
+  readonly #options: AdapterOptions;
+
+  constructor(poolOrConfig: PoolOrConfig, options: AdapterOptions, policy: PolicyOverrides) {
+    this.#options = options;
+    this.#governor = govern(poolOrConfig, options, policy);
+    mark(this, this.#governor);
+  }
+
+  get pool(): PrismaPool {
+    return this.#governor.pool;
+  }
+
+  connect(): Promise<Adapter> {
+    return connectOn(this.#governor.pool, (pool) => this.#connectOn(pool));
+  }
+
+  async #connectOn(pool: Pool): Promise<Adapter> {
+    const adapter = await new PrismaPg(pool, { ...this.#options, disposeExternalPool: false }).connect();
+    if (adapter.underlyingDriver() === pool) return adapter;
+    await adapter.dispose();
+    throw new TenureUsageError(
+      "There are two copies of 'pg' here: @prisma/adapter-pg has one of its own, and does not take the pool of the other. " +
+        "Install one version for both, with the package manager's overrides.",
+    );
+  }
+}
+
+/**
+ * An adapter that needs nothing of Prisma but what it documents: `new PrismaClient({ adapter: tenureAdapter(config) })`.
+ *
+ * @param poolOrConfig what `new PrismaPg()` takes: a connection URL, a configuration, or a pool
+ * @param options the options of `PrismaPg`
+ */
+export function tenureAdapter(
+  poolOrConfig: PoolOrConfig,
+  options: AdapterOptions = {},
+  policy: PolicyOverrides = {},
+): TenureAdapter {
+  return new TenureAdapter(poolOrConfig, options, policy);
+}

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { defineConfig } from 'vitest/config';
 
 // Tests run against the TypeScript sources: no build needed.
@@ -7,6 +8,20 @@ const shared = {
   environment: 'node',
   restoreMocks: true,
 } as const;
+
+const databaseTests = { ...shared, testTimeout: 30_000, hookTimeout: 60_000 };
+
+/** The Knex tests with an older Knex, which the tests and the plugin then both import. */
+function withKnex(name: string) {
+  const replacement = createRequire(new URL('test/package.json', import.meta.url)).resolve(name);
+  return {
+    ...databaseTests,
+    name,
+    include: ['test/knex/**/*.test.ts'],
+    env: { KNEX_UNDER_TEST: name },
+    alias: [{ find: /^knex$/, replacement }],
+  };
+}
 
 /** unit: no server, no sleeps. postgres: servers of their own. package: what `pnpm run package` has packed. */
 export default defineConfig({
@@ -26,13 +41,14 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          ...shared,
+          ...databaseTests,
           name: 'postgres',
-          include: ['test/{postgres,knex}/**/*.test.ts', 'replay/test/postgres/**/*.test.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          include: ['test/{postgres,knex,prisma}/**/*.test.ts', 'replay/test/postgres/**/*.test.ts'],
+          globalSetup: ['test/prisma/generate.ts'],
         },
       },
+      { extends: true, test: withKnex('knex-3.1') },
+      { extends: true, test: withKnex('knex-3.2') },
       {
         extends: true,
         test: {

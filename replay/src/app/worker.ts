@@ -1,0 +1,80 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import knex, { type Knex } from 'knex';
+import { type ContenderKey, contenderOf } from '../contenders/catalogue.js';
+import type { AppDatabase } from '../contenders/contender.js';
+import { lastOrders } from '../database/orders.js';
+import { serve } from '../processes/serve.js';
+import { countConnects } from './countConnects.js';
+
+/** One process of the app: one HTTP route, `GET /orders`, the last orders of some customer. */
+
+export interface WorkerJob {
+  contender: ContenderKey;
+  url: string;
+  schema: string;
+}
+
+export interface WorkerReport {
+  /** Requests answered with the query's rows. */
+  served: number;
+  opened: number;
+  refused: number;
+  /** How many requests failed, by error code. */
+  failures: Record<string, number>;
+  /** Since `begin`. */
+  cpuMs: number;
+  limit: number | null;
+}
+
+export type WorkerFunctions = typeof functions;
+
+const connects = countConnects();
+const failures: Record<string, number> = {};
+let served = 0;
+let cpuBefore = process.cpuUsage();
+let database: AppDatabase | undefined;
+
+const functions = {
+  /** Resolves to the port. */
+  async listen({ contender, url, schema }: WorkerJob): Promise<number> {
+    const open = await contenderOf(contender).load();
+    const app = open(url);
+    database = app;
+    const server = createServer((_, response) => handle(app.forRequest(), schema, response));
+    // The load generator keeps its connections; none may be closed for being idle a moment.
+    server.keepAliveTimeout = 0;
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return (server.address() as AddressInfo).port;
+  },
+  begin(): void {
+    cpuBefore = process.cpuUsage();
+  },
+  report(): WorkerReport {
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return { served, ...connects, failures, cpuMs: (user + system) / 1_000, limit: database?.limit ?? null };
+  },
+  async close(): Promise<void> {
+    await database?.close();
+  },
+};
+
+async function handle(db: Knex, schema: string, response: ServerResponse): Promise<void> {
+  try {
+    const rows = await lastOrders(db, schema);
+    served++;
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(rows));
+  } catch (error) {
+    const waitedTooLong = error instanceof knex.KnexTimeoutError;
+    const code = waitedTooLong ? 'no connection in time' : codeOf(error);
+    failures[code] = (failures[code] ?? 0) + 1;
+    response.writeHead(waitedTooLong ? 504 : 500).end();
+  }
+}
+
+function codeOf(error: unknown): string {
+  const { code, name } = error as { code?: string; name?: string };
+  return code ?? name ?? 'unknown';
+}
+
+serve(functions);

@@ -1,0 +1,78 @@
+import { UsageError } from '../output/usageError.js';
+import { type Child, startChild } from '../processes/child.js';
+import type { Cleanup } from '../processes/cleanup.js';
+import { type Findings, inspect } from './findings.js';
+import type { KeeperFunctions } from './keeper.js';
+import { type Needs, refusals, refuseRemote } from './refusals.js';
+
+const ENTRY = new URL('./keeper.ts', import.meta.url);
+const MAX_CONNECTIONS = 100;
+
+export interface Database {
+  /** Our own, started for the replay, or the user's. */
+  readonly kind: 'fresh' | 'own';
+  /** The app's way in. */
+  readonly url: string;
+  /** The way in of the one who watches pg_stat_activity. */
+  readonly watcherUrl: string;
+  /** Marks the app's sessions. */
+  readonly applicationName: string;
+  readonly findings: Findings;
+  readonly schema: string;
+  readonly died: Promise<never>;
+  /** The server's last words, where it is ours. */
+  log(): Promise<string>;
+}
+
+export interface DatabaseOptions {
+  /** The user's own server. */
+  url: string | undefined;
+  allowRemote: boolean;
+  needs: Needs;
+  onFindings(findings: Findings): void;
+}
+
+export async function prepareDatabase(options: DatabaseOptions, cleanup: Cleanup): Promise<Database> {
+  if (options.url !== undefined) refuseRemote(options.url, options.allowRemote);
+  const keeper = startChild<KeeperFunctions>(ENTRY, 'The process that keeps the database');
+  cleanup.defer(() => keeper.stop());
+
+  const access = options.url === undefined ? await freshServer(keeper) : ownServer(options.url);
+  const findings = access.kind === 'own' ? await judge(access.url, options) : await inspect(access.url);
+  const schema = await keeper.call.createSchema(access.url);
+  return {
+    ...access,
+    url: withApplicationName(access.url, schema),
+    applicationName: schema,
+    findings,
+    schema,
+    died: keeper.died,
+    log: () => keeper.call.serverLog(),
+  };
+}
+
+/** Looks at the user's server, says what it found, and refuses to run where it may not. */
+async function judge(url: string, { onFindings, needs }: DatabaseOptions): Promise<Findings> {
+  const findings = await inspect(url).catch((error: Error) => {
+    throw new UsageError(`No connection to the server of DATABASE_URL: ${error.message || error}`);
+  });
+  onFindings(findings);
+  const reasons = refusals(findings, needs);
+  if (reasons.length > 0) throw new UsageError(`The replay does not run on this server.\n- ${reasons.join('\n- ')}`);
+  return findings;
+}
+
+async function freshServer(keeper: Child<KeeperFunctions>) {
+  const { url, superuserUrl } = await keeper.call.startServer(MAX_CONNECTIONS);
+  return { kind: 'fresh', url, watcherUrl: superuserUrl } as const;
+}
+
+function ownServer(url: string) {
+  return { kind: 'own', url, watcherUrl: url } as const;
+}
+
+function withApplicationName(url: string, name: string): string {
+  const named = new URL(url);
+  named.searchParams.set('application_name', name);
+  return named.href;
+}

@@ -1,0 +1,29 @@
+import { count, rough } from './format.js';
+import type { Summary } from './summary.js';
+import { titleOf } from './titles.js';
+
+export interface Check {
+  passed: boolean;
+  /** What was promised, and what came. */
+  text: string;
+}
+
+const ENOUGH_TRANSACTIONS = 50;
+
+/** What Tenure promises of its counts. Nothing here depends on how fast the machine is. */
+export function checkTenure(summaries: readonly Summary[]): Check[] {
+  const tenure = summaries.find(({ contender }) => contender === 'tenure');
+  if (!tenure) return [];
+  const { answered, failed, timedOut, peak, limit, fewestTransactionsPerConnection: fewest } = tenure;
+  const name = titleOf(tenure);
+  return [
+    { passed: answered > 0, text: `${name}: ${count(answered)} requests answered (some expected)` },
+    { passed: failed === 0, text: `${name}: ${count(failed)} requests failed (0 expected)` },
+    { passed: timedOut === 0, text: `${name}: ${count(timedOut)} requests timed out (0 expected)` },
+    { passed: limit !== null && peak <= limit, text: `${name}: ${peak} connections at most (≤ ${limit} expected)` },
+    {
+      passed: fewest >= ENOUGH_TRANSACTIONS,
+      text: `${name}: ${rough(fewest)} transactions per connection (≥ ${ENOUGH_TRANSACTIONS} expected)`,
+    },
+  ];
+}

@@ -1,0 +1,20 @@
+import type { ContenderKey } from '../contenders/catalogue.js';
+import type { LoadResult } from '../load/loadTypes.js';
+import type { Trace } from '../watch/trace.js';
+
+/** What one pass of one contender yielded. */
+export interface PassFigures {
+  contender: ContenderKey;
+  load: LoadResult;
+  trace: Trace;
+  /** Requests that the app answered with rows: one transaction each. */
+  served: number;
+  /** Connections, from the app's start to its end. */
+  opened: number;
+  refused: number;
+  failures: Record<string, number>;
+  /** The most connections that all processes together may open, where something limits it. */
+  limit: number | null;
+  appCpuMs: number;
+  serverCpuMs: number | null;
+}

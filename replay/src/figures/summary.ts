@@ -1,0 +1,84 @@
+import type { ContenderKey } from '../contenders/catalogue.js';
+import type { PassFigures } from './passFigures.js';
+import { median } from './quantile.js';
+import { tally } from './tally.js';
+
+/** One contender's figures over its passes. */
+export interface Summary {
+  contender: ContenderKey;
+  passes: number;
+  /** The highest of all passes; everything else that counts connections is a pass's median. */
+  peak: number;
+  mean: number;
+  backends: number;
+  opened: number;
+  refused: number;
+  limit: number | null;
+  transactionsPerConnection: number;
+  /** The pass where it was lowest. */
+  fewestTransactionsPerConnection: number;
+  perSecond: number;
+  perSecondByPass: number[];
+  /** Of all passes together, so that not one is lost in a median. */
+  answered: number;
+  failed: number;
+  timedOut: number;
+  failures: Record<string, number>;
+  p50Ms: number | null;
+  p99Ms: number | null;
+  serverCpuMs: number | null;
+  appCpuMs: number;
+  generatorCpuMs: number;
+}
+
+export function summarise(contender: ContenderKey, passes: readonly PassFigures[]): Summary {
+  const mid = (figure: (pass: PassFigures) => number | null) => median(passes.map(figure));
+  const total = (figure: (pass: PassFigures) => number) => passes.reduce((sum, pass) => sum + figure(pass), 0);
+  return {
+    contender,
+    passes: passes.length,
+    peak: Math.max(...passes.map(peak)),
+    mean: mid(mean) ?? 0,
+    backends: mid(({ trace }) => trace.lifelines.length) ?? 0,
+    opened: mid(({ opened }) => opened) ?? 0,
+    refused: mid(({ refused }) => refused) ?? 0,
+    limit: passes[0]?.limit ?? null,
+    transactionsPerConnection: mid(perConnection) ?? 0,
+    fewestTransactionsPerConnection: Math.min(...passes.map(perConnection)),
+    perSecond: mid(({ load }) => load.perSecond) ?? 0,
+    perSecondByPass: passes.map(({ load }) => load.perSecond),
+    answered: total(({ load }) => load.answered),
+    failed: total(({ load }) => load.failed),
+    timedOut: total(({ load }) => load.timedOut),
+    failures: tally(passes.map(({ failures }) => failures)),
+    p50Ms: mid(({ load }) => load.p50Ms),
+    p99Ms: mid(({ load }) => load.p99Ms),
+    serverCpuMs: mid(({ serverCpuMs }) => serverCpuMs),
+    appCpuMs: mid(({ appCpuMs }) => appCpuMs) ?? 0,
+    generatorCpuMs: mid(({ load }) => load.cpuMs) ?? 0,
+  };
+}
+
+export function summariseAll(passes: readonly PassFigures[]): Summary[] {
+  const contenders = [...new Set(passes.map(({ contender }) => contender))];
+  return contenders.map((key) =>
+    summarise(
+      key,
+      passes.filter(({ contender }) => contender === key),
+    ),
+  );
+}
+
+function peak({ trace }: PassFigures): number {
+  return Math.max(0, ...trace.samples.map(({ connections }) => connections));
+}
+
+/** While the clients were at work. */
+function mean({ trace, load }: PassFigures): number {
+  const counts = trace.samples.filter(({ at }) => at * 1_000 <= load.ms).map(({ connections }) => connections);
+  return counts.length === 0 ? 0 : counts.reduce((sum, count) => sum + count, 0) / counts.length;
+}
+
+function perConnection({ served, opened }: PassFigures): number {
+  return opened === 0 ? 0 : served / opened;
+}

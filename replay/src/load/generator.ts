@@ -1,0 +1,58 @@
+import type { EventEmitter } from 'node:events';
+import autocannon from 'autocannon';
+import { serve } from '../processes/serve.js';
+import { LoadCount } from './loadCount.js';
+import type { LoadJob, LoadResult, Progress } from './loadTypes.js';
+
+/** The load generator's process: autocannon, which holds its clients until time is up and lets each finish its request. */
+
+export interface GeneratorFunctions {
+  run(job: LoadJob): Promise<LoadResult>;
+}
+
+const PROGRESS_EVERY_MS = 500;
+
+const main = serve<GeneratorFunctions, { progress(progress: Progress): void }>({ run });
+
+async function run(job: LoadJob): Promise<LoadResult> {
+  const cpuBefore = process.cpuUsage();
+  const count = new LoadCount(job, performance.now());
+  const report = setInterval(() => main.progress.asEvent(count.progress()), PROGRESS_EVERY_MS);
+  await autocannon({
+    // Its types know one URL; it spreads its clients evenly over several.
+    url: job.urls as unknown as string,
+    connections: job.clients,
+    timeout: job.clientTimeoutMs / 1_000,
+    maxOverallRequests: job.maxRequests,
+    duration: Math.ceil((job.maxMs + job.clientTimeoutMs) / 1_000) + 1,
+    sampleInt: 250,
+    setupClient: (client) => follow(client as unknown as Client, count),
+  });
+  clearInterval(report);
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return count.result(performance.now(), (user + system) / 1_000);
+}
+
+/** What autocannon's client has beside what its types tell. */
+interface Client extends EventEmitter {
+  reqsMade: number;
+  responseMax: number;
+  destroy(): void;
+}
+
+function follow(client: Client, count: LoadCount): void {
+  client.on('response', (status: number, _bytes: number, latencyMs: number) => {
+    count.response(status, latencyMs, performance.now());
+    // It has made all the requests it may: autocannon's own way to end a client between two requests.
+    if (count.closing) client.responseMax = client.reqsMade;
+  });
+  // After these two, autocannon has sent the next request, or will at once; a client that is done must not wait for that.
+  client.on('timeout', () => {
+    count.timeout(performance.now());
+    if (count.closing) client.destroy();
+  });
+  client.on('connError', () => {
+    count.connectionError(performance.now());
+    if (count.closing) client.destroy();
+  });
+}

@@ -1,0 +1,31 @@
+export interface LoadJob {
+  urls: string[];
+  clients: number;
+  /** How long the clients send requests, at least; each then finishes its last. */
+  forMs: number;
+  /** Goes on until so many are answered… */
+  untilAnswered: number;
+  /** …but no longer than this. */
+  maxMs: number;
+  /** A bound on the loop, never met in practice. */
+  maxRequests: number;
+  /** After this a client gives its request up. */
+  clientTimeoutMs: number;
+}
+
+export interface Progress {
+  answered: number;
+  failed: number;
+  timedOut: number;
+}
+
+export interface LoadResult extends Progress {
+  /** Answered while all clients were at work, per second. */
+  perSecond: number;
+  /** Of the answered; null when none was. */
+  p50Ms: number | null;
+  p99Ms: number | null;
+  /** While all clients were at work. */
+  ms: number;
+  cpuMs: number;
+}

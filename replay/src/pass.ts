@@ -1,0 +1,77 @@
+import { type Fleet, startFleet } from './app/fleet.js';
+import type { WorkerReport } from './app/worker.js';
+import type { Database } from './database/database.js';
+import type { PassFigures } from './figures/passFigures.js';
+import { tally } from './figures/tally.js';
+import { type Generator, startGenerator } from './load/load.js';
+import type { LoadJob, Progress } from './load/loadTypes.js';
+import type { Pass, Plan } from './plan.js';
+import type { Cleanup } from './processes/cleanup.js';
+import type { Watcher } from './watch/watcher.js';
+
+const REQUESTS_PER_CLIENT = 20_000;
+
+export interface Stage {
+  plan: Plan;
+  database: Database;
+  watcher: Watcher;
+  cleanup: Cleanup;
+  onProgress(progress: Progress): void;
+  onConnections(connections: number): void;
+}
+
+/** One contender, once: a fresh app, the load, and what the server saw of it. Ends when no session is left. */
+export async function runPass(pass: Pass, stage: Stage): Promise<PassFigures> {
+  const generator = startGenerator(stage.onProgress, stage.cleanup);
+  const { database } = stage;
+  const job = { contender: pass.contender, url: database.url, schema: database.schema };
+  const fleet = await beforeDeath([generator.died, database.died], startFleet(job, stage.cleanup));
+  return beforeDeath([fleet.died, generator.died, database.died], measure(pass, stage, fleet, generator));
+}
+
+/** A process that dies is the reason, whatever else fails because of it. */
+function beforeDeath<Result>(deaths: Promise<never>[], work: Promise<Result>): Promise<Result> {
+  return Promise.race([...deaths, work]);
+}
+
+async function measure(
+  pass: Pass,
+  { plan, watcher, onConnections }: Stage,
+  fleet: Fleet,
+  generator: Generator,
+): Promise<PassFigures> {
+  const watch = await watcher.watch(onConnections);
+  const serverBefore = await watcher.cpu.readMs();
+  await fleet.begin();
+  const load = await beforeDeath([watch.failed], generator.call.run(loadJob(pass, plan, fleet)));
+  const reports = await fleet.report();
+  const serverAfter = await watcher.cpu.readMs();
+  const trace = await watch.stop();
+  await Promise.all([fleet.stop(), generator.stop()]);
+  await watcher.untilNoneLeft();
+
+  return {
+    contender: pass.contender,
+    load,
+    trace,
+    served: sum(reports, ({ served }) => served),
+    opened: sum(reports, ({ opened }) => opened),
+    refused: sum(reports, ({ refused }) => refused),
+    failures: tally(reports.map(({ failures }) => failures)),
+    limit: limitOf(reports),
+    appCpuMs: sum(reports, ({ cpuMs }) => cpuMs),
+    serverCpuMs: serverBefore === null || serverAfter === null ? null : serverAfter - serverBefore,
+  };
+}
+
+function loadJob({ forMs, untilAnswered, maxMs }: Pass, { clients, clientTimeoutMs }: Plan, { urls }: Fleet): LoadJob {
+  return { urls, clients, forMs, untilAnswered, maxMs, clientTimeoutMs, maxRequests: clients * REQUESTS_PER_CLIENT };
+}
+
+function sum(reports: WorkerReport[], figure: (report: WorkerReport) => number): number {
+  return reports.reduce((total, report) => total + figure(report), 0);
+}
+
+function limitOf(reports: WorkerReport[]): number | null {
+  return reports.some(({ limit }) => limit === null) ? null : sum(reports, ({ limit }) => limit!);
+}

@@ -1,0 +1,65 @@
+import { type ContenderKey, contenderOf, PROCESSES } from './contenders/catalogue.js';
+
+/** How hard, how long, and in which order. */
+export interface Plan {
+  clients: number;
+  clientTimeoutMs: number;
+  passes: Pass[];
+  /** What the contenders that stay within a limit may open, all processes together. */
+  connections: number;
+}
+
+export interface Pass {
+  contender: ContenderKey;
+  /** 1 for a contender's first pass. */
+  number: number;
+  of: number;
+  forMs: number;
+  /** A pass goes on until so many requests are answered, so that a slow machine changes no count that is asserted. */
+  untilAnswered: number;
+  maxMs: number;
+}
+
+export interface PlanOptions {
+  only: readonly ContenderKey[];
+  quick: boolean;
+  /** The most connections a process may open, among the contenders that stay within a limit. */
+  limit: number;
+}
+
+const CLIENT_TIMEOUT_MS = 10_000;
+const PASS_MS = 6_000;
+const QUICK_PASS_MS = 2_500;
+const LONGEST_PASS_MS = 40_000;
+/** Half as much again as a connection must serve. */
+const ENOUGH_PER_CONNECTION = 75;
+
+/** Stock Knex and Tenure, four times each, so that a machine that grows slower or faster hits both alike. */
+const INTERLEAVED = ['stock', 'tenure', 'tenure', 'stock', 'tenure', 'stock', 'stock', 'tenure'] as const;
+
+export function makePlan({ only, quick, limit }: PlanOptions): Plan {
+  const order = quick ? only : inFull(only);
+  const connections = PROCESSES * limit;
+  return {
+    clients: quick ? 100 : 400,
+    clientTimeoutMs: CLIENT_TIMEOUT_MS,
+    connections,
+    passes: order.map((contender, index) => ({
+      contender,
+      number: order.slice(0, index + 1).filter((key) => key === contender).length,
+      of: order.filter((key) => key === contender).length,
+      ...extentOf(contender, quick ? QUICK_PASS_MS : PASS_MS, connections),
+    })),
+  };
+}
+
+function inFull(only: readonly ContenderKey[]): ContenderKey[] {
+  const alone = only.filter((key) => contenderOf(key).exhausts);
+  return [...alone, ...INTERLEAVED.filter((key) => only.includes(key))];
+}
+
+function extentOf(contender: ContenderKey, forMs: number, connections: number) {
+  // What takes every connection may never answer so many.
+  if (contenderOf(contender).exhausts) return { forMs, untilAnswered: 0, maxMs: forMs };
+  return { forMs, untilAnswered: connections * ENOUGH_PER_CONNECTION, maxMs: LONGEST_PASS_MS };
+}

@@ -1,0 +1,29 @@
+import { type BirpcReturn, createBirpc } from 'birpc';
+
+/**
+ * The other end of `startChild`: offers `functions` to the main process. When the main process lets go or has died, or when
+ * something here fails that no one expected, `finish` runs and the process ends.
+ */
+export function serve<Local extends object, Remote extends object = object>(
+  functions: Local,
+  finish: () => unknown = () => {},
+): BirpcReturn<Remote, Local> {
+  let ending = false;
+  const end = async (code: number) => {
+    if (ending) return;
+    ending = true;
+    await finish();
+    process.exit(code);
+  };
+  process.on('disconnect', () => end(0));
+  process.on('uncaughtException', async (error) => {
+    console.error(error);
+    await end(1);
+  });
+  return createBirpc<Remote, Local>(functions, {
+    // An answer to someone who has just gone is lost, no more.
+    post: (message) => process.send?.(message, undefined, undefined, () => {}),
+    on: (listener) => process.on('message', listener),
+    timeout: -1,
+  });
+}

@@ -1,0 +1,95 @@
+import { compileWorker } from './app/fleet.js';
+import { contenderOf } from './contenders/catalogue.js';
+import { type Database, prepareDatabase } from './database/database.js';
+import type { Findings } from './database/findings.js';
+import type { Needs } from './database/refusals.js';
+import { count } from './figures/format.js';
+import type { PassFigures } from './figures/passFigures.js';
+import { compileGenerator } from './load/load.js';
+import type { Progress } from './load/loadTypes.js';
+import type { Options } from './options.js';
+import type { ProgressLine } from './output/progress.js';
+import { runPass } from './pass.js';
+import type { Pass, Plan } from './plan.js';
+import type { Cleanup } from './processes/cleanup.js';
+import { Watcher } from './watch/watcher.js';
+
+export interface Outcome {
+  passes: PassFigures[];
+  findings: Findings;
+  serverCpuComplete: boolean;
+}
+
+/** Runs the whole plan on one database. */
+export async function replay(plan: Plan, options: Options, line: ProgressLine, cleanup: Cleanup): Promise<Outcome> {
+  const url = process.env.DATABASE_URL || undefined;
+  line.step(url === undefined ? 'Starting a fresh PostgreSQL' : 'Looking at the server of DATABASE_URL');
+  const database = await prepareDatabase(
+    { url, allowRemote: options.allowRemote, needs: needsOf(plan), onFindings: (found) => tell(found, line) },
+    cleanup,
+  );
+  try {
+    await Promise.all([compileWorker(), compileGenerator()]);
+    const watcher = await Watcher.start(database.watcherUrl, database.applicationName, cleanup);
+    const passes: PassFigures[] = [];
+    for (const [index, pass] of plan.passes.entries()) {
+      line.step(stepText(pass, index, plan));
+      passes.push(await runPass(pass, { plan, database, watcher, cleanup, ...liveFigures(line) }));
+    }
+    return { passes, findings: database.findings, serverCpuComplete: watcher.cpu.complete };
+  } catch (error) {
+    // What fails because everything is being stopped is no news.
+    if (!cleanup.begun) await tellServerLog(database, line);
+    throw error;
+  }
+}
+
+function needsOf({ passes, connections }: Plan): Needs {
+  return { connections, exhausts: passes.some(({ contender }) => contenderOf(contender).exhausts) };
+}
+
+function tell(found: Findings, line: ProgressLine): void {
+  line.end();
+  console.log(
+    `DATABASE_URL: PostgreSQL ${found.version} at ${found.host}, database ${found.database}, role ${found.role}` +
+      `${found.superuser ? ' (a superuser)' : ''}; max_connections ${found.maxConnections}, ` +
+      `${found.sessions} other sessions there, ${found.free} connections free.`,
+  );
+}
+
+function stepText({ contender, number, of }: Pass, index: number, { passes }: Plan): string {
+  const { title } = contenderOf(contender);
+  const which = of > 1 ? `, pass ${number} of ${of}` : '';
+  return `[${index + 1}/${passes.length}] ${title}${which}`;
+}
+
+function liveFigures(line: ProgressLine) {
+  let connections = 0;
+  let progress: Progress = { answered: 0, failed: 0, timedOut: 0 };
+  const show = () => {
+    const { answered, failed, timedOut } = progress;
+    line.detail(
+      `${connections} connections, ${count(answered)} answered, ${count(failed)} failed, ${count(timedOut)} timed out`,
+    );
+  };
+  return {
+    onConnections: (now: number) => {
+      connections = now;
+      show();
+    },
+    onProgress: (now: Progress) => {
+      progress = now;
+      show();
+    },
+  };
+}
+
+const LOG_LINES_SHOWN = 25;
+
+/** What a server of ours said at last; of the user's there is none. */
+async function tellServerLog(database: Database, line: ProgressLine): Promise<void> {
+  line.end();
+  const log = await Promise.race([database.log(), database.died]).catch(() => '');
+  if (log === '') return;
+  console.error(`The server's last words:\n${log.split('\n').slice(-LOG_LINES_SHOWN).join('\n')}\n`);
+}

@@ -1,0 +1,87 @@
+import { contenderOf } from '../contenders/catalogue.js';
+import type { Findings } from '../database/findings.js';
+import type { Check } from '../figures/checks.js';
+import type { PassFigures } from '../figures/passFigures.js';
+import type { Summary } from '../figures/summary.js';
+import { titleOf } from '../figures/titles.js';
+import { ROWS } from '../output/rows.js';
+import { html, Markup } from './html.js';
+import { connectionsPlot, lifelinesPlot, type Scales } from './plots.js';
+import { aboutConnections, aboutLifelines } from './sentences.js';
+import { STYLE } from './style.js';
+
+export interface ReportContent {
+  passes: readonly PassFigures[];
+  summaries: readonly Summary[];
+  verdict: string;
+  checks: readonly Check[];
+  notes: readonly string[];
+  findings: Findings;
+  /** When and where it ran. */
+  setting: string;
+}
+
+export function page(content: ReportContent): string {
+  const { summaries, verdict, checks, notes, setting } = content;
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Tenure: the incident replayed</title>
+<style>${new Markup(STYLE)}</style>
+</head>
+<body>
+<header>
+<h1>The incident replayed</h1>
+<p class="soft">${setting}</p>
+<p class="verdict">${verdict}</p>
+</header>
+<section>
+<div class="scroll">${figuresTable(summaries)}</div>
+${checkList(checks)}
+</section>
+${summaries.map((summary) => contenderSection(summary, content))}
+<footer class="soft"><h3>How to read the figures</h3><ul>${notes.map((note) => html`<li>${note}</li>`)}</ul></footer>
+</body>
+</html>
+`.text;
+}
+
+function figuresTable(summaries: readonly Summary[]): Markup {
+  const titles = summaries.map((summary) => html`<th scope="col">${titleOf(summary)}</th>`);
+  const rows = ROWS.map(([name, say]) => {
+    const cells = summaries.map((summary) => html`<td>${say(summary)}</td>`);
+    return html`<tr><th scope="row">${name}</th>${cells}</tr>`;
+  });
+  return html`<table><thead><tr><th></th>${titles}</tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+function checkList(checks: readonly Check[]): Markup {
+  const items = checks.map(({ passed, text }) => html`<li class="${passed ? 'kept' : 'broken'}">${text}</li>`);
+  return html`<ul class="checks">${items}</ul>`;
+}
+
+function contenderSection(summary: Summary, { passes, findings }: ReportContent): Markup {
+  const traces = passes.filter(({ contender }) => contender === summary.contender).map(({ trace }) => trace);
+  const first = traces[0]!;
+  const scales = { maxConnections: findings.maxConnections, seconds: longest(passes) };
+  const aboutLine = aboutConnections(summary, findings.maxConnections);
+  const aboutBars = aboutLifelines(summary, first.lifelines.length, { pass: traces.length > 1 });
+  return html`<section>
+<h2>${titleOf(summary)}</h2>
+<p class="soft">${sentence(contenderOf(summary.contender).story)}</p>
+<div class="plots">
+<figure><h3>Connections over time</h3>${connectionsPlot(traces, scales, aboutLine)}<figcaption>${aboutLine}</figcaption></figure>
+<figure><h3>Connection lifelines</h3>${lifelinesPlot(first, scales, aboutBars)}<figcaption>${aboutBars}</figcaption></figure>
+</div>
+</section>`;
+}
+
+function longest(passes: readonly PassFigures[]): Scales['seconds'] {
+  return Math.max(1, ...passes.map(({ trace }) => trace.samples.at(-1)?.at ?? 0));
+}
+
+function sentence(words: string): string {
+  return `${words[0]!.toUpperCase()}${words.slice(1)}.`;
+}

@@ -1,0 +1,93 @@
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import type { Trace } from '../watch/trace.js';
+import { html, Markup } from './html.js';
+
+// Plot wants a browser's document; this one has all that it uses.
+const document = parseHTML('<!doctype html><html><body></body></html>').document as unknown as NonNullable<
+  Plot.PlotOptions['document']
+>;
+
+/** An SVG cannot reflow its labels, so each plot is drawn for a wide and for a narrow page; the style sheet shows one. */
+const WIDTHS = { wide: 500, narrow: 330 };
+const HEIGHT = 300;
+/** Of its row; the rest keeps it apart from the next. */
+const BAR_SHARE = 0.8;
+const THINNEST_BAR = 1.5;
+const AXES = {
+  style: { fontSize: '12px', fontFamily: 'inherit', background: 'none' },
+  marginLeft: 48,
+  marginBottom: 36,
+};
+
+export interface Scales {
+  maxConnections: number;
+  /** The longest pass of all contenders, in seconds: all plots share one scale of time. */
+  seconds: number;
+}
+
+/** One line per pass, and the line that none can cross. */
+export function connectionsPlot(traces: readonly Trace[], { maxConnections, seconds }: Scales, label: string): Markup {
+  const points = traces.flatMap(({ samples }, pass) => samples.map((sample) => ({ ...sample, pass })));
+  return atEachWidth({
+    ...AXES,
+    ariaLabel: label,
+    x: { domain: [0, seconds], label: 'seconds' },
+    y: { domain: [0, maxConnections * 1.15], label: null, ticks: 5 },
+    marks: [
+      Plot.gridY({ ticks: 5, stroke: 'var(--grid)', strokeOpacity: 1 }),
+      Plot.areaY(
+        points.filter(({ pass }) => pass === 0),
+        { x: 'at', y: 'connections', fill: 'var(--work)', fillOpacity: 0.15, curve: 'step-after' },
+      ),
+      Plot.lineY(points, {
+        x: 'at',
+        y: 'connections',
+        z: 'pass',
+        stroke: 'var(--work)',
+        strokeWidth: 1.5,
+        curve: 'step-after',
+      }),
+      Plot.ruleY([maxConnections], { stroke: 'var(--limit)', strokeWidth: 1.5, strokeDasharray: '5 4' }),
+      Plot.text([`max_connections ${maxConnections}`], {
+        x: seconds,
+        y: maxConnections,
+        dy: -5,
+        textAnchor: 'end',
+        lineAnchor: 'bottom',
+        fill: 'var(--limit)',
+      }),
+      Plot.ruleY([0], { stroke: 'var(--axis)' }),
+    ],
+  });
+}
+
+/** One bar per backend, from birth to end; strong where it worked. However many there are, each can be seen. */
+export function lifelinesPlot({ lifelines }: Trace, { seconds }: Scales, label: string): Markup {
+  const rows = Math.max(lifelines.length, 1);
+  const thick = Math.max(BAR_SHARE, (rows * THINNEST_BAR) / HEIGHT);
+  const narrowest = (seconds * THINNEST_BAR) / WIDTHS.narrow;
+  const bars = lifelines.map(({ bornAt, lastSeenAt }, row) => ({ row, from: bornAt, to: lastSeenAt }));
+  const worked = lifelines.flatMap((line, row) => line.worked.map((span) => ({ row, ...span })));
+  const mark = (spans: typeof bars, fill: string) =>
+    Plot.rect(
+      spans.map(({ row, from, to }) => ({ from, to: Math.max(to, from + narrowest), top: row, bottom: row + thick })),
+      { x1: 'from', x2: 'to', y1: 'top', y2: 'bottom', fill },
+    );
+  return atEachWidth({
+    ...AXES,
+    ariaLabel: label,
+    x: { domain: [0, seconds], label: 'seconds' },
+    y: { domain: [rows, 0], label: null, ticks: 5 },
+    marks: [mark(bars, 'var(--rest)'), mark(worked, 'var(--work)')],
+  });
+}
+
+function atEachWidth(options: Plot.PlotOptions): Markup {
+  const drawn = Object.entries(WIDTHS).map(([name, width]) => {
+    const svg = Plot.plot({ ...options, document, width, height: HEIGHT });
+    svg.setAttribute('role', 'img');
+    return html`<div class="${name}">${new Markup(svg.outerHTML)}</div>`;
+  });
+  return html`${drawn}`;
+}

@@ -1,0 +1,32 @@
+import { parseHTML } from 'linkedom';
+import { expect, test } from 'vitest';
+import { page } from '../../src/report/page.js';
+import { passOf, summaryOf } from './support.js';
+
+const CONTENT = {
+  passes: [passOf()],
+  summaries: [summaryOf()],
+  verdict: 'One <sentence> & no more.',
+  checks: [{ passed: false, text: 'a promise' }],
+  notes: ['a note'],
+  findings: { maxConnections: 100, version: '18.4' } as never,
+  setting: 'here',
+};
+
+test('the report needs nothing from elsewhere', () => {
+  const text = page(CONTENT);
+  expect(text).not.toMatch(/<(script|link|img)\b/);
+  expect(text.match(/(?:href|src)="|url\(|@import/g)).toBeNull();
+});
+
+test('each contender has both plots, at both widths, with words for those who cannot see them', () => {
+  const { document } = parseHTML(page(CONTENT));
+  const labels = [...document.querySelectorAll('figure svg[role=img]')].map((svg) => svg.getAttribute('aria-label'));
+  expect(labels).toHaveLength(4);
+  expect(labels[0]).toMatch(/At most 80 of 100/);
+});
+
+test('text is shown as it is', () => {
+  const { document } = parseHTML(page(CONTENT));
+  expect(document.querySelector('.verdict')?.textContent).toBe('One <sentence> & no more.');
+});

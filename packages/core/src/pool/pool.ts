@@ -1,4 +1,4 @@
-import { TenureUsageError } from '../errors.js';
+import { type PoolFigures, TenureUsageError } from '../errors.js';
 import { laterSettings } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
 import { type Limits, withLimits } from '../policy/withLimits.js';
@@ -37,7 +37,7 @@ export class Pool<C extends object> {
     this.#context = { connector, policy, runtime, counters: new Counters(), announcer: new Announcer<C>() };
     this.#roster = new Roster(this.#context);
     this.#callers = new Callers(this.#context, (now) => ({
-      figures: this.#figures(),
+      figures: this.figures,
       holders: this.#roster.holders(now),
       trouble: this.#opener.trouble,
     }));
@@ -109,9 +109,14 @@ export class Pool<C extends object> {
     return result;
   }
 
+  /** Figures of this moment. Cheap enough to be read for every request. */
+  get figures(): PoolFigures {
+    return this.#roster.figures(this.#callers.waiting);
+  }
+
   /** Figures of this moment, counters since the start, and where each setting came from. */
   stats(): PoolStats {
-    return takeStats(this.#figures(), this.#context.counters, this.#context.policy);
+    return takeStats(this.figures, this.#context.counters, this.#context.policy);
   }
 
   /** Every connection: its backend, state, age, idle time, uses and checks. */
@@ -164,21 +169,21 @@ export class Pool<C extends object> {
 
   /** Why a caller need not even join the line. */
   #refuse(now: number): Error | undefined {
-    if (this.#drained) return poolClosed(this.#figures());
+    if (this.#drained) return poolClosed(this.figures);
     const { counters, policy } = this.#context;
     const inVain = this.#opener.refusal(now) !== undefined;
     // Those who can be served without anyone giving a connection back do not count as waiting.
     const prospects = Math.max(0, policy.maxConnections - this.#roster.engaged);
     if (!inVain && this.#callers.waiting - prospects < policy.maxWaiting) return undefined;
     counters.refused++;
-    return inVain ? this.#refusal(0) : tooManyWaiting(this.#figures(), policy.maxWaiting);
+    return inVain ? this.#refusal(0) : tooManyWaiting(this.figures, policy.maxWaiting);
   }
 
   #refusal(waitedMs: number): Error {
     const trouble = this.#opener.trouble!;
     return trouble.kind === 'permanent'
-      ? refusedByServer(this.#figures(), trouble)
-      : unreachable(waitedMs, this.#figures(), trouble);
+      ? refusedByServer(this.figures, trouble)
+      : unreachable(waitedMs, this.figures, trouble);
   }
 
   #openFailed(now: number): void {
@@ -198,7 +203,7 @@ export class Pool<C extends object> {
       resolve = done;
     });
     this.#drained = { promise, resolve };
-    const closed = poolClosed(this.#figures());
+    const closed = poolClosed(this.figures);
     this.#exchange.isClosing = true;
     this.#keeper.stop();
     this.#callers.rejectAll(this.#context.runtime.now(), () => closed);
@@ -226,10 +231,6 @@ export class Pool<C extends object> {
   #captureStack(): string | undefined {
     if (this.#context.policy.leakAfterMs === Number.POSITIVE_INFINITY) return undefined;
     return new Error('taken').stack?.split('\n').slice(3).join('\n');
-  }
-
-  #figures() {
-    return this.#roster.figures(this.#callers.waiting);
   }
 
   #warnOfLaterSettings(): void {

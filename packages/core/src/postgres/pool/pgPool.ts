@@ -132,7 +132,7 @@ class GovernedPool extends StockPool {
 
   /** As pg documents it: those who wait for a client that is checked out. Who only waits for a connect is in `stats().waiting`. */
   get waitingCount(): number {
-    const { waiting, max, used } = this.stats();
+    const { waiting, max, used } = this.#engine.figures;
     return Math.max(0, waiting - Math.max(0, max - used));
   }
 
@@ -171,7 +171,7 @@ class GovernedPool extends StockPool {
 
   /** Not `async`: the promise of the engine is the only one that a checkout costs. */
   #acquire(): Promise<Client> {
-    return this.ending ? Promise.reject(usedAfterEnd(this.stats())) : this.#engine.acquire();
+    return this.ending ? Promise.reject(usedAfterEnd(this.#engine.figures)) : this.#engine.acquire();
   }
 
   #handedOut(client: Client): void {
@@ -183,7 +183,7 @@ class GovernedPool extends StockPool {
   /** Lets what the app has begun finish, callers in line included: scripts send their queries and call `end()` at once. */
   async #finish(): Promise<void> {
     this.ending = true;
-    if (this.stats().waiting > 0) {
+    if (this.#engine.figures.waiting > 0) {
       await new Promise<void>((resolve) => {
         this.#lineIsServed = resolve;
       });
@@ -192,7 +192,7 @@ class GovernedPool extends StockPool {
   }
 
   #lineMoved(): void {
-    if (this.#lineIsServed && this.stats().waiting === 0) this.#lineIsServed();
+    if (this.#lineIsServed && this.#engine.figures.waiting === 0) this.#lineIsServed();
   }
 
   #releaseOnce(client: Client): Release {

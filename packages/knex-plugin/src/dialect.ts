@@ -1,0 +1,62 @@
+import { TenureUsageError } from '@tenure/core';
+import type { PgClient } from '@tenure/core/pg';
+import knex, { type Knex } from 'knex';
+import type { TarnPool } from './tarnPool.js';
+
+/** A connection as Knex hands it out: a client of node-postgres, with a mark on it once Knex does not trust it any more. */
+export type Connection = PgClient & { readonly __knex__disposed?: unknown };
+
+/** Knex's client for PostgreSQL and its relatives, with the inner methods that its types leave out. */
+export interface Dialect extends InstanceType<typeof knex.Client> {
+  pool: TarnPool<Connection> | undefined;
+  /** Connects, and nothing more: `acquireRawConnection` then asks the server's version and sets the search path. */
+  _acquireOnlyConnection(): Promise<Connection>;
+  setSchemaSearchPath(connection: Connection): Promise<unknown>;
+}
+
+export type DialectClass = Omit<typeof knex.Client, 'prototype'> & {
+  readonly prototype: Dialect;
+  new (config: Knex.Config): Dialect;
+};
+
+const NAMES = ['pg', 'postgres', 'postgresql', 'cockroachdb', 'redshift'];
+const SUPPORTED = `Tenure supports the clients ${NAMES.join(', ')}, and classes derived from Knex's client for them`;
+
+/** The `dialect` of their classes. A class from another copy of Knex has it too. */
+const DIALECTS = ['postgresql', 'redshift'];
+
+/** Knex's own class for what the config asks for, or the app's. */
+export function dialectOf({ client, dialect }: Knex.Config): DialectClass {
+  const wanted: unknown = client || dialect;
+  if (typeof wanted === 'string' && NAMES.includes(wanted)) return classNamed(wanted);
+  if (typeof wanted === 'function' && DIALECTS.includes(wanted.prototype?.dialect) && !isNative(wanted)) {
+    return wanted as DialectClass;
+  }
+  throw new TenureUsageError(`${SUPPORTED}.${butNot(wanted)}`);
+}
+
+/** Knex takes a pool made by someone else; then there is nothing left for Tenure to do. */
+export function refuseForeignPool({ connectionPool }: Knex.Config): void {
+  if (!connectionPool) return;
+  throw new TenureUsageError(
+    'Tenure is the pool: give Knex a `connection` instead of a `connectionPool`, or leave tenure() out.',
+  );
+}
+
+/** A Knex without a connection opens nothing, and its class is then public. */
+function classNamed(name: string): DialectClass {
+  return knex({ client: name }).client.constructor;
+}
+
+function isNative(wanted: object): boolean {
+  const native = classNamed('pgnative');
+  return wanted === native || Object.prototype.isPrototypeOf.call(native, wanted);
+}
+
+function butNot(wanted: unknown): string {
+  if (!wanted) return ' This config names none.';
+  if (wanted === 'pgnative' || (typeof wanted === 'function' && isNative(wanted))) {
+    return ' The native driver tells neither the state of its socket nor its process ID: use the client pg, which needs no other change.';
+  }
+  return typeof wanted === 'function' ? ' This class is none of those.' : ` Not ${String(wanted)}.`;
+}

@@ -1,0 +1,108 @@
+import type { Duplex } from 'node:stream';
+import { createPool, type Policy } from '@tenure/core';
+import { type CancelOptions, cancelRequest } from '@tenure/core/pg';
+import type { Knex } from 'knex';
+import { knexConnector } from './connector.js';
+import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
+import { withoutMeaning } from './hostSettings.js';
+import { Origins, withOrigins } from './origins.js';
+import { remember } from './poolOf.js';
+import { guardSetUp, limitConnect } from './setUp.js';
+import { isGivenBackByStream, runStream } from './streams.js';
+import { TarnPool } from './tarnPool.js';
+import { toKnexError } from './translateError.js';
+
+/** A cancel that takes longer has failed; Knex then drops the connection. */
+const CANCEL_LIMIT_MS = 5_000;
+
+/**
+ * Knex's client with Tenure's pool in the place of its own.
+ *
+ * Knex makes the pool in the constructor of its base class, and the clients of transactions without any constructor: nothing here may rely
+ * on fields of its own.
+ *
+ * @param named what the app's config says in `client`: tools compare it
+ */
+export function governedClient(
+  Base: DialectClass,
+  named: Knex.Config['client'],
+  policyFor: (config: Knex.Config) => Policy,
+): DialectClass {
+  /** Hears of the connection that the connect which begins at this moment yields. */
+  let onConnected: ((connection: Connection) => void) | undefined;
+
+  return class extends withOrigins(Base) {
+    constructor(config: Knex.Config) {
+      super({ ...config, client: named } as Knex.Config);
+    }
+
+    override initializePool(config: Knex.Config = this.config): void {
+      // Knex only warns that there is one.
+      if (this.pool) return super.initializePool(config);
+      refuseForeignPool(config);
+      const policy = policyFor(config);
+      const closeErrors = new WeakMap<Connection, unknown>();
+      const engine = createPool(knexConnector(this, config.pool ?? {}, policy, closeErrors), policy);
+      const origins = Origins.keepFor(engine);
+      engine.on('warning', ({ message, holders }) => this.logger.warn?.(origins?.explain(message, holders) ?? message));
+      const ignored = withoutMeaning(config.pool);
+      if (ignored.length > 0)
+        this.logger.warn?.(`Tenure has no use for ${ignored.join(', ')}: it does this in its own way.`);
+      remember(engine, this.logger);
+      this.pool = new TarnPool(engine, closeErrors, config.pool?.log);
+    }
+
+    override acquireConnection(): Promise<Connection> {
+      const origins = Origins.of(this);
+      return super.acquireConnection().catch((error: unknown) => {
+        throw toKnexError(error, origins);
+      });
+    }
+
+    override releaseConnection(connection?: Connection): Promise<void> {
+      if (this.pool === undefined || connection === undefined || isGivenBackByStream(connection))
+        return Promise.resolve();
+      Origins.of(this)?.forget(connection);
+      return super.releaseConnection(connection);
+    }
+
+    override acquireRawConnection(): Promise<Connection> {
+      let setUp: Promise<Connection>;
+      onConnected = (connection) => {
+        guardSetUp(connection, connectLimitOf(this), setUp).catch(() => {});
+      };
+      try {
+        setUp = super.acquireRawConnection();
+        return setUp;
+      } finally {
+        onConnected = undefined;
+      }
+    }
+
+    override _acquireOnlyConnection(): Promise<Connection> {
+      limitConnect(this, connectLimitOf(this));
+      const tell = onConnected;
+      return super._acquireOnlyConnection().then((connection) => {
+        tell?.(connection);
+        return connection;
+      });
+    }
+
+    override stream(connection: Connection, query: unknown, stream: Duplex, options: unknown): Promise<unknown> {
+      return runStream(connection, stream, () => super.stream(connection, query, stream, options));
+    }
+
+    /** Knex's own opens a session beside the pool, which a server without a free slot refuses. This opens none. */
+    override cancelQuery(connection?: Connection): Promise<void> {
+      const { stream } = this.connectionSettings as CancelOptions;
+      return cancelRequest(this.driver.Connection, connection!, {
+        signal: AbortSignal.timeout(CANCEL_LIMIT_MS),
+        stream,
+      });
+    }
+  };
+}
+
+function connectLimitOf({ pool }: Dialect): number {
+  return pool?.engine.policy.connectTimeoutMs ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,2 @@
+export { poolOf } from './poolOf.js';
+export { tenure } from './tenure.js';

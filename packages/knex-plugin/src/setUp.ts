@@ -1,0 +1,57 @@
+import { promisify } from 'node:util';
+import type { ConnectFailure } from '@tenure/core';
+import { pgSession } from '@tenure/core/pg';
+import type { Knex } from 'knex';
+import type { Connection, Dialect } from './dialect.js';
+
+const session = pgSession<Connection>();
+
+/** What the app's set-up objected to on a connection that worked. */
+const objections = new WeakSet<object>();
+
+/** Prepares a session for the app. */
+export type SetUp = (connection: Connection) => Promise<unknown>;
+
+/** The app's `pool.afterCreate`, which Knex calls with a callback. */
+export function afterCreateOf({ afterCreate }: Knex.PoolConfig): SetUp | undefined {
+  if (!afterCreate) return undefined;
+  const run = promisify(afterCreate) as SetUp;
+  return async (connection) => {
+    try {
+      await run(connection);
+    } catch (error) {
+      if (error instanceof Error && session.isOpen(connection)) objections.add(error);
+      throw error;
+    }
+  };
+}
+
+/** The next connection would meet the same objection: the app hears it at once, as from Knex, instead of waiting in vain. */
+export function classifyConnectError(error: unknown): ConnectFailure {
+  return error instanceof Error && objections.has(error) ? 'permanent' : session.classifyConnectError(error);
+}
+
+/** Drops a connection whose set-up fails or takes too long. Knex does neither: it forgets the connection, which then stays open for good. */
+export async function guardSetUp<T>(connection: Connection, limitMs: number, setUp: Promise<T>): Promise<T> {
+  const giveUp = () => session.abort(connection);
+  const limit = Number.isFinite(limitMs) ? setTimeout(giveUp, limitMs).unref() : undefined;
+  try {
+    return await setUp;
+  } catch (error) {
+    giveUp();
+    throw error;
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+/** Gives a connect the limit that Tenure has, unless the app chose one: Tenure stops waiting, but only `pg` can hang up so early. */
+export function limitConnect(client: Dialect, limitMs: number): void {
+  const settings: { connectionTimeoutMillis?: unknown } = client.connectionSettings;
+  if (typeof settings !== 'object' || settings.connectionTimeoutMillis !== undefined || !Number.isFinite(limitMs))
+    return;
+  // The object may be the app's own, and its password hidden from a spread.
+  const { connectionTimeoutMillis: _, ...own } = Object.getOwnPropertyDescriptors(settings);
+  const copy = Object.create(Object.getPrototypeOf(settings), own);
+  client.connectionSettings = Object.assign(copy, { connectionTimeoutMillis: limitMs });
+}

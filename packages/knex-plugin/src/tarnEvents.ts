@@ -1,0 +1,43 @@
+import { EventEmitter } from 'node:events';
+
+/** What Knex's own pool tells, and with which arguments. */
+export interface TarnEventMap<C> {
+  acquireRequest: [eventId: number];
+  acquireSuccess: [eventId: number, connection: C];
+  acquireFail: [eventId: number, error: unknown];
+  release: [connection: C];
+  createRequest: [eventId: number];
+  createSuccess: [eventId: number, connection: C];
+  createFail: [eventId: number, error: unknown];
+  destroyRequest: [eventId: number, connection: C];
+  destroySuccess: [eventId: number, connection: C];
+  destroyFail: [eventId: number, connection: C, error: unknown];
+  startReaping: [];
+  stopReaping: [];
+  poolDestroyRequest: [eventId: number];
+  poolDestroySuccess: [eventId: number];
+}
+
+export type TarnLog = (message: string, level: string) => void;
+
+/** Tells listeners what happens. One that throws disturbs nobody, and is told of in the pool's log, as in tarn. */
+export class TarnEvents<C> {
+  readonly emitter = new EventEmitter();
+  readonly #log: TarnLog | undefined;
+
+  constructor(log: TarnLog | undefined) {
+    this.#log = log;
+  }
+
+  tell<E extends keyof TarnEventMap<C>>(event: E, ...args: TarnEventMap<C>[E]): void {
+    if (this.emitter.listenerCount(event) === 0) return;
+    for (const listener of this.emitter.listeners(event)) {
+      try {
+        listener(...args);
+      } catch (error) {
+        const what = error instanceof Error ? error.stack : String(error);
+        this.#log?.(`Tarn: event handler "${event}" threw an exception ${what}`, 'warn');
+      }
+    }
+  }
+}

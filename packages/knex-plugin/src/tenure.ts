@@ -1,0 +1,44 @@
+import { type PolicyOverrides, parsePolicy, TenureUsageError } from '@tenure/core';
+import type { Knex } from 'knex';
+import { dialectOf, refuseForeignPool } from './dialect.js';
+import { governedClient } from './governedClient.js';
+import { fromKnex } from './hostSettings.js';
+
+/** The client classes that `tenure` has made. */
+const governed = new WeakSet<object>();
+
+/**
+ * Puts Tenure's pool in the place of Knex's own. Everything else of the config, and of Knex, stays as it is.
+ *
+ * @param config what `knex()` takes: a config, or a connection string
+ * @param policy single settings; what is not given is read from the environment, then from Knex's own pool settings, or has its default
+ * @returns a config for `knex()`; the one that was passed is not changed
+ * @throws TenurePolicyError with every problem, when a setting cannot be followed
+ * @throws TenureUsageError when the config is for another database, or brings its own pool
+ */
+export function tenure(config: Knex.Config | string, policy?: PolicyOverrides): Knex.Config {
+  const given = typeof config === 'string' ? fromConnectionString(config) : config;
+  if (isGoverned(given)) return unlessTwoPolicies(given, policy);
+  refuseForeignPool(given);
+  const policyFor = (asGiven: Knex.Config) => parsePolicy(process.env, policy, fromKnex(asGiven));
+  // With `max: 0` Knex makes no pool, so there is nothing to govern.
+  if (given.pool?.max !== 0) policyFor(given);
+  const client = governedClient(dialectOf(given), given.client, policyFor);
+  governed.add(client);
+  return { ...given, client };
+}
+
+/** As Knex reads one: the protocol names the client. */
+function fromConnectionString(connection: string): Knex.Config {
+  return { client: connection.slice(0, connection.indexOf(':')), connection };
+}
+
+function isGoverned({ client }: Knex.Config): boolean {
+  return typeof client === 'function' && governed.has(client);
+}
+
+/** Calling `tenure` again is harmless, but which of two policies counts nobody could tell. */
+function unlessTwoPolicies<C extends Knex.Config>(config: C, policy: PolicyOverrides | undefined): C {
+  if (policy === undefined) return config;
+  throw new TenureUsageError('This Knex config has been through tenure() already: give the policy to the first call.');
+}

@@ -1,0 +1,34 @@
+import { poolOf, tenure } from '@tenure/knex';
+import knex from 'knex';
+import { describe, expect, it } from 'vitest';
+import { adapterContract, killUnheard } from '../contract/adapterContract.js';
+import { failures, runCalls } from '../contract/load.js';
+import { usePostgres } from '../support/usePostgres.js';
+import { Log, useKnex } from './support.js';
+
+const postgres = await usePostgres();
+
+describe('Knex with Tenure', () => {
+  adapterContract(postgres, (connection, policy) => {
+    const db = knex(tenure({ client: 'pg', connection, log: new Log() }, policy));
+    const pool = poolOf(db);
+    return {
+      query: (sql) => Promise.resolve(db.raw(sql)),
+      transaction: (work) => db.transaction((trx) => work((sql) => Promise.resolve(trx.raw(sql)))),
+      stats: () => pool.stats(),
+      destroy: () => db.destroy(),
+    };
+  });
+});
+
+describe('Knex without Tenure, for comparison', () => {
+  const { stock } = useKnex(postgres);
+
+  it('fails queries when its idle connections have just been killed', async () => {
+    const db = stock({ pool: { max: 10 } });
+    await Promise.all(Array.from({ length: 10 }, () => db.raw('select pg_sleep(0.05)')));
+    killUnheard(postgres);
+    const failed = failures(await runCalls(100, 10, async () => db.raw('select 1')));
+    expect(failed.length).toBeGreaterThan(0);
+  });
+});

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
+import { Pool } from '../../../packages/core/src/pool/pool.js';
+import { FakeConnector } from '../../support/fakeConnector.js';
 import { fakePool, follow, take, warm } from '../../support/fakePool.js';
+import { FakeRuntime } from '../../support/fakeRuntime.js';
 
 describe('leakAfterMs', () => {
   it('reports a connection held that long, once, with the place that took it', async () => {
@@ -57,10 +61,26 @@ describe('holders that wait for each other', () => {
 
 describe('a setting that is not acted on yet', () => {
   it('is warned of by name', async () => {
+    const fake = fakePool({ budget: 80 });
+    await fake.runtime.settle();
+    expect(fake.warnings).toMatchObject([
+      { code: 'TENURE_NOT_ACTED_ON', message: expect.stringContaining('policy.budget') },
+    ]);
+  });
+
+  it('is warned of once in a process, however many pools there are', async () => {
+    const fakes = [fakePool({ writable: true }), fakePool({ writable: true })];
+    await Promise.all(fakes.map(({ runtime }) => runtime.settle()));
+    expect(fakes.map(({ warnings }) => warnings.length)).toEqual([1, 0]);
+  });
+});
+
+describe('a warning that nobody listens for', () => {
+  it('goes to process.emitWarning', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
-    fakePool({ budget: 80 });
+    const runtime = new FakeRuntime();
+    new Pool(new FakeConnector(runtime), parsePolicy({}, { statements: 5 }), runtime);
     expect(await warned).toMatchObject({ name: 'TenureWarning', code: 'TENURE_NOT_ACTED_ON' });
-    expect((await warned).message).toContain('budget');
   });
 });
 

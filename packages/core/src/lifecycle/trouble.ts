@@ -19,7 +19,7 @@ export interface Trouble {
 }
 
 /** Longest time between attempts while someone waits: at most three connects a second, and a server that is back is found within half a second. */
-export const RETRY_MS = 400;
+const RETRY_MS = 400;
 const LONGEST_BACKOFF_MS = 5_000;
 const BACKOFF_JITTER = 0.25;
 

@@ -48,8 +48,11 @@ export class Announcer<C> {
     for (const listener of this.#emitter.listeners(event)) queueMicrotask(() => listener(...args));
   }
 
+  /** A moment later, so that whoever has just made the pool can listen first. */
   warn(warning: PoolWarning): void {
-    if (this.#emitter.listenerCount('warning') > 0) this.tell('warning', warning);
-    else process.emitWarning(warning.message, { type: 'TenureWarning', code: warning.code });
+    queueMicrotask(() => {
+      if (this.#emitter.listenerCount('warning') > 0) this.tell('warning', warning);
+      else process.emitWarning(warning.message, { type: 'TenureWarning', code: warning.code });
+    });
   }
 }

@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import type { ConnectFailure, Connector } from '../../pool/connector.js';
+import { openClient } from '../openClient.js';
 import { runSetUp } from '../reset.js';
 import { unlessAborted } from '../roundTrip.js';
 import { pgSession } from '../session.js';
 import { settle } from '../settle.js';
-import { causeOfEnd } from '../watch.js';
 
 /** What the connector asks of the pool it belongs to. */
 export interface ConnectorHost {
@@ -27,7 +27,8 @@ export interface ConnectorHost {
 
 /** Opens clients the way pg-pool does, and looks after them the way Tenure does. */
 export function poolConnector(host: ConnectorHost): Connector<pg.PoolClient> {
-  const { watch, ...session } = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client) });
+  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client) });
+  const { watch: _, ...rest } = session;
   /** What the app's own hooks threw, as against what the connection failed with. */
   const refusals = new WeakSet<object>();
 
@@ -42,34 +43,24 @@ export function poolConnector(host: ConnectorHost): Connector<pg.PoolClient> {
       if (session.isOpen(client) && isAppsOwn(error)) refusals.add(error);
       throw error;
     }
-    if (!session.isOpen(client)) throw causeOfEnd(client);
   };
 
   const connect = async (signal: AbortSignal, onLost: (cause?: Error) => void): Promise<pg.PoolClient> => {
-    signal.throwIfAborted();
-    const client = host.create();
-    let opened = false;
-    watch(client, (cause) => {
-      if (opened) onLost(cause);
-    });
-    const hangUp = () => session.abort(client);
-    signal.addEventListener('abort', hangUp);
-    try {
-      await unlessAborted(connected(client), signal);
-      await prepare(client, signal);
-      opened = true;
+    let client: pg.PoolClient | undefined;
+    const create = () => {
+      client = host.create();
       return client;
+    };
+    try {
+      return await openClient(create, { session, signal, onLost, prepare: (one) => prepare(one, signal) });
     } catch (error) {
-      hangUp();
-      host.refused(client);
+      if (client) host.refused(client);
       throw error;
-    } finally {
-      signal.removeEventListener('abort', hangUp);
     }
   };
 
   return {
-    ...session,
+    ...rest,
     connect,
     isOpen: (client) => session.isOpen(client) && !host.isDoomed(client),
     // The caller hears of a hook's refusal at once, as with pg-pool, and not after `connectTimeoutMs` of trying again.
@@ -82,13 +73,6 @@ export function poolConnector(host: ConnectorHost): Connector<pg.PoolClient> {
       return result;
     },
   };
-}
-
-/** With a callback, as pg-pool connects: a `Client` class of the app's own may know no other form. */
-function connected(client: pg.PoolClient): Promise<void> {
-  return new Promise((resolve, reject) => {
-    client.connect((error: Error | null) => (error ? reject(error) : resolve()));
-  });
 }
 
 /** An error with a code is the server's or the system's, met by a query of the hook: its code says what it means. */

@@ -1,0 +1,54 @@
+import type { PgClient } from './pgTypes.js';
+import { unlessAborted } from './roundTrip.js';
+import type { PgSession } from './session.js';
+import { causeOfEnd } from './watch.js';
+
+/** A client that has not connected yet. */
+interface OpenableClient extends PgClient {
+  connect(callback: (error: Error | null) => void): void;
+}
+
+/** What opening a client needs beside the client. */
+export interface Opening<C extends OpenableClient> {
+  readonly session: PgSession<C>;
+  /** Hangs up, in whatever phase the client is. */
+  readonly signal: AbortSignal;
+  /** Makes the connected client ready for its first borrower. */
+  readonly prepare: (client: C) => Promise<unknown>;
+  /** Told of its end, once it has been opened. */
+  readonly onLost: (cause?: Error) => void;
+}
+
+/** Connects a client and prepares it. Whatever fails on the way, no socket stays behind and no error is uncaught. */
+export async function openClient<C extends OpenableClient>(
+  create: () => C,
+  { session, signal, prepare, onLost }: Opening<C>,
+): Promise<C> {
+  signal.throwIfAborted();
+  const client = create();
+  let opened = false;
+  session.watch(client, (cause) => {
+    if (opened) onLost(cause);
+  });
+  const hangUp = () => session.abort(client);
+  signal.addEventListener('abort', hangUp);
+  try {
+    await unlessAborted(connected(client), signal);
+    await prepare(client);
+    if (!session.isOpen(client)) throw causeOfEnd(client);
+    opened = true;
+    return client;
+  } catch (error) {
+    hangUp();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', hangUp);
+  }
+}
+
+/** With a callback, as pg-pool connects: a `Client` class of the app's own may know no other form. */
+function connected(client: OpenableClient): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.connect((error: Error | null) => (error ? reject(error) : resolve()));
+  });
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TenurePolicyError } from '../../../packages/core/src/errors.js';
+import { TenurePolicyError, TenureUsageError } from '../../../packages/core/src/errors.js';
 import { fakePool, follow, take, warm } from '../../support/fakePool.js';
 
 const still = { idleTimeoutMs: 'none', keepaliveMs: 'none' } as const;
@@ -198,6 +198,20 @@ describe('invalidate', () => {
     expect(waiting.settled).toBe(false);
     await fake.runtime.advance(100);
     expect(waiting.value?.id).toBe(2);
+  });
+});
+
+describe('discard', () => {
+  it('closes the connection with a goodbye, and opens another for whoever waits', async () => {
+    const fake = fakePool({ maxConnections: 1 });
+    const connection = await take(fake);
+    const waiting = follow(fake.pool.acquire());
+    fake.pool.discard(connection);
+    await fake.runtime.settle();
+    expect(connection.ended).toBe('closed');
+    expect(fake.closings).toEqual(['invalidated']);
+    expect(waiting.value).not.toBe(connection);
+    expect(() => fake.pool.discard(connection)).toThrow(TenureUsageError);
   });
 });
 

@@ -95,6 +95,18 @@ export class Pool<C extends object> {
     this.#exchange.takeBack(slot, error, this.#context.runtime.now());
   }
 
+  /**
+   * Gives a connection back to be closed, whatever its state: the caller knows something that the pool cannot know. Counts as `invalidated`.
+   *
+   * @throws TenureUsageError when this pool has not handed the connection out, or it was released already
+   */
+  discard(connection: C): void {
+    const slot = this.#roster.find(connection);
+    if (slot?.kind !== 'used') return this.#rejectRelease(connection);
+    this.#exchange.retire(slot, 'invalidated');
+    this.#exchange.pump(this.#context.runtime.now());
+  }
+
   /** Runs `work` with a connection and gives it back, whatever happens. */
   async use<T>(work: (connection: C) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     const connection = await this.acquire(options);

@@ -18,8 +18,6 @@ export interface ConnectorHost {
   verify(client: pg.PoolClient): Promise<void>;
   /** A client that had connected is gone, and nobody has had it. */
   refused(client: pg.PoolClient): void;
-  /** The borrower wants this client to be closed. */
-  isDoomed(client: pg.PoolClient): boolean;
   /** Something was left on this client (an error, an open transaction), and is being looked at. */
   tidying(client: pg.PoolClient): void;
   tidied(client: pg.PoolClient): void;
@@ -62,7 +60,6 @@ export function poolConnector(host: ConnectorHost): Connector<pg.PoolClient> {
   return {
     ...rest,
     connect,
-    isOpen: (client) => session.isOpen(client) && !host.isDoomed(client),
     // The caller hears of a hook's refusal at once, as with pg-pool, and not after `connectTimeoutMs` of trying again.
     classifyConnectError: (error): ConnectFailure =>
       isObject(error) && refusals.has(error) ? 'permanent' : session.classifyConnectError(error),

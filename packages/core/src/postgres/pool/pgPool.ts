@@ -44,8 +44,6 @@ class GovernedPool extends StockPool {
   readonly #engaged = new Set<Client>();
   /** Connected clients whose `remove` is still to be told. */
   readonly #known = new WeakSet<Client>();
-  /** Given back with the wish that they be closed. */
-  readonly #doomed = new WeakSet<Client>();
   #endCalled = false;
   /** Set while `end()` lets those in line be served first. */
   #lineIsServed: (() => void) | undefined;
@@ -207,7 +205,7 @@ class GovernedPool extends StockPool {
   #takeBack(client: Client, error: unknown): void {
     this.#tell('release', error, client);
     // What follows an error on the wire decides about the connection. Anything else that is true is an order to close it.
-    if (error && !isError(error)) this.#doomed.add(client);
+    if (error && !isError(error)) return this.#engine.discard(client);
     if (!error && isOpen(client)) this.#engaged.delete(client);
     this.#engine.release(client, error || undefined);
   }
@@ -261,7 +259,6 @@ class GovernedPool extends StockPool {
         this.#tell('connect', client);
       },
       refused: (client) => this.#removed(client),
-      isDoomed: (client) => this.#doomed.has(client),
       tidying: (client) => void this.#engaged.add(client),
       tidied: (client) => void this.#engaged.delete(client),
     };

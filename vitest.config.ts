@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: ['test/unit/**/*.test.ts', 'replay/test/unit/**/*.test.ts'],
+          include: ['test/unit/**/*.test.ts', '{replay,bench}/test/unit/**/*.test.ts'],
           testTimeout: 10_000,
         },
       },

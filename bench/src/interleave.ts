@@ -1,25 +1,19 @@
-import { Bench } from 'tinybench';
-import { takeTurns, warmUp } from './load.js';
-import type { Peer } from './peers/peer.js';
-
-export interface Plan {
-  readonly callers: number;
-  /** Acquires and releases in one sample. */
-  readonly operations: number;
-  readonly rounds: number;
-}
-
 /**
- * Nanoseconds per acquire and release, one figure a round and peer. In each round every peer has its turn, and each round begins with another
- * one, so that a machine that slows down meanwhile slows all of them.
+ * One figure a round and contender. In each round every contender has its turn, and each round begins with another one, so that a machine
+ * that slows down meanwhile slows all of them.
  */
-export async function interleave(peers: readonly Peer[], plan: Plan): Promise<Map<string, number[]>> {
-  const figures = new Map<string, number[]>(peers.map(({ name }) => [name, []]));
-  for (let round = -1; round < plan.rounds; round++) {
-    for (const peer of rotated(peers, round)) {
-      const ns = await measure(peer, plan);
+export async function interleave<Contender extends { readonly name: string }>(
+  contenders: readonly Contender[],
+  rounds: number,
+  measure: (contender: Contender, isWarmUp: boolean) => Promise<number>,
+): Promise<Map<string, number[]>> {
+  const figures = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
+  for (let round = -1; round < rounds; round++) {
+    for (const contender of rotated(contenders, round)) {
       // The first round only lets the compiler see the code.
-      if (round >= 0) figures.get(peer.name)?.push(ns);
+      const isWarmUp = round < 0;
+      const figure = await measure(contender, isWarmUp);
+      if (!isWarmUp) figures.get(contender.name)?.push(figure);
     }
   }
   return figures;
@@ -28,13 +22,4 @@ export async function interleave(peers: readonly Peer[], plan: Plan): Promise<Ma
 function rotated<T>(items: readonly T[], by: number): T[] {
   const start = (by + items.length) % items.length;
   return [...items.slice(start), ...items.slice(0, start)];
-}
-
-async function measure(peer: Peer, { callers, operations }: Plan): Promise<number> {
-  const bench = new Bench({ iterations: 5, time: 0, warmup: false });
-  bench.add(peer.name, () => takeTurns(peer, callers, operations), { beforeEach: () => warmUp(peer) });
-  const [task] = await bench.run();
-  const result = task?.result;
-  if (result?.state !== 'completed') throw new Error(`${peer.name} did not finish: ${JSON.stringify(result)}`);
-  return (result.latency.p50 * 1e6) / operations;
 }

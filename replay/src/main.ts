@@ -1,11 +1,13 @@
 import { contenderOf, highestLimit } from './contenders/catalogue.js';
+import { ROUTES, type RouteKey } from './contenders/routes.js';
 import { checkTenure } from './figures/checks.js';
+import { PAIRS, throughputRatio } from './figures/ratio.js';
 import { type Summary, summariseAll } from './figures/summary.js';
-import { throughputRatio, verdict } from './figures/verdict.js';
+import { verdict } from './figures/verdict.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { notes } from './output/notes.js';
 import { ProgressLine } from './output/progress.js';
-import { terminalTable } from './output/terminalTable.js';
+import { terminalTables } from './output/terminalTable.js';
 import { UsageError } from './output/usageError.js';
 import { makePlan, type Plan } from './plan.js';
 import { Cleanup } from './processes/cleanup.js';
@@ -53,19 +55,21 @@ async function present(outcome: Outcome, plan: Plan, options: Options): Promise<
     notes: notes(summaries, plan, outcome.serverCpuComplete),
     checks: checkTenure(summaries),
   };
-  console.log(`\n${terminalTable(summaries)}\n${said.verdict}\n\n${said.notes.join('\n')}\n`);
+  console.log(`\n${terminalTables(summaries)}\n${said.verdict}\n\n${said.notes.join('\n')}\n`);
   for (const { passed, text } of said.checks) console.log(`${passed ? '✓' : '✗ NOT KEPT:'} ${text}`);
-  const ratio = ratioLine(summaries);
-  if (ratio !== null) console.log(ratio);
+  for (const line of ratioLines(summaries)) console.log(line);
   console.log(`\nReport: ${await writeReport({ ...outcome, ...said }, options.report)}`);
   return said.checks.every(({ passed }) => passed) ? 0 : FAILED;
 }
 
-/** A figure, not a promise: it hangs on the machine, and on what else runs there. */
-function ratioLine(summaries: readonly Summary[]): string | null {
-  const ratio = throughputRatio(summaries);
-  const { title } = contenderOf('stock');
-  return ratio === null ? null : `  Tenure’s requests/s: ${ratio.toFixed(2)} times those of ${title}`;
+/** Figures, not promises: they hang on the machine, and on what else runs there. */
+function ratioLines(summaries: readonly Summary[]): string[] {
+  return (Object.keys(ROUTES) as RouteKey[]).flatMap((route) => {
+    const ratio = throughputRatio(summaries, route);
+    const { ours, theirs } = PAIRS[route];
+    if (ratio === null) return [];
+    return `  ${contenderOf(ours).title}, requests/s: ${ratio.toFixed(2)} times those of ${contenderOf(theirs).title}`;
+  });
 }
 
 /** The one way out, taken once: whatever was started is ended first. */

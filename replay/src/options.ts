@@ -25,7 +25,7 @@ export const USAGE = `Replays the incident on a real PostgreSQL, with and withou
 
 Environment:
   DATABASE_URL     run on this server instead of a fresh one; works in a schema of its own and drops it at the end
-  MAX_CONNS, CONN_MAX_AGE, CONN_HEALTH_CHECKS, …   the policy of the contender Tenure
+  MAX_CONNS, CONN_MAX_AGE, CONN_HEALTH_CHECKS, …   the policy of the contenders with Tenure
 
 The exit code is 0 when Tenure kept its promises, 1 when it did not or the replay failed, 2 when it was called wrongly.
 `;

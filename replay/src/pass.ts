@@ -1,5 +1,7 @@
 import { type Fleet, startFleet } from './app/fleet.js';
 import type { WorkerReport } from './app/worker.js';
+import { routeOf } from './contenders/catalogue.js';
+import { ROUTES } from './contenders/routes.js';
 import type { Database } from './database/database.js';
 import type { PassFigures } from './figures/passFigures.js';
 import { tally } from './figures/tally.js';
@@ -64,8 +66,11 @@ async function measure(
   };
 }
 
-function loadJob({ forMs, untilAnswered, maxMs }: Pass, { clients, clientTimeoutMs }: Plan, { urls }: Fleet): LoadJob {
-  return { urls, clients, forMs, untilAnswered, maxMs, clientTimeoutMs, maxRequests: clients * REQUESTS_PER_CLIENT };
+function loadJob(pass: Pass, { clients, clientTimeoutMs }: Plan, { urls }: Fleet): LoadJob {
+  const { contender, forMs, untilAnswered, maxMs } = pass;
+  const { method } = ROUTES[routeOf(contender)];
+  const maxRequests = clients * REQUESTS_PER_CLIENT;
+  return { urls, method, clients, forMs, untilAnswered, maxMs, clientTimeoutMs, maxRequests };
 }
 
 function sum(reports: WorkerReport[], figure: (report: WorkerReport) => number): number {

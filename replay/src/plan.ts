@@ -34,8 +34,11 @@ const LONGEST_PASS_MS = 40_000;
 /** Half as much again as a connection must serve. */
 const ENOUGH_PER_CONNECTION = 75;
 
-/** Stock Knex and Tenure, four times each, so that a machine that grows slower or faster hits both alike. */
-const INTERLEAVED = ['stock', 'tenure', 'tenure', 'stock', 'tenure', 'stock', 'stock', 'tenure'] as const;
+/** With and without Tenure in turns, so that a machine that grows slower or faster hits both alike; fewer where the difference is large. */
+const INTERLEAVED: readonly ContenderKey[] = [
+  ...(['stock', 'tenure', 'tenure', 'stock', 'tenure', 'stock', 'stock', 'tenure'] as const),
+  ...(['prisma', 'prisma-tenure', 'prisma-tenure', 'prisma'] as const),
+];
 
 export function makePlan({ only, quick, limit }: PlanOptions): Plan {
   const order = quick ? only : inFull(only);
@@ -54,12 +57,12 @@ export function makePlan({ only, quick, limit }: PlanOptions): Plan {
 }
 
 function inFull(only: readonly ContenderKey[]): ContenderKey[] {
-  const alone = only.filter((key) => contenderOf(key).exhausts);
+  const alone = only.filter((key) => !INTERLEAVED.includes(key));
   return [...alone, ...INTERLEAVED.filter((key) => only.includes(key))];
 }
 
 function extentOf(contender: ContenderKey, forMs: number, connections: number) {
-  // What takes every connection may never answer so many.
-  if (contenderOf(contender).exhausts) return { forMs, untilAnswered: 0, maxMs: forMs };
+  // It may never answer so many.
+  if (contenderOf(contender).starves) return { forMs, untilAnswered: 0, maxMs: forMs };
   return { forMs, untilAnswered: connections * ENOUGH_PER_CONNECTION, maxMs: LONGEST_PASS_MS };
 }

@@ -1,5 +1,5 @@
 import { compileWorker } from './app/fleet.js';
-import { contenderOf } from './contenders/catalogue.js';
+import { contenderOf, routeOf } from './contenders/catalogue.js';
 import { type Database, prepareDatabase } from './database/database.js';
 import type { Findings } from './database/findings.js';
 import type { Needs } from './database/refusals.js';
@@ -11,8 +11,12 @@ import type { Options } from './options.js';
 import type { ProgressLine } from './output/progress.js';
 import { runPass } from './pass.js';
 import type { Pass, Plan } from './plan.js';
+import { generateClient } from './prisma/generate.js';
 import type { Cleanup } from './processes/cleanup.js';
 import { Watcher } from './watch/watcher.js';
+
+/** Beside the compiled worker, which loads it. */
+const PRISMA_CLIENT = new URL('../dist/prismaClient.js', import.meta.url);
 
 export interface Outcome {
   passes: PassFigures[];
@@ -22,6 +26,7 @@ export interface Outcome {
 
 /** Runs the whole plan on one database. */
 export async function replay(plan: Plan, options: Options, line: ProgressLine, cleanup: Cleanup): Promise<Outcome> {
+  await prepareApp(plan, line);
   const url = process.env.DATABASE_URL || undefined;
   line.step(url === undefined ? 'Starting a fresh PostgreSQL' : 'Looking at the server of DATABASE_URL');
   const database = await prepareDatabase(
@@ -29,7 +34,6 @@ export async function replay(plan: Plan, options: Options, line: ProgressLine, c
     cleanup,
   );
   try {
-    await Promise.all([compileWorker(), compileGenerator()]);
     const watcher = await Watcher.start(database.watcherUrl, database.applicationName, cleanup);
     const passes: PassFigures[] = [];
     for (const [index, pass] of plan.passes.entries()) {
@@ -42,6 +46,13 @@ export async function replay(plan: Plan, options: Options, line: ProgressLine, c
     if (!cleanup.begun) await tellServerLog(database, line);
     throw error;
   }
+}
+
+async function prepareApp({ passes }: Plan, line: ProgressLine): Promise<void> {
+  if (passes.some(({ contender }) => routeOf(contender) === 'sign-ups')) {
+    await generateClient(PRISMA_CLIENT, () => line.step('Generating the Prisma client, this once'));
+  }
+  await Promise.all([compileWorker(), compileGenerator()]);
 }
 
 function needsOf({ passes, connections }: Plan): Needs {

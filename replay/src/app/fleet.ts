@@ -1,4 +1,5 @@
-import { PROCESSES } from '../contenders/catalogue.js';
+import { PROCESSES, routeOf } from '../contenders/catalogue.js';
+import { ROUTES } from '../contenders/routes.js';
 import { type Child, startChild } from '../processes/child.js';
 import type { Cleanup } from '../processes/cleanup.js';
 import { compile } from '../processes/compile.js';
@@ -26,10 +27,11 @@ export async function startFleet(job: WorkerJob, cleanup: Cleanup): Promise<Flee
   cleanup.defer(() => each(workers, (worker) => worker.stop()));
   const died = Promise.race(workers.map((worker) => worker.died));
   died.catch(() => {});
+  const { path } = ROUTES[routeOf(job.contender)];
   const ports = await each(workers, ({ call }) => call.listen(job));
 
   return {
-    urls: ports.map((port) => `http://127.0.0.1:${port}/orders`),
+    urls: ports.map((port) => `http://127.0.0.1:${port}${path}`),
     died,
     begin: async () => void (await each(workers, ({ call }) => call.begin())),
     report: () => each(workers, ({ call }) => call.report()),

@@ -1,13 +1,11 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import knex, { type Knex } from 'knex';
 import { type ContenderKey, contenderOf } from '../contenders/catalogue.js';
-import type { AppDatabase } from '../contenders/contender.js';
-import { lastOrders } from '../database/orders.js';
+import type { App } from '../contenders/contender.js';
 import { serve } from '../processes/serve.js';
 import { countConnects } from './countConnects.js';
 
-/** One process of the app: one HTTP route, `GET /orders`, the last orders of some customer. */
+/** One process of the app: it serves the one route of its contender. */
 
 export interface WorkerJob {
   contender: ContenderKey;
@@ -16,7 +14,7 @@ export interface WorkerJob {
 }
 
 export interface WorkerReport {
-  /** Requests answered with the query's rows. */
+  /** Requests that the database answered, with rows or with a key that is taken. */
   served: number;
   opened: number;
   refused: number;
@@ -33,15 +31,15 @@ const connects = countConnects();
 const failures: Record<string, number> = {};
 let served = 0;
 let cpuBefore = process.cpuUsage();
-let database: AppDatabase | undefined;
+let app: App | undefined;
 
 const functions = {
   /** Resolves to the port. */
   async listen({ contender, url, schema }: WorkerJob): Promise<number> {
     const open = await contenderOf(contender).load();
-    const app = open(url);
-    database = app;
-    const server = createServer((_, response) => handle(app.forRequest(), schema, response));
+    const opened = await open(url, schema);
+    app = opened;
+    const server = createServer((_, response) => handle(opened, response));
     // The load generator keeps its connections; none may be closed for being idle a moment.
     server.keepAliveTimeout = 0;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -52,20 +50,20 @@ const functions = {
   },
   report(): WorkerReport {
     const { user, system } = process.cpuUsage(cpuBefore);
-    return { served, ...connects, failures, cpuMs: (user + system) / 1_000, limit: database?.limit ?? null };
+    return { served, ...connects, failures, cpuMs: (user + system) / 1_000, limit: app?.limit ?? null };
   },
   async close(): Promise<void> {
-    await database?.close();
+    await app?.close();
   },
 };
 
-async function handle(db: Knex, schema: string, response: ServerResponse): Promise<void> {
+async function handle(app: App, response: ServerResponse): Promise<void> {
   try {
-    const rows = await lastOrders(db, schema);
+    const { status, body } = await app.answer();
     served++;
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(rows));
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   } catch (error) {
-    const waitedTooLong = error instanceof knex.KnexTimeoutError;
+    const waitedTooLong = app.waitedTooLong(error);
     const code = waitedTooLong ? 'no connection in time' : codeOf(error);
     failures[code] = (failures[code] ?? 0) + 1;
     response.writeHead(waitedTooLong ? 504 : 500).end();

@@ -1,62 +1,100 @@
-import type { OpenDatabase } from './contender.js';
+import type { OpenApp } from './contender.js';
+import type { RouteKey } from './routes.js';
 
 export const PROCESSES = 8;
 
-export type ContenderKey = 'per-request' | 'oversized' | 'stock' | 'tenure';
+export type ContenderKey = 'per-request' | 'oversized' | 'stock' | 'tenure' | 'prisma' | 'prisma-tenure';
 
 export interface Contender {
   readonly key: ContenderKey;
   readonly title: string;
   /** What it stands for, in the words of someone who has not seen the code. */
   readonly story: string;
+  readonly route: RouteKey;
+  /** Tenure governs its connections: its limit may come from the environment, and promises are made for it. */
+  readonly governed: boolean;
   /** It takes every connection that the server has. */
   readonly exhausts: boolean;
+  /** It answers so little that its passes are bounded in time alone. */
+  readonly starves: boolean;
   /** The most connections that each process may open. Asks Tenure's policy, so a bad one is refused here. */
   limit(): Promise<number>;
   /** Loaded in the worker that needs it, and nowhere else. */
-  load(): Promise<OpenDatabase>;
+  load(): Promise<OpenApp>;
 }
 
 const OVERSIZED = 50;
 const AFFORDABLE = 10;
 
+const KNEX = { route: 'orders', governed: false, exhausts: false, starves: false } as const;
+const PRISMA = { ...KNEX, route: 'sign-ups' } as const;
+const stockLimit = async () => AFFORDABLE;
+const tenureLimit = async () => (await import('./tenureLimit.js')).tenureLimit(AFFORDABLE);
+
 export const CONTENDERS: readonly Contender[] = [
   {
+    ...KNEX,
     key: 'per-request',
     title: 'Knex per request',
     story: 'each request makes a Knex instance of its own, whose connection persists for 60 s and is never used again',
     exhausts: true,
+    starves: true,
     limit: async () => Infinity,
     load: async () => (await import('./perRequest.js')).perRequest,
   },
   {
+    ...KNEX,
     key: 'oversized',
     title: `Knex ${PROCESSES} × ${OVERSIZED}`,
     story: `one stock Knex per process, each with a max of ${OVERSIZED}, which together the server cannot give`,
     exhausts: true,
+    starves: true,
     limit: async () => OVERSIZED,
     load: async () => (await import('./stock.js')).stock(OVERSIZED),
   },
   {
+    ...KNEX,
     key: 'stock',
     title: `Knex ${PROCESSES} × ${AFFORDABLE}`,
     story: `one stock Knex per process, each with a max of ${AFFORDABLE}`,
-    exhausts: false,
-    limit: async () => AFFORDABLE,
+    limit: stockLimit,
     load: async () => (await import('./stock.js')).stock(AFFORDABLE),
   },
   {
+    ...KNEX,
     key: 'tenure',
     title: 'Tenure',
     story: `the same code as Knex ${PROCESSES} × ${AFFORDABLE} plus the one call; its policy comes from the environment`,
-    exhausts: false,
-    limit: async () => (await import('./tenureLimit.js')).tenureLimit(AFFORDABLE),
+    governed: true,
+    limit: tenureLimit,
     load: async () => (await import('./tenure.js')).withTenure(AFFORDABLE),
+  },
+  {
+    ...PRISMA,
+    key: 'prisma',
+    title: `Prisma ${PROCESSES} × ${AFFORDABLE}`,
+    story: `one stock Prisma client per process, each with a max of ${AFFORDABLE}; its pool closes a connection after every error`,
+    starves: true,
+    limit: stockLimit,
+    load: async () => (await import('./prisma.js')).stockPrisma(AFFORDABLE),
+  },
+  {
+    ...PRISMA,
+    key: 'prisma-tenure',
+    title: 'Prisma + Tenure',
+    story: `the same code as Prisma ${PROCESSES} × ${AFFORDABLE} plus the one call; its policy comes from the environment`,
+    governed: true,
+    limit: tenureLimit,
+    load: async () => (await import('./prismaTenure.js')).prismaWithTenure(AFFORDABLE),
   },
 ];
 
 export function contenderOf(key: ContenderKey): Contender {
   return CONTENDERS.find((contender) => contender.key === key)!;
+}
+
+export function routeOf(key: ContenderKey): RouteKey {
+  return contenderOf(key).route;
 }
 
 /** The most connections a process may open, among those contenders that stay within a limit. */

@@ -1,23 +1,20 @@
-import type { Knex } from 'knex';
-
-/** How one variant of the app uses Knex. Everything else of the app is the same for all. */
-export interface AppDatabase {
-  forRequest(): Knex;
+/** One variant of the app: how it serves its route. Everything else of the app is the same for all. */
+export interface App {
+  /** Does the work of one request. */
+  answer(): Promise<Answer>;
+  /** Whether a request failed because no connection came free in time. */
+  waitedTooLong(error: unknown): boolean;
   close(): Promise<unknown>;
   /** The most connections this process may open, where something limits it. */
   readonly limit: number | null;
 }
 
-export type OpenDatabase = (url: string) => AppDatabase;
+export interface Answer {
+  status: number;
+  body: unknown;
+}
+
+export type OpenApp = (url: string, schema: string) => App | Promise<App>;
 
 /** What the app gives up after, in every variant. */
 export const ACQUIRE_TIMEOUT_MS = 5_000;
-
-export function appConfig(url: string, max: number): Knex.Config {
-  return {
-    client: 'pg',
-    connection: url,
-    acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
-    pool: { min: 0, max },
-  };
-}

@@ -1,10 +1,11 @@
 import knex from 'knex';
-import { appConfig, type OpenDatabase } from './contender.js';
+import type { OpenApp } from './contender.js';
+import { knexApp, knexConfig } from './knexApp.js';
 
 /** Knex as it comes: one instance for the process. */
-export function stock(max: number): OpenDatabase {
-  return (url) => {
-    const db = knex(appConfig(url, max));
-    return { forRequest: () => db, close: () => db.destroy(), limit: max };
+export function stock(max: number): OpenApp {
+  return (url, schema) => {
+    const db = knex(knexConfig(url, max));
+    return knexApp(schema, { forRequest: () => db, close: () => db.destroy(), limit: max });
   };
 }

@@ -16,6 +16,9 @@ export interface FreshServer {
 
 export type KeeperFunctions = typeof functions;
 
+/** Without the unique keys that requests violate on purpose, which would drown all else. A refused connection is in it. */
+const LOG_SETTINGS = { log_min_messages: 'log' };
+
 const DROP_ATTEMPTS = 20;
 const DROP_PAUSE_MS = 500;
 
@@ -27,7 +30,7 @@ const functions = {
   async startServer(maxConnections: number): Promise<FreshServer> {
     // Loaded only here: on the user's own server, no PostgreSQL need be installed.
     const { startPostgres } = await import('@tenure/test/support/postgres.js');
-    const starting = startPostgres({ maxConnections });
+    const starting = startPostgres({ maxConnections, settings: LOG_SETTINGS });
     undo = () => starting.then((server) => server.stop());
     const { url, superuserUrl, ...server } = await starting;
     log = server.log;

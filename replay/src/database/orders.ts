@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
+import { signUpsTable } from './signUps.js';
 
 const CUSTOMERS = 1_000;
 const ORDERS = 20_000;
@@ -17,12 +18,13 @@ export async function seed(client: pg.Client, schema: string): Promise<void> {
     );
     insert into ${schema}.customers select n, 'Customer ' || n from generate_series(1, ${CUSTOMERS}) n;
     insert into ${schema}.orders select n, 1 + n % ${CUSTOMERS}, n % 9973 from generate_series(1, ${ORDERS}) n;
-    create index on ${schema}.orders (customer_id, id);`);
+    create index on ${schema}.orders (customer_id, id);
+    ${signUpsTable(schema)}`);
   // Not in the same message: it may not run inside a transaction, which several statements in one are.
-  await client.query(`vacuum analyze ${schema}.customers, ${schema}.orders`);
+  await client.query(`vacuum analyze ${schema}.customers, ${schema}.orders, ${schema}.sign_ups`);
 }
 
-/** The one query of the app: one indexed join. */
+/** The query of the app's `GET /orders`: one indexed join. */
 export function lastOrders(db: Knex, schema: string): Promise<unknown[]> {
   return db
     .withSchema(schema)

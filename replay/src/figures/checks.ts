@@ -1,3 +1,4 @@
+import { contenderOf, routeOf } from '../contenders/catalogue.js';
 import { count, rough } from './format.js';
 import type { Summary } from './summary.js';
 import { titleOf } from './titles.js';
@@ -12,10 +13,12 @@ const ENOUGH_TRANSACTIONS = 50;
 
 /** What Tenure promises of its counts. Nothing here depends on how fast the machine is. */
 export function checkTenure(summaries: readonly Summary[]): Check[] {
-  const tenure = summaries.find(({ contender }) => contender === 'tenure');
-  if (!tenure) return [];
-  const { answered, failed, timedOut, peak, limit, fewestTransactionsPerConnection: fewest } = tenure;
-  const name = titleOf(tenure);
+  return summaries.filter(({ contender }) => contenderOf(contender).governed).flatMap(checksOf);
+}
+
+function checksOf(summary: Summary): Check[] {
+  const { answered, failed, timedOut, peak, limit, fewestTransactionsPerConnection: fewest } = summary;
+  const name = titleOf(summary);
   return [
     { passed: answered > 0, text: `${name}: ${count(answered)} requests answered (some expected)` },
     { passed: failed === 0, text: `${name}: ${count(failed)} requests failed (0 expected)` },
@@ -24,6 +27,20 @@ export function checkTenure(summaries: readonly Summary[]): Check[] {
     {
       passed: fewest >= ENOUGH_TRANSACTIONS,
       text: `${name}: ${rough(fewest)} transactions per connection (≥ ${ENOUGH_TRANSACTIONS} expected)`,
+    },
+    ...(routeOf(summary.contender) === 'sign-ups' ? errorChecks(summary) : []),
+  ];
+}
+
+/** An error of SQL costs no connection: none is opened after the first ones, whatever was violated. */
+function errorChecks(summary: Summary): Check[] {
+  const { conflicts, limit, mostOpened } = summary;
+  const name = titleOf(summary);
+  return [
+    { passed: conflicts > 0, text: `${name}: ${count(conflicts)} unique keys violated (some expected)` },
+    {
+      passed: limit !== null && mostOpened <= limit,
+      text: `${name}: ${count(mostOpened)} connections opened in all, in a pass (≤ ${limit} expected)`,
     },
   ];
 }

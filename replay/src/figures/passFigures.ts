@@ -7,7 +7,7 @@ export interface PassFigures {
   contender: ContenderKey;
   load: LoadResult;
   trace: Trace;
-  /** Requests that the app answered with rows: one transaction each. */
+  /** Requests that the database answered, with rows or with a key that is taken: one transaction each. */
   served: number;
   /** Connections, from the app's start to its end. */
   opened: number;

@@ -12,6 +12,9 @@ export interface Summary {
   mean: number;
   backends: number;
   opened: number;
+  /** The pass where most were opened. */
+  mostOpened: number;
+  openedPerThousand: number;
   refused: number;
   limit: number | null;
   transactionsPerConnection: number;
@@ -21,6 +24,8 @@ export interface Summary {
   perSecondByPass: number[];
   /** Of all passes together, so that not one is lost in a median. */
   answered: number;
+  /** Of the answered: those told that a key is taken. */
+  conflicts: number;
   failed: number;
   timedOut: number;
   failures: Record<string, number>;
@@ -41,6 +46,8 @@ export function summarise(contender: ContenderKey, passes: readonly PassFigures[
     mean: mid(mean) ?? 0,
     backends: mid(({ trace }) => trace.lifelines.length) ?? 0,
     opened: mid(({ opened }) => opened) ?? 0,
+    mostOpened: Math.max(...passes.map(({ opened }) => opened)),
+    openedPerThousand: mid(openedPerThousand) ?? 0,
     refused: mid(({ refused }) => refused) ?? 0,
     limit: passes[0]?.limit ?? null,
     transactionsPerConnection: mid(perConnection) ?? 0,
@@ -48,6 +55,7 @@ export function summarise(contender: ContenderKey, passes: readonly PassFigures[
     perSecond: mid(({ load }) => load.perSecond) ?? 0,
     perSecondByPass: passes.map(({ load }) => load.perSecond),
     answered: total(({ load }) => load.answered),
+    conflicts: total(({ load }) => load.conflicts),
     failed: total(({ load }) => load.failed),
     timedOut: total(({ load }) => load.timedOut),
     failures: tally(passes.map(({ failures }) => failures)),
@@ -81,4 +89,14 @@ function mean({ trace, load }: PassFigures): number {
 
 function perConnection({ served, opened }: PassFigures): number {
   return opened === 0 ? 0 : served / opened;
+}
+
+function openedPerThousand({ opened, load }: PassFigures): number | null {
+  const requests = requestsOf(load);
+  return requests === 0 ? null : (1_000 * opened) / requests;
+}
+
+/** All requests that were made, however they ended. */
+export function requestsOf({ answered, failed, timedOut }: Pick<Summary, 'answered' | 'failed' | 'timedOut'>): number {
+  return answered + failed + timedOut;
 }

@@ -1,8 +1,8 @@
 import { contenderOf, PROCESSES } from '../contenders/catalogue.js';
 import type { Summary } from './summary.js';
 
-/** A contender's name; Tenure's limit is known only once it ran, since the environment may set it. */
+/** A contender's name; with Tenure its limit is known only once it ran, since the environment may set it. */
 export function titleOf({ contender, limit }: Pick<Summary, 'contender' | 'limit'>): string {
-  const { title } = contenderOf(contender);
-  return contender === 'tenure' && limit !== null ? `${title} ${PROCESSES} × ${limit / PROCESSES}` : title;
+  const { title, governed } = contenderOf(contender);
+  return governed && limit !== null ? `${title} ${PROCESSES} × ${limit / PROCESSES}` : title;
 }

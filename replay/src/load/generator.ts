@@ -21,6 +21,7 @@ async function run(job: LoadJob): Promise<LoadResult> {
   await autocannon({
     // Its types know one URL; it spreads its clients evenly over several.
     url: job.urls as unknown as string,
+    method: job.method,
     connections: job.clients,
     timeout: job.clientTimeoutMs / 1_000,
     maxOverallRequests: job.maxRequests,

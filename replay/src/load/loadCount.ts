@@ -1,7 +1,9 @@
 import { quantile } from '../figures/quantile.js';
 import type { LoadJob, LoadResult, Progress } from './loadTypes.js';
 
-const OK = 200;
+const CONFLICT = 409;
+/** What the app answers when the database did its part. */
+const ANSWERS = [200, 201, CONFLICT];
 /** What the app answers when it found no connection in time. */
 const GAVE_UP_WAITING = 504;
 
@@ -10,6 +12,7 @@ export class LoadCount {
   readonly #job: LoadJob;
   readonly #startedAt: number;
   readonly #latenciesMs: number[] = [];
+  #conflicts = 0;
   #failed = 0;
   #timedOut = 0;
   #closingAt: number | undefined;
@@ -25,7 +28,8 @@ export class LoadCount {
   }
 
   response(status: number, latencyMs: number, now: number): void {
-    if (status === OK) this.#latenciesMs.push(latencyMs);
+    if (status === CONFLICT) this.#conflicts++;
+    if (ANSWERS.includes(status)) this.#latenciesMs.push(latencyMs);
     else if (status === GAVE_UP_WAITING) this.#timedOut++;
     else this.#failed++;
     this.#closeInTime(now);
@@ -51,6 +55,7 @@ export class LoadCount {
     const sorted = this.#latenciesMs.sort((a, b) => a - b);
     return {
       ...this.progress(),
+      conflicts: this.#conflicts,
       perSecond: this.#answeredWhileOpen / (ms / 1_000),
       p50Ms: quantile(sorted, 0.5),
       p99Ms: quantile(sorted, 0.99),

@@ -1,5 +1,6 @@
 export interface LoadJob {
   urls: string[];
+  method: 'GET' | 'POST';
   clients: number;
   /** How long the clients send requests, at least; each then finishes its last. */
   forMs: number;
@@ -20,6 +21,8 @@ export interface Progress {
 }
 
 export interface LoadResult extends Progress {
+  /** Of the answered: those told that a key is taken, as they should be. */
+  conflicts: number;
   /** Answered while all clients were at work, per second. */
   perSecond: number;
   /** Of the answered; null when none was. */

@@ -1,4 +1,4 @@
-import { contenderOf, PROCESSES } from '../contenders/catalogue.js';
+import { contenderOf, PROCESSES, routeOf } from '../contenders/catalogue.js';
 import { ACQUIRE_TIMEOUT_MS } from '../contenders/contender.js';
 import { count, percent } from '../figures/format.js';
 import type { Summary } from '../figures/summary.js';
@@ -8,7 +8,7 @@ import type { Plan } from '../plan.js';
 /** What one must know to read the figures. */
 export function notes(summaries: readonly Summary[], plan: Plan, serverCpuComplete: boolean): string[] {
   return [
-    `${plan.clients} clients, ${PROCESSES} processes. Failed: answered with an error. Timed out: the app found no connection within ` +
+    `${plan.clients} clients, ${PROCESSES} processes. Failed: answered with an error${conflictsToo(summaries)}. Timed out: the app found no connection within ` +
       `${ACQUIRE_TIMEOUT_MS / 1_000} s, or the client had no answer within ${plan.clientTimeoutMs / 1_000} s.`,
     'Each pass starts the app anew, so that its first, slow moments are in the figures. Peak: the highest of all passes. Failed and timed out: of all passes together. The rest: a pass’s figure; of several, the median.',
     ...passByPass(summaries),
@@ -17,6 +17,11 @@ export function notes(summaries: readonly Summary[], plan: Plan, serverCpuComple
       : ['CPU of the server: at least; processes that ended between two looks are not in it.']),
     ...summaries.map((summary) => `${titleOf(summary)}: ${contenderOf(summary.contender).story}.${failures(summary)}`),
   ];
+}
+
+function conflictsToo(summaries: readonly Summary[]): string {
+  const violates = summaries.some(({ contender }) => routeOf(contender) === 'sign-ups');
+  return violates ? ' other than the 409 that a taken key deserves, which counts as an answer' : '';
 }
 
 function passByPass(summaries: readonly Summary[]): string[] {

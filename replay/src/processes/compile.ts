@@ -1,30 +1,49 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { build, type OutputFile, type Plugin } from 'esbuild';
+
+export interface CompileOptions {
+  /** A comment to begin the file with. */
+  firstLine?: string;
+}
 
 /**
- * Makes one plain JavaScript file of a process and of Tenure's sources, as Tenure's users get them. Run from TypeScript by
- * tsx, each closure would be given its name when it is made, a toll that stock Knex, which is JavaScript already, does not pay.
+ * Makes plain JavaScript of a process and of Tenure's sources, as Tenure's users get them. Run from TypeScript by tsx, each
+ * closure would be given its name when it is made, a toll that what is JavaScript already, such as stock Knex, does not pay.
+ * What is imported on demand is a file of its own beside the target.
  */
-export async function compile(source: URL, target: URL): Promise<void> {
-  const file = fileURLToPath(target);
+export async function compile(source: URL, target: URL, { firstLine = '' }: CompileOptions = {}): Promise<void> {
+  const entry = fileURLToPath(target);
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(source)],
+    entryPoints: [{ in: fileURLToPath(source), out: stem(entry) }],
+    outdir: dirname(entry),
     bundle: true,
+    splitting: true,
     platform: 'node',
     format: 'esm',
     target: 'node20',
+    banner: { js: firstLine },
     conditions: ['@tenure/source'],
     plugins: [packagesStayOutside],
     write: false,
     logLevel: 'silent',
   });
-  await mkdir(dirname(file), { recursive: true });
-  // Moved into place whole: another replay may be reading it.
-  const draft = `${file}.${process.pid}`;
-  await writeFile(draft, outputFiles[0]!.contents);
-  await rename(draft, file);
+  await mkdir(dirname(entry), { recursive: true });
+  // The entry last, once all that it imports is there.
+  const isEntry = ({ path }: OutputFile) => path === entry;
+  for (const file of outputFiles.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) await moveIntoPlace(file);
+}
+
+function stem(path: string): string {
+  return path.slice(dirname(path).length + 1, -'.js'.length);
+}
+
+/** Whole: another run may be reading it. */
+async function moveIntoPlace({ path, contents }: OutputFile): Promise<void> {
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, contents);
+  await rename(draft, path);
 }
 
 /** All but Tenure's own: what is installed runs as it is. */

@@ -1,10 +1,11 @@
-import { contenderOf } from '../contenders/catalogue.js';
+import { contenderOf, routeOf } from '../contenders/catalogue.js';
+import { byRoute, ROUTES, type RouteKey } from '../contenders/routes.js';
 import type { Findings } from '../database/findings.js';
 import type { Check } from '../figures/checks.js';
 import type { PassFigures } from '../figures/passFigures.js';
 import type { Summary } from '../figures/summary.js';
 import { titleOf } from '../figures/titles.js';
-import { ROWS } from '../output/rows.js';
+import { rowsOf } from '../output/rows.js';
 import { html, Markup } from './html.js';
 import { connectionsPlot, lifelinesPlot, type Scales } from './plots.js';
 import { aboutConnections, aboutLifelines } from './sentences.js';
@@ -38,7 +39,7 @@ export function page(content: ReportContent): string {
 <p class="verdict">${verdict}</p>
 </header>
 <section>
-<div class="scroll">${figuresTable(summaries)}</div>
+${byRoute(summaries, ({ contender }) => routeOf(contender)).map(([route, members]) => figuresTable(route, members))}
 ${checkList(checks)}
 </section>
 ${summaries.map((summary) => contenderSection(summary, content))}
@@ -48,13 +49,15 @@ ${summaries.map((summary) => contenderSection(summary, content))}
 `.text;
 }
 
-function figuresTable(summaries: readonly Summary[]): Markup {
+function figuresTable(route: RouteKey, summaries: readonly Summary[]): Markup {
+  const { method, path, story } = ROUTES[route];
   const titles = summaries.map((summary) => html`<th scope="col">${titleOf(summary)}</th>`);
-  const rows = ROWS.map(([name, say]) => {
+  const rows = rowsOf(route).map(([name, say]) => {
     const cells = summaries.map((summary) => html`<td>${say(summary)}</td>`);
     return html`<tr><th scope="row">${name}</th>${cells}</tr>`;
   });
-  return html`<table><thead><tr><th></th>${titles}</tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<h2>${method} ${path}</h2><p class="soft">${sentence(story)}</p>
+<div class="scroll"><table><thead><tr><th></th>${titles}</tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
 function checkList(checks: readonly Check[]): Markup {

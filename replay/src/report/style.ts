@@ -35,6 +35,7 @@ figcaption { font-size: .9rem; line-height: 1.45; }
 svg { display: block; max-width: 100%; height: auto; }
 .narrow { display: none; }
 .scroll { overflow-x: auto; }
+.scroll + h2 { margin-top: 32px; }
 table { border-collapse: collapse; width: 100%; font-size: .95rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 12px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--grid); }
 th:first-child { text-align: left; font-weight: 400; color: var(--soft); position: sticky; left: 0; background: var(--card); }

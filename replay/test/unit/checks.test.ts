@@ -22,6 +22,15 @@ test.each([
   expect(broken(given)).toEqual([expect.stringContaining(text)]);
 });
 
-test('without Tenure nothing was promised', () => {
-  expect(checkTenure([summaryOf({ contender: 'stock' })])).toEqual([]);
+test.each(['stock', 'prisma'] as const)('of %s nothing was promised', (contender) => {
+  expect(checkTenure([summaryOf({ contender })])).toEqual([]);
+});
+
+test.each([
+  ['as it should be', {}, []],
+  ['one connection opened again', { opened: 81 }, [expect.stringContaining('81 connections opened in all')]],
+  ['no key violated', { load: { conflicts: 0 } }, [expect.stringContaining('0 unique keys violated')]],
+])('Prisma and Tenure, %s', (_, { load, ...given }: Parameters<typeof passOf>[0] & object, texts) => {
+  const pass = { contender: 'prisma-tenure', load: { conflicts: 2_400, ...load }, ...given } as const;
+  expect(broken(pass)).toEqual(texts);
 });

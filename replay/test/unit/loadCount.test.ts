@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { LoadCount } from '../../src/load/loadCount.js';
+import type { LoadJob } from '../../src/load/loadTypes.js';
 
-const JOB = {
+const JOB: LoadJob = {
   urls: [],
+  method: 'GET',
   clients: 2,
   forMs: 1_000,
   untilAnswered: 0,
@@ -19,6 +21,13 @@ test('tells failed from timed out', () => {
   count.timeout(510);
   count.connectionError(520);
   expect(count.progress()).toEqual({ answered: 1, failed: 2, timedOut: 2 });
+});
+
+test('a taken key is an answer, and counted as such', () => {
+  const count = new LoadCount(JOB, 0);
+  count.response(201, 5, 10);
+  count.response(409, 5, 10);
+  expect(count.result(1_000, 1)).toMatchObject({ answered: 2, conflicts: 1, failed: 0 });
 });
 
 test('only the answered have a latency, and only those of working clients a rate', () => {

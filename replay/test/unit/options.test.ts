@@ -6,7 +6,7 @@ test('without arguments every contender runs, in full', () => {
   expect(parseOptions([])).toEqual({
     help: false,
     quick: false,
-    only: ['per-request', 'oversized', 'stock', 'tenure'],
+    only: ['per-request', 'oversized', 'stock', 'tenure', 'prisma', 'prisma-tenure'],
     allowRemote: false,
     report: undefined,
   });
@@ -23,7 +23,7 @@ test('the dashes that pnpm hands on are no argument', () => {
 test.each([
   [['--quik'], /--quik/],
   [['fast'], /fast/],
-  [['--only', 'stock,django'], /no “django”; it knows per-request, oversized, stock, tenure/],
+  [['--only', 'stock,django'], /no “django”; it knows per-request, oversized, stock, tenure, prisma, prisma-tenure/],
   [['--only', ''], /knows no “”/],
   [['--only'], /--only/],
 ])('%j is refused', (args, message) => {

@@ -30,3 +30,14 @@ test('text is shown as it is', () => {
   const { document } = parseHTML(page(CONTENT));
   expect(document.querySelector('.verdict')?.textContent).toBe('One <sentence> & no more.');
 });
+
+test('each route has a table of its own, and errors a row where they are made', () => {
+  const passes = [passOf(), passOf({ contender: 'prisma-tenure' })];
+  const summaries = [summaryOf(), summaryOf({ contender: 'prisma-tenure' })];
+  const { document } = parseHTML(page({ ...CONTENT, passes, summaries }));
+  const rows = [...document.querySelectorAll('table')].map((table) =>
+    [...table.querySelectorAll('th[scope=row]')].map((head) => head.textContent),
+  );
+  expect(rows.map((names) => names.includes('opened / 1,000 requests'))).toEqual([true, true]);
+  expect(rows.map((names) => names.includes('unique key violated'))).toEqual([false, true]);
+});

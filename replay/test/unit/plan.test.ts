@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
 import { makePlan } from '../../src/plan.js';
 
-const ALL = ['per-request', 'oversized', 'stock', 'tenure'] as const;
+const ALL = ['per-request', 'oversized', 'stock', 'tenure', 'prisma', 'prisma-tenure'] as const;
 
-test('in full, stock Knex and Tenure take turns, and neither is always first', () => {
+test('in full, what is compared takes turns, and neither is always first', () => {
   const { passes, clients } = makePlan({ only: ALL, quick: false, limit: 10 });
   const order = passes.map(({ contender }) => contender);
   expect(order.slice(0, 2)).toEqual(['per-request', 'oversized']);
-  const turns = order.slice(2).join(' ');
+  const turns = order.slice(2, 10).join(' ');
   expect(turns).toBe('stock tenure tenure stock tenure stock stock tenure');
+  expect(order.slice(10)).toEqual(['prisma', 'prisma-tenure', 'prisma-tenure', 'prisma']);
   expect(clients).toBe(400);
 });
 
@@ -24,7 +25,7 @@ test('a pass of a bounded pool goes on until each connection could have served e
   expect(passes[0]!.untilAnswered).toBeGreaterThanOrEqual(96 * 50);
 });
 
-test('a pass of what exhausts the server is bounded in time alone', () => {
-  const { passes } = makePlan({ only: ['per-request'], quick: false, limit: 10 });
+test.each(['per-request', 'oversized', 'prisma'] as const)('a pass of %s is bounded in time alone', (contender) => {
+  const { passes } = makePlan({ only: [contender], quick: false, limit: 10 });
   expect(passes[0]).toMatchObject({ untilAnswered: 0, maxMs: passes[0]!.forMs });
 });

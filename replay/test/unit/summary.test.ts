@@ -52,3 +52,9 @@ test('contenders come in the order they first ran', () => {
     ['tenure', 2],
   ]);
 });
+
+test('connections opened are told per thousand requests, however these ended, and the pass with most is kept', () => {
+  const load = { answered: 1_000, failed: 500, timedOut: 500 };
+  const passes = [400, 600, 500].map((opened) => passOf({ opened, load }));
+  expect(summarise('prisma', passes)).toMatchObject({ openedPerThousand: 250, mostOpened: 600, opened: 500 });
+});

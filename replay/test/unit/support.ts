@@ -24,6 +24,7 @@ export function passOf(
     ...given,
     load: {
       answered: 8_000,
+      conflicts: 0,
       failed: 0,
       timedOut: 0,
       perSecond: 2_000,

@@ -1,0 +1,8 @@
+import { newClient } from '../prisma/client.js';
+import type { OpenApp } from './contender.js';
+import { prismaApp, prismaConfig } from './prismaApp.js';
+
+/** Prisma as it comes: one client for the process. */
+export function stockPrisma(max: number): OpenApp {
+  return async (url, schema) => prismaApp(await newClient(prismaConfig(url, max), { schema }), max);
+}

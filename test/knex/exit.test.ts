@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { usePostgres } from '../support/usePostgres.js';
-import { KNEX_VERSION } from './support.js';
 
 const postgres = await usePostgres();
 
@@ -14,6 +13,9 @@ const SCRIPT = `
   await db.raw('select 1');
 `;
 const DONE = `console.log('done');`;
+
+/** Far below every time limit of the pool, and far above what a busy machine needs. */
+const AT_ONCE_MS = 3_000;
 
 /** Runs a script in a process of its own; tells how long it lived on after its last line. */
 async function run(script: string, env: Record<string, string> = {}, patienceMs = 3_000) {
@@ -35,12 +37,12 @@ async function run(script: string, env: Record<string, string> = {}, patienceMs 
   return { code, signal, livedOnMs: performance.now() - doneAt };
 }
 
-// The scripts run in processes of their own, where no other version of Knex is put in its place.
-describe.skipIf(KNEX_VERSION !== 'knex-3.3')('a script that runs one query', () => {
+// The projects for older versions of Knex leave this file out: the scripts run in processes of their own, which have the workspace's Knex.
+describe('a script that runs one query', () => {
   it('and calls destroy() exits at once', async () => {
     const { code, livedOnMs } = await run(`${SCRIPT} await db.destroy(); ${DONE}`);
     expect(code).toBe(0);
-    expect(livedOnMs).toBeLessThan(500);
+    expect(livedOnMs).toBeLessThan(AT_ONCE_MS);
   });
 
   it('and does not wait for destroy() still says goodbye to the server', async () => {
@@ -51,7 +53,7 @@ describe.skipIf(KNEX_VERSION !== 'knex-3.3')('a script that runs one query', () 
   it('and calls nothing exits at once too', async () => {
     const { code, livedOnMs } = await run(`${SCRIPT} ${DONE}`);
     expect(code).toBe(0);
-    expect(livedOnMs).toBeLessThan(500);
+    expect(livedOnMs).toBeLessThan(AT_ONCE_MS);
   });
 
   it('with MIN_CONNS set exits at once too', async () => {

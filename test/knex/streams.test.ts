@@ -95,22 +95,21 @@ describe('a stream that is left early', () => {
 });
 
 describe('a stream whose reader is slow', () => {
-  // Knex 3.1 itself holds the connection until the reader is done.
-  it.skipIf(KNEX_VERSION === 'knex-3.1')(
-    'does not take the connection from its next borrower when it closes',
-    async () => {
-      const db = single();
-      const stream = numbers(db, 5).stream();
-      await expect.poll(() => poolOf(db).stats()).toMatchObject(isFree);
-      const trx = await db.transaction();
-      for await (const _ of stream);
-      await sleep(20);
-      expect(poolOf(db).stats()).toMatchObject({ used: 1, idle: 0 });
-      await trx.raw('select 1');
-      await trx.commit();
-      await expect.poll(() => poolOf(db).stats()).toMatchObject(isFree);
-    },
-  );
+  const isHeldByKnex = KNEX_VERSION === 'knex-3.1';
+  if (isHeldByKnex)
+    console.info('Skipped with Knex 3.1, which itself holds the connection until the reader is done: one test');
+  it.skipIf(isHeldByKnex)('does not take the connection from its next borrower when it closes', async () => {
+    const db = single();
+    const stream = numbers(db, 5).stream();
+    await expect.poll(() => poolOf(db).stats()).toMatchObject(isFree);
+    const trx = await db.transaction();
+    for await (const _ of stream);
+    await sleep(20);
+    expect(poolOf(db).stats()).toMatchObject({ used: 1, idle: 0 });
+    await trx.raw('select 1');
+    await trx.commit();
+    await expect.poll(() => poolOf(db).stats()).toMatchObject(isFree);
+  });
 });
 
 it('100 streams, every other one left early, on five connections', async () => {

@@ -1,0 +1,95 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packedPackages, run, test } from './packed.js';
+import { printed } from './printed.js';
+
+/** An application in a folder of its own, which has installed what the README tells it to, and has a Prisma client. */
+export interface App {
+  write(file: string, text: string): Promise<void>;
+  node(file: string): Promise<string>;
+  tsc(...args: string[]): Promise<void>;
+  remove(): Promise<void>;
+}
+
+export interface AppOptions {
+  type: 'module' | 'commonjs';
+  /** What makes the client: `prisma-client` writes TypeScript, `prisma-client-js` JavaScript. */
+  generator: 'prisma-client' | 'prisma-client-js';
+  /** What else it installs. */
+  extra?: string[];
+  /** What else is in its folder, as text by file name. */
+  files?: Readonly<Record<string, string>>;
+}
+
+export async function makeApp(
+  { type, generator, extra = [], files = {} }: AppOptions,
+  databaseUrl: string,
+): Promise<App> {
+  const folder = await mkdtemp(join(tmpdir(), 'tenure-app-'));
+  const write = async (file: string, text: string) => {
+    await mkdir(join(folder, file, '..'), { recursive: true });
+    await writeFile(join(folder, file), text);
+  };
+  const app: App = {
+    write,
+    node: (file) => run('node', [file], folder, { DATABASE_URL: databaseUrl }),
+    tsc: async (...args) => void (await run('tsc', args, folder)),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
+  try {
+    await write('package.json', JSON.stringify({ name: 'app', private: true, type }));
+    await write('prisma/schema.prisma', schema(generator));
+    for (const [file, text] of Object.entries(files)) await write(file, text);
+    const what = [...(await namedInReadme()), ...extra];
+    await run('npm', ['install', ...INSTALL_QUIETLY, ...(await Promise.all(what.map(sourceOf)))], folder);
+    await run('prisma', ['generate'], folder, OFFLINE);
+    return app;
+  } catch (error) {
+    await app.remove();
+    throw error;
+  }
+}
+
+const INSTALL_QUIETLY = ['--no-audit', '--no-fund', '--no-package-lock', '--ignore-scripts', '--prefer-offline'];
+
+/** `prisma generate` runs no engine; it only wants to see one, and would download it. */
+const OFFLINE = {
+  PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+  PRISMA_HIDE_UPDATE_MESSAGE: '1',
+  CHECKPOINT_DISABLE: '1',
+};
+
+/** The packages in the README's own `npm install` lines. */
+async function namedInReadme(): Promise<string[]> {
+  const lines = [...(await printed('README.md', 'Knex', 'sh')), ...(await printed('README.md', 'Prisma', 'sh'))];
+  const installed = lines.flatMap((line) => /^npm install (.+)/.exec(line)?.[1]?.split(' ') ?? []);
+  return [...new Set(installed)];
+}
+
+/** Ours as packed, others in the version that the tests have. */
+async function sourceOf(name: string): Promise<string> {
+  const ours = (await packedPackages()).find((one) => one.name === name);
+  if (ours) return ours.tarball;
+  const { version } = JSON.parse(await readFile(join(test, 'node_modules', name, 'package.json'), 'utf8'));
+  return `${name}@${version}`;
+}
+
+/** Where `prisma init` puts things. */
+function schema(generator: string): string {
+  return `
+generator client {
+  provider = "${generator}"
+  output   = "../generated/prisma"
+}
+
+datasource db {
+  provider = "postgresql"
+}
+
+model User {
+  id    Int    @id @default(autoincrement())
+  email String @unique
+}
+`;
+}

@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { usePostgres } from '../support/usePostgres.js';
+import { type App, type AppOptions, makeApp } from './app.js';
+import { asCommonJs } from './printed.js';
+import { packageScripts, readmeScripts } from './scripts.js';
+import { CONFIGS, EXACT_TYPES, SAME } from './typescript.js';
+
+// What the READMEs print, in applications that were empty folders before.
+
+const postgres = await usePostgres();
+const scripts = await readmeScripts();
+
+beforeAll(async () => {
+  await postgres.admin('create table "User" (id serial primary key, email text unique not null)');
+  await postgres.admin('alter table "User" owner to app');
+});
+
+function useApp(options: AppOptions): () => App {
+  let app: App | undefined;
+  beforeAll(async () => {
+    app = await makeApp(options, postgres.url);
+  });
+  afterAll(() => app?.remove());
+  return () => app!;
+}
+
+describe('an ESM application', async () => {
+  const app = useApp({ type: 'module', generator: 'prisma-client-js' });
+
+  it.each(scripts)('runs the $name snippet of the README as printed', async ({ name, code, prints }) => {
+    await app().write(`${name}.js`, code);
+    expect(await app().node(`${name}.js`)).toBe(`${prints}\n`);
+  });
+
+  it.each(await packageScripts())("runs the $name snippet of the packages' READMEs", async ({ name, code, prints }) => {
+    await app().write(`${name}.js`, code);
+    expect(await app().node(`${name}.js`)).toBe(`${prints}\n`);
+  });
+});
+
+describe('a CommonJS application', () => {
+  const app = useApp({ type: 'commonjs', generator: 'prisma-client-js' });
+
+  it.each(scripts)('runs the $name snippet of the README with require', async ({ name, code, prints }) => {
+    await app().write(`${name}.js`, asCommonJs(code));
+    expect(await app().node(`${name}.js`)).toBe(`${prints}\n`);
+  });
+});
+
+describe('a TypeScript application', async () => {
+  const typed = scripts.filter(({ name }) => name in EXACT_TYPES);
+  const sources = typed.map(({ name, code }) => [`${name}.ts`, `${code}${EXACT_TYPES[name]}`]);
+  const useTenure = await readFile(new URL('useTenure.ts', import.meta.url), 'utf8');
+  const app = useApp({
+    type: 'module',
+    generator: 'prisma-client',
+    extra: ['@types/node'],
+    files: {
+      ...CONFIGS,
+      ...Object.fromEntries(sources),
+      'same.ts': SAME,
+      'asModule.mts': useTenure,
+      'asCommonJs.cts': useTenure,
+    },
+  });
+
+  it('compiles for a bundler', () => app().tsc('--project', 'bundler.json'));
+
+  describe('compiled for Node', () => {
+    beforeAll(() => app().tsc('--project', 'tsconfig.json'));
+
+    it.each(typed)('runs the $name snippet of the README, with exact types', async ({ name, prints }) => {
+      expect(await app().node(`${name}.js`)).toBe(`${prints}\n`);
+    });
+
+    it.each(['asModule.mjs', 'asCommonJs.cjs'])('runs %s', async (file) => {
+      expect(JSON.parse(await app().node(file))).toEqual([2, 'stub', true, true]);
+    });
+  });
+});

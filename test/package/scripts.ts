@@ -1,0 +1,82 @@
+import { printed } from './printed.js';
+
+/** A script that an application runs: code as it is printed, and what shows that it works. */
+export interface Script {
+  name: string;
+  code: string;
+  /** What it prints at the end. */
+  prints: string;
+}
+
+const README = 'README.md';
+const CORE_README = 'packages/core/README.md';
+const KNEX_README = 'packages/knex-plugin/README.md';
+const PRISMA_README = 'packages/prisma-extension/README.md';
+
+const ASK_KNEX = `
+const [{ sum }] = await db.select(db.raw('1 + 1 as sum'));
+await db.destroy();
+console.log(sum);`;
+
+/** The same e-mail again and again: each error costs stock Prisma a connection. */
+const ASK_PRISMA = `
+const email = 'ada@example.org';
+for (let i = 0; i < 3; i++) await prisma.user.create({ data: { email } }).catch((error) => error.code);
+const found = await prisma.user.findUnique({ where: { email } });
+const { opened } = prisma.$pool.stats();
+await prisma.$disconnect();
+console.log(found?.email, opened);`;
+
+const ASK_POOL = `
+const { rows } = await pool.query('select 1 + 1 as sum');
+await pool.end();
+console.log(rows[0].sum);`;
+
+/** The README's. */
+export async function readmeScripts(): Promise<Script[]> {
+  const [knex] = await printed(README, 'Knex', 'js');
+  const [prisma] = await printed(README, 'Prisma', 'js');
+  const [pool] = await printed(README, '`pg.Pool`', 'js');
+  const [driver] = await printed(README, 'Any other driver', 'js');
+  const [seeing] = await printed(README, 'Seeing what happens', 'js');
+  return [
+    { name: 'knex', code: knex + ASK_KNEX, prints: '2' },
+    { name: 'prisma', code: prisma + ASK_PRISMA, prints: 'ada@example.org 1' },
+    { name: 'pool', code: pool + ASK_POOL, prints: '2' },
+    { name: 'driver', code: `${driver}console.log(rows.length);`, prints: '1' },
+    { name: 'seeing', code: `const log = () => {};\n${knex}${seeing}${ASK_KNEX}`, prints: '2' },
+  ];
+}
+
+/** Those of the packages' own READMEs, which build on one another. */
+export async function packageScripts(): Promise<Script[]> {
+  const [corePool] = await printed(CORE_README, 'A drop-in `pg.Pool`', 'js');
+  const [engine] = await printed(CORE_README, 'The engine, over `pg` or any other driver', 'js');
+  const [knex, withPolicy] = await printed(KNEX_README, '@tenure/knex', 'js');
+  const [prisma, prismaWithPolicy] = await printed(PRISMA_README, '@tenure/prisma', 'ts');
+  const [pool] = await printed(PRISMA_README, 'The pool', 'ts');
+  const [adapter] = await printed(PRISMA_README, "Without Prisma's internals", 'ts');
+  const imports = (code = '') => code.match(/^import .+$/gm)!.join('\n');
+  const config = "const config = { client: 'pg', connection: process.env.DATABASE_URL };";
+  const stockAdapter = 'const adapter = new PrismaPg({ connectionString: process.env.DATABASE_URL });';
+  const client = "import { PrismaClient } from './generated/prisma/client.js';";
+  const askAdapter = `
+await prisma.user.count();
+const { opened } = adapter.pool.stats();
+await prisma.$disconnect();
+console.log(opened);`;
+  return [
+    { name: 'pool', code: corePool + ASK_POOL, prints: '2' },
+    { name: 'engine', code: `${engine}console.log(pool.stats().acquired);`, prints: '2' },
+    { name: 'knex', code: knex + ASK_KNEX, prints: '2' },
+    { name: 'knexWithPolicy', code: `${imports(knex)}\n${config}\n${withPolicy}${ASK_KNEX}`, prints: '2' },
+    { name: 'prisma', code: prisma + ASK_PRISMA, prints: 'ada@example.org 1' },
+    {
+      name: 'prismaWithPolicy',
+      code: `${imports(prisma)}\n${stockAdapter}\n${prismaWithPolicy}${ASK_PRISMA}`,
+      prints: 'ada@example.org 1',
+    },
+    { name: 'prismaPool', code: `${prisma}${pool}console.log(prisma.$pool.current.ended);`, prints: 'true' },
+    { name: 'prismaAdapter', code: `${client}\n${adapter}${askAdapter}`, prints: '1' },
+  ];
+}

@@ -210,3 +210,17 @@ describe('poolOf', () => {
     expect(failure(() => poolOf(db)).message).toContain('it was destroyed');
   });
 });
+
+describe('a config that is none', () => {
+  it.each(['host=db user=me password=hunter2', 'postgres://me:hunter2@db/app'])(
+    'is refused without showing it: %s',
+    (client) => {
+      expect(() => tenure({ client })).toThrow(TenureUsageError);
+      expect(() => tenure({ client })).not.toThrow('hunter2');
+    },
+  );
+
+  it('is refused with the question that is meant when a variable is not set', () => {
+    expect(() => tenure(undefined as unknown as string)).toThrow('Is a variable not set?');
+  });
+});

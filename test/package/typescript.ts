@@ -25,6 +25,12 @@ import type pg from 'pg';
 const asPgPool: pg.Pool = pool;
 same<ReturnType<typeof pool.stats>, PoolStats>(true);
 `,
+  driver: `
+import { same } from './same.js';
+import type { Pool } from '@tenure/core';
+import type pg from 'pg';
+same<typeof pool, Pool<pg.Client>>(true);
+`,
 };
 
 /** A module with `same`, which compiles for one type only. */

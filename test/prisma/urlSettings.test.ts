@@ -1,5 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg';
-import { tenure } from '@tenure/prisma';
+import { tenure, tenureAdapter } from '@tenure/prisma';
 import { describe, expect, it } from 'vitest';
 import { PrismaClient } from './generated/client.js';
 
@@ -49,4 +49,24 @@ describe("Prisma 6's parameters of the connection URL", () => {
       expect(() => policyFor(`?${parameter}`)).toThrow(`${name} = "${written}"`);
     },
   );
+});
+
+describe('A parameter that cannot be followed', () => {
+  it('is refused in its own unit, beside what is wrong with the config', () => {
+    const adapter = (url: string) => tenureAdapter({ connectionString: url, max: -1 });
+    const make = () => adapter('postgres://me@db/app?pool_timeout=1.5');
+    expect(make).toThrow('pool_timeout = "1.5": seconds as a whole number; 0 = no limit');
+    expect(make).toThrow('pool.max = -1');
+  });
+
+  it('is not asked for when there is no URL at all', () => {
+    expect(() => tenureAdapter(undefined as unknown as string)).toThrow('Is a variable not set?');
+  });
+});
+
+describe('tenure without its parentheses', () => {
+  it('is refused, because it would govern nothing', () => {
+    const prisma = new PrismaClient({ adapter: new PrismaPg('postgres://me@db/app') });
+    expect(() => prisma.$extends(tenure as unknown as ReturnType<typeof tenure>)).toThrow('$extends(tenure())');
+  });
 });

@@ -58,5 +58,9 @@ function butNot(wanted: unknown): string {
   if (wanted === 'pgnative' || (typeof wanted === 'function' && isNative(wanted))) {
     return ' The native driver tells neither the state of its socket nor its process ID: use the client pg, which needs no other change.';
   }
-  return typeof wanted === 'function' ? ' This class is none of those.' : ` Not ${String(wanted)}.`;
+  if (typeof wanted === 'function') return ' This class is none of those.';
+  // What is no name is not shown: a connection string in its place holds a password.
+  return typeof wanted === 'string' && /^[\w-]+$/.test(wanted)
+    ? ` Not ${wanted}.`
+    : ` What this config names is no client's name, but another ${typeof wanted}.`;
 }

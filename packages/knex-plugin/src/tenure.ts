@@ -18,6 +18,7 @@ const governed = new WeakSet<object>();
  */
 export function tenure(config: Knex.Config | string, policy?: PolicyOverrides): Knex.Config {
   const given = typeof config === 'string' ? fromConnectionString(config) : config;
+  if (typeof given !== 'object' || given === null) throw nothingGiven(given);
   if (isGoverned(given)) return unlessTwoPolicies(given, policy);
   refuseForeignPool(given);
   const policyFor = (asGiven: Knex.Config) => parsePolicy(process.env, policy, fromKnex(asGiven));
@@ -26,6 +27,12 @@ export function tenure(config: Knex.Config | string, policy?: PolicyOverrides): 
   const client = governedClient(dialectOf(given), given.client, policyFor);
   governed.add(client);
   return { ...given, client };
+}
+
+function nothingGiven(given: unknown): TenureUsageError {
+  return new TenureUsageError(
+    `tenure() takes what knex() takes, a config or a connection string, and was given ${given}. Is a variable not set?`,
+  );
 }
 
 /** As Knex reads one: the protocol names the client. */

@@ -34,6 +34,11 @@ export function govern(
   { disposeExternalPool }: AdapterOptions,
   given: PolicyOverrides,
 ): Governor {
+  if (poolOrConfig === undefined || poolOrConfig === null) {
+    throw new TenureUsageError(
+      `tenureAdapter() takes a connection URL, a configuration or a pool, and was given ${poolOrConfig}. Is a variable not set?`,
+    );
+  }
   const source = typeof poolOrConfig === 'string' ? { connectionString: poolOrConfig } : poolOrConfig;
   if (isTenurePool(source)) {
     const retryReads = source.stats().policy.retryReads.value === true;
@@ -76,7 +81,9 @@ function argumentsOf(pool: Pool): PolicyOverrides {
 
 /** An option of the adapter's config overrules the connection URL, as it does in Prisma 7. */
 function fromHost(config: pg.PoolConfig): HostSettings {
-  return { ...fromPrismaUrl(config.connectionString), ...fromPgPool(config) };
+  const url = fromPrismaUrl(config.connectionString);
+  const options = fromPgPool(config);
+  return { ...url, ...options, problems: [...(url.problems ?? []), ...(options.problems ?? [])] };
 }
 
 /** The options of a pool that somebody wrote. */

@@ -26,6 +26,9 @@ const READS = [
  * @param policy what is not given is read from the environment, then from the adapter's config and connection URL, or has its default
  */
 export function tenure(policy: PolicyOverrides = {}) {
+  if (typeof policy === 'object' && policy !== null && '$extends' in policy) {
+    throw new TenureUsageError('tenure was given to $extends() without being called: write $extends(tenure()).');
+  }
   return Prisma.defineExtension((client) => {
     const { pool, retryReads } = governorOf(factoryOf(client), policy);
     const isGoverned = async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { inspect } from 'node:util';
 import { TenureTimeoutError, TenureUnreachableError } from '@tenure/core';
 import { Pool } from '@tenure/core/pg';
 import pg from 'pg';
@@ -337,3 +338,13 @@ function killFromOutside(applicationName: string): void {
       .then(() => client.end());`;
   execFileSync(process.execPath, ['-e', script, postgres.superuserUrl, applicationName], { cwd: import.meta.dirname });
 }
+
+describe('A pool that is printed', () => {
+  it('does not show its connection string, which stays in its options', async () => {
+    const pool = new Pool({ connectionString: 'postgres://me:hunter2@db/app' });
+    expect(inspect(pool, { depth: 6 })).not.toContain('hunter2');
+    expect(JSON.stringify(pool)).not.toContain('hunter2');
+    expect({ ...pool.options }).toMatchObject({ connectionString: 'postgres://me:hunter2@db/app' });
+    await pool.end();
+  });
+});

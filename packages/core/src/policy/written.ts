@@ -63,7 +63,8 @@ export function problemOf(key: PolicyKey, { source, given, reading }: Written): 
   return [{ name: source.name, value: printable(given), allowed: reading.refused + hint }];
 }
 
-/** Objects may refuse to become strings, and may hold secrets. */
+/** Objects may refuse to become strings. They may hold secrets, as a connection string does that was given by mistake. */
 export function printable(value: unknown): unknown {
+  if (typeof value === 'string' && /:\/\/|password/i.test(value)) return '(a connection string?)';
   return (typeof value === 'object' && value !== null) || typeof value === 'function' ? kindOf(value) : value;
 }

@@ -70,15 +70,20 @@ export function isStuckInTransactions({ holders, figures, trouble }: Situation):
 }
 
 export function stuckInTransactions({ holders, figures }: Situation): string {
+  const held =
+    holders.length === 1
+      ? 'The only connection is held by a transaction'
+      : `All ${holders.length} connections are held by transactions`;
+  const waiting = figures.waiting === 1 ? 'one caller waits' : `${figures.waiting} callers wait`;
   return (
-    `All ${holders.length} connections are held by transactions with no query in flight while ${figures.waiting} callers wait. ` +
+    `${held} with no query in flight while ${waiting}. ` +
     'Does a query inside a transaction go through the pool instead of the transaction ' +
     '(with Knex: is a .transacting(trx) missing)?'
   );
 }
 
 export function leakMessage(holder: Holder, leakAfterMs: number): string {
-  return `A connection has been held for longer than leakAfterMs (${leakAfterMs} ms): ${describeHolder(holder)}.${takenAt(holder)}`;
+  return `A connection has been held for longer than leakAfterMs (${leakAfterMs} ms): ${describeHolder(holder)}${takenAt(holder) || '.'}`;
 }
 
 function summary({ used, idle, opening, busy, waiting, max }: PoolFigures): string {

@@ -7,8 +7,12 @@ import { pgSession, type SessionOptions } from './session.js';
 /** What `new pg.Client()` takes: a connection string, or its own configuration. */
 export type PgConfig = string | pg.ClientConfig;
 
-/** Opens connections with the peer `pg`. The configuration is handed to every client as it is, so a password function is asked each time. */
-export function pgConnector(config: PgConfig, options: SessionOptions<pg.Client> = {}): Connector<pg.Client> {
+/**
+ * Opens connections with the peer `pg`.
+ *
+ * @param config handed to every client as it is, so that a password function is asked each time; without it `pg` reads `PGHOST` and the like
+ */
+export function pgConnector(config?: PgConfig, options: SessionOptions<pg.Client> = {}): Connector<pg.Client> {
   const session = pgSession(options);
   const { watch: _, ...rest } = session;
   const { setUp } = options;

@@ -53,6 +53,13 @@ class GovernedPool extends StockPool {
     // From what the app wrote, not from `this.options`: there pg-pool has filled in its own defaults.
     const policy = parsePolicy(process.env, config?.policy, fromPgPool(config ?? {}));
     Object.assign(this.options, trueOptions(policy));
+    // Whoever prints the pool does not want to print its connection string. For spreading, `pool.options` stays as pg-pool has it.
+    Object.defineProperty(this, 'options', {
+      value: this.options,
+      enumerable: false,
+      writable: true,
+      configurable: true,
+    });
     this.#engine = new Engine(poolConnector(this.#host()), policy);
     this.#engine
       .on('opening', () => this.log('connecting new client'))

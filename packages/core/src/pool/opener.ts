@@ -103,6 +103,7 @@ export class Opener<C extends object> {
     this.#listener.opened(slot, now);
   }
 
+  /** It ended while it was being opened, although the driver has handed it over. */
   #brokeOff(slot: Slot<C>, connection: C, cause: Error | undefined): void {
     dropOne(this.#context.connector, connection);
     this.#endedEarlyAt = this.#context.runtime.now();

@@ -27,7 +27,7 @@ afterEach(async () => {
 
 async function open(target: PgConfig, options?: SessionOptions<pg.Client>) {
   const connector = pgConnector(target, options);
-  const client = await connector.connect(soon(), onLost);
+  const client = await connector.connect(soon(), onLost, () => {});
   close.push(() => connector.close(client));
   return { connector, client };
 }
@@ -99,7 +99,7 @@ describe('an attempt that is aborted', () => {
   /** Aborts an attempt once `ready`, and sees that it fails for that reason alone. */
   async function abortWhen(ready: () => unknown, target: PgConfig, options?: SessionOptions<pg.Client>) {
     const controller = new AbortController();
-    const outcome = failure(pgConnector(target, options).connect(controller.signal, onLost));
+    const outcome = failure(pgConnector(target, options).connect(controller.signal, onLost, () => {}));
     await ready();
     controller.abort(reason);
     expect(await outcome).toBe(reason);
@@ -108,7 +108,7 @@ describe('an attempt that is aborted', () => {
 
   it('before it begins, opens nothing', async () => {
     const { connect } = pgConnector(config);
-    expect(await failure(connect(AbortSignal.abort(reason), onLost))).toBe(reason);
+    expect(await failure(connect(AbortSignal.abort(reason), onLost, () => {}))).toBe(reason);
     expect(openSockets()).toBe(0);
   });
 

@@ -9,7 +9,13 @@ const config = { host, port, user, password, database };
 
 async function attempt(target: PgConfig) {
   const connector = pgConnector(target);
-  const error = await failure(connector.connect(soon(), () => {}));
+  const error = await failure(
+    connector.connect(
+      soon(),
+      () => {},
+      () => {},
+    ),
+  );
   return { error, says: connector.classifyConnectError?.(error) };
 }
 

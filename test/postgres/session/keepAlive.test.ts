@@ -31,7 +31,11 @@ async function isKeptAlive(client: pg.Client): Promise<boolean> {
 describe.runIf(process.platform === 'linux').each(WAYS)('a connection over %s', (_, way) => {
   it('is kept alive when the connector opens it', async () => {
     const connector = pgConnector({ ...config, ...way });
-    const client = await connector.connect(soon(), () => {});
+    const client = await connector.connect(
+      soon(),
+      () => {},
+      () => {},
+    );
     await expect.poll(() => isKeptAlive(client)).toBe(true);
     await connector.close(client);
   });

@@ -13,7 +13,7 @@ const config = { host: 'localhost', port, user, password, database };
 const onLost = vi.fn<(cause?: Error) => void>();
 afterEach(() => onLost.mockReset());
 
-const open = (target: PgConfig) => pgConnector(target).connect(soon(), onLost);
+const open = (target: PgConfig) => pgConnector(target).connect(soon(), onLost, () => {});
 
 describe.each([
   ['asked for first', { ...config, ssl: { ca } }],
@@ -22,7 +22,7 @@ describe.each([
   const session = pgConnector(target);
 
   it('is opened, checked, reset and closed', async () => {
-    const client = await session.connect(soon(), onLost);
+    const client = await session.connect(soon(), onLost, () => {});
     expect(client.connection.stream).toBeInstanceOf(TLSSocket);
     await session.ping?.(client, soon());
     await client.query('begin');
@@ -34,7 +34,7 @@ describe.each([
   });
 
   it('is known to be lost', async () => {
-    const client = await session.connect(soon(), onLost);
+    const client = await session.connect(soon(), onLost, () => {});
     await postgres.terminateBackends();
     await vi.waitFor(() => expect(onLost).toHaveBeenCalledTimes(1));
     expect(onLost.mock.calls[0]?.[0]).toMatchObject({ code: '57P01' });
@@ -42,7 +42,7 @@ describe.each([
   });
 
   it('is aborted at once', async () => {
-    const client = await session.connect(soon(), onLost);
+    const client = await session.connect(soon(), onLost, () => {});
     session.abort?.(client);
     await vi.waitFor(async () => expect(await postgres.activity()).toEqual([]));
     expect(onLost).not.toHaveBeenCalled();

@@ -24,6 +24,20 @@ export interface ResetResult {
   readonly rolledBack: boolean;
 }
 
+/** Prepared statements kept on a pool's connections, counted since the pool was made. */
+export interface StatementStats {
+  /** `behind-pooler`: off, because a pooler in front of the server may hand each transaction to another session. */
+  readonly state: 'on' | 'off' | 'behind-pooler';
+  /** Queries that found their statement prepared. */
+  readonly hits: number;
+  /** Statements prepared. */
+  readonly prepared: number;
+  /** Closed to make room for others. */
+  readonly evicted: number;
+  /** Forgotten because the server no longer had them, or would not run them any more. */
+  readonly invalidated: number;
+}
+
 /**
  * The one thing the engine knows of a driver. `connect` and `close` are required; what a driver cannot do it leaves out.
  *
@@ -35,14 +49,17 @@ export interface Connector<C extends object> {
    *
    * @param signal aborted when the attempt's time is up; a connection that arrives later is closed by the engine
    * @param onLost to be called once when this connection ends or breaks without being asked to, however long from now
+   * @param onReadOnly to be called when a session that could write, when it was opened, turns out to be on a server that takes no writes
    */
-  connect(signal: AbortSignal, onLost: (cause?: Error) => void): Promise<C>;
+  connect(signal: AbortSignal, onLost: (cause?: Error) => void, onReadOnly: () => void): Promise<C>;
   /** Says goodbye and closes; resolves when the connection is gone. */
   close(connection: C): Promise<void>;
   /** Drops the connection without a goodbye. Must not throw or wait. */
   abort?(connection: C): void;
   /** A round trip to the server; rejects when the connection cannot be used. */
   ping?(connection: C, signal: AbortSignal): Promise<void>;
+  /** Asks whether the server accepts writes: a round trip, in the place of `ping`. Rejects when the connection cannot be used. */
+  isWritable?(connection: C, signal: AbortSignal): Promise<boolean>;
   /** Whether the connection looks open, from what this process already knows. Costs no I/O. */
   isOpen?(connection: C): boolean;
   /** The app's own check, run before every reuse, also of a connection heard from lately. `false` retires it. */
@@ -59,4 +76,10 @@ export interface Connector<C extends object> {
   unref?(connection: C): void;
   /** Tells what a failed connect says about the next. Without it every failure is `transient`. */
   classifyConnectError?(error: unknown): ConnectFailure;
+  /** Whether the end of a connection is news about its server, or concerns this session alone. Without it: always `server`. */
+  classifyLoss?(cause: Error | undefined): 'server' | 'session';
+  /** The text of what the connection ran last, without parameter values. */
+  lastStatement?(connection: C): string | undefined;
+  /** Figures of the prepared statements that the driver keeps on its connections. */
+  statementStats?(): StatementStats;
 }

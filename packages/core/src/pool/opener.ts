@@ -83,7 +83,7 @@ export class Opener<C extends object> {
     const slot = this.#roster.reserve(now);
     this.#context.announcer.tell('opening');
     const onLost = (cause?: Error) => this.#listener.lost(slot, cause);
-    connectOne(this.#context, this.#cancelled.signal, onLost).then(
+    connectOne(this.#context, this.#cancelled.signal, onLost, () => {}).then(
       (connection) => (slot.lost ? this.#brokeOff(slot, connection, slot.lost.cause) : this.#opened(slot, connection)),
       (error) => this.#failed(slot, error),
     );

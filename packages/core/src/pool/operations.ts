@@ -14,12 +14,13 @@ export async function connectOne<C extends object>(
   { connector, runtime, policy }: Context<C>,
   cancelled: AbortSignal,
   onLost: (cause?: Error) => void,
+  onReadOnly: () => void,
 ): Promise<C> {
   let connecting: Promise<C> | undefined;
   try {
     const limit = { what: 'Connecting', ms: policy.connectTimeoutMs, cancelled };
     return await withinLimit(runtime, limit, (signal) => {
-      connecting = connector.connect(signal, onLost);
+      connecting = connector.connect(signal, onLost, onReadOnly);
       return connecting;
     });
   } catch (error) {

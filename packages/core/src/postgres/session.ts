@@ -12,8 +12,11 @@ export interface SessionOptions<C> {
   readonly setUp?: SetUp<C> | undefined;
 }
 
+type NotOfTheSession = 'connect' | 'validate' | 'isWritable' | 'classifyLoss' | 'lastStatement' | 'statementStats';
+type SessionOperations<C extends object> = Required<Omit<Connector<C>, NotOfTheSession>>;
+
 /** Everything a connector does but open: works on any connected client of node-postgres, however it was opened. */
-export interface PgSession<C extends PgClient> extends Required<Omit<Connector<C>, 'connect' | 'validate'>> {
+export interface PgSession<C extends PgClient> extends SessionOperations<C> {
   /**
    * Takes a client into care: turns TCP keepalive on and listens to it for the rest of its life.
    *

@@ -14,6 +14,8 @@ export interface FakeConnection {
   holdsProcess: boolean;
   /** Ends it from the server's side. */
   lose(cause?: Error): void;
+  /** A write fails on it because its server takes none any more. */
+  refuseWrite(): void;
 }
 
 /** How an operation of the fake server goes: how long it takes, and what it ends with. `never` does not end by itself. */
@@ -26,7 +28,11 @@ export class FakeConnector implements Connector<FakeConnection> {
   pinging: (connection: FakeConnection) => Outcome = () => ({});
   resetting: (connection: FakeConnection) => Outcome = () => ({});
   closing: (connection: FakeConnection) => Outcome = () => ({});
+  /** Whether the server of a connection takes writes. */
+  takesWrites: (connection: FakeConnection) => boolean = () => true;
   failure: ConnectFailure = 'transient';
+  /** Round trips that asked whether the server takes writes. */
+  writableAsked = 0;
 
   readonly opened: FakeConnection[] = [];
   connects = 0;
@@ -39,7 +45,11 @@ export class FakeConnector implements Connector<FakeConnection> {
     return this.opened.filter(({ ended }) => ended === undefined);
   }
 
-  async connect(signal: AbortSignal, onLost: (cause?: Error) => void): Promise<FakeConnection> {
+  async connect(
+    signal: AbortSignal,
+    onLost: (cause?: Error) => void,
+    onReadOnly: () => void = () => {},
+  ): Promise<FakeConnection> {
     this.connects++;
     await this.#play(this.connecting(), signal);
     const connection: FakeConnection = {
@@ -54,6 +64,7 @@ export class FakeConnector implements Connector<FakeConnection> {
         connection.ended ??= 'aborted';
         onLost(cause);
       },
+      refuseWrite: onReadOnly,
     };
     this.opened.push(connection);
     return connection;
@@ -73,6 +84,12 @@ export class FakeConnector implements Connector<FakeConnection> {
   async ping(connection: FakeConnection, signal: AbortSignal): Promise<void> {
     this.pings++;
     await this.#play(this.pinging(connection), signal);
+  }
+
+  async isWritable(connection: FakeConnection, signal: AbortSignal): Promise<boolean> {
+    this.writableAsked++;
+    await this.#play(this.pinging(connection), signal);
+    return this.takesWrites(connection);
   }
 
   isOpen(connection: FakeConnection): boolean {

@@ -7,6 +7,9 @@ interface PendingTimer {
   holdsProcess: boolean;
 }
 
+/** A delay that is lost in the rounding of the moment would ring at once; a real timer waits a millisecond then. */
+const SHORTEST_DELAY_MS = 0.001;
+
 /** More timers than that at one moment are a loop: each sets the next for a moment in the past. */
 const MOST_RINGS_AT_ONCE = 1_000;
 
@@ -19,8 +22,15 @@ export class FakeRuntime implements Runtime {
   #turns: (() => void)[] = [];
   #order = 0;
 
+  /** How far the wall clock was set forward; less than 0: back. */
+  wallAhead = 0;
+
   now(): number {
     return this.time;
+  }
+
+  wall(): number {
+    return Math.floor(this.time + this.wallAhead);
   }
 
   random(): number {
@@ -28,7 +38,8 @@ export class FakeRuntime implements Runtime {
   }
 
   after(delayMs: number, run: () => void): Timer {
-    const timer: PendingTimer = { at: this.time + delayMs, order: this.#order++, run, holdsProcess: false };
+    const at = this.time + (delayMs > 0 ? Math.max(delayMs, SHORTEST_DELAY_MS) : 0);
+    const timer: PendingTimer = { at, order: this.#order++, run, holdsProcess: false };
     this.#timers.add(timer);
     return {
       cancel: () => void this.#timers.delete(timer),

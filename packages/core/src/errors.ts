@@ -26,6 +26,8 @@ export interface Holder {
   readonly status: SessionStatus;
   /** Where it was taken; captured only when `leakAfterMs` is set. */
   readonly stack?: string;
+  /** The text of what it ran last, without parameter values; noted only when `leakAfterMs` is set. */
+  readonly lastStatement?: string;
 }
 
 /** What went wrong, as a string that never changes between releases. */

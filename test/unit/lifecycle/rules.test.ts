@@ -1,8 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FIRST_EPOCH } from '../../../packages/core/src/lifecycle/epoch.js';
 import type { ConnectionFacts, PoolFacts } from '../../../packages/core/src/lifecycle/facts.js';
 import { freshness } from '../../../packages/core/src/lifecycle/freshness.js';
-import { expiryOf, keepsConnections, surplus, wornOut } from '../../../packages/core/src/lifecycle/retirement.js';
+import {
+  expiryOf,
+  isOfAge,
+  keepsConnections,
+  surplus,
+  wornOut,
+} from '../../../packages/core/src/lifecycle/retirement.js';
 import { type Demand, missing, opensAllowedFrom, opensWanted } from '../../../packages/core/src/lifecycle/sizing.js';
 import { afterFailure, refusal, retryAt, type Trouble } from '../../../packages/core/src/lifecycle/trouble.js';
 import { nextUpkeep, soonestUpkeepMs, upkeep } from '../../../packages/core/src/lifecycle/upkeep.js';
@@ -15,6 +22,9 @@ const connectionOf = (facts: Partial<ConnectionFacts> = {}): ConnectionFacts => 
   uses: 1,
   expiresAt: never,
   heardAt: 0,
+  epoch: 0,
+  readOnly: false,
+  spread: 0,
   idleSince: 0,
   generation: 0,
   ...facts,
@@ -33,24 +43,30 @@ describe('freshness', () => {
     { silentMs: 0, bypass: 0, want: 'fresh' },
     { silentMs: 86_400_000, bypass: 500, want: 'ask' },
   ])('after $silentMs ms of silence and a bypass of $bypass ms: $want', ({ silentMs, bypass, want }) => {
-    expect(freshness(1_000, policyOf({ healthBypassMs: bypass }), 1_000 + silentMs)).toBe(want);
+    const connection = connectionOf({ heardAt: 1_000 });
+    expect(freshness(connection, FIRST_EPOCH, policyOf({ healthBypassMs: bypass }), 1_000 + silentMs)).toBe(want);
   });
 
   it('asks for nothing with healthChecks off', () => {
-    expect(freshness(0, policyOf({ healthChecks: false }), 1e9)).toBe('fresh');
+    expect(freshness(connectionOf(), FIRST_EPOCH, policyOf({ healthChecks: false }), 1e9)).toBe('fresh');
+  });
+
+  it('asks whatever was last heard from before the last news', () => {
+    const epoch = { ...FIRST_EPOCH, number: 1 };
+    expect(freshness(connectionOf({ epoch: 0 }), epoch, policyOf(), 0)).toBe('ask');
+    expect(freshness(connectionOf({ epoch: 1 }), epoch, policyOf(), 0)).toBe('fresh');
   });
 });
 
 describe('wear', () => {
   it.each([
-    { what: 'is none before its time', connection: { expiresAt: 101 }, want: undefined },
-    { what: 'is age from the very moment on', connection: { expiresAt: 100 }, want: 'max-age' },
-    { what: 'is never age before the first use', connection: { expiresAt: 0, uses: 0 }, want: undefined },
+    { what: 'is no matter of age', connection: { expiresAt: 0 }, want: undefined },
+    { what: 'is a server that takes no writes any more', connection: { readOnly: true }, want: 'read-only' },
     { what: 'is none below maxUses', connection: { uses: 2 }, want: undefined },
     { what: 'is use at maxUses', connection: { uses: 3 }, want: 'max-uses' },
     {
       what: 'is an older generation before all else',
-      connection: { expiresAt: 0, uses: 3, generation: -1 },
+      connection: { readOnly: true, uses: 3, generation: -1 },
       want: 'invalidated',
     },
     {
@@ -58,15 +74,27 @@ describe('wear', () => {
       connection: { uses: 0, generation: -1 },
       want: 'invalidated',
     },
-    { what: 'is age before use', connection: { expiresAt: 0, uses: 3 }, want: 'max-age' },
   ])('$what', ({ connection, want }) => {
-    expect(wornOut(connectionOf(connection), 0, policyOf({ maxUses: 3 }), 100)).toBe(want);
+    expect(wornOut(connectionOf(connection), 0, policyOf({ maxUses: 3 }))).toBe(want);
   });
 
-  it('never comes with maxAgeMs and maxUses none', () => {
-    const policy = policyOf({ maxAgeMs: 'none', maxUses: 'none' });
-    const connection = connectionOf({ expiresAt: expiryOf(0, policy, 0.5), uses: 1e9 });
-    expect(wornOut(connection, 0, policy, 1e15)).toBeUndefined();
+  it('never comes with maxUses none', () => {
+    expect(wornOut(connectionOf({ uses: 1e9 }), 0, policyOf({ maxUses: 'none' }))).toBeUndefined();
+  });
+});
+
+describe('age', () => {
+  it.each([
+    { what: 'is not reached before its time', connection: { expiresAt: 101 }, want: false },
+    { what: 'is reached from the very moment on', connection: { expiresAt: 100 }, want: true },
+    { what: 'is never reached before the first use', connection: { expiresAt: 0, uses: 0 }, want: false },
+  ])('$what', ({ connection, want }) => {
+    expect(isOfAge(connectionOf(connection), 100)).toBe(want);
+  });
+
+  it('is never reached with maxAgeMs none', () => {
+    const expiresAt = expiryOf(0, policyOf({ maxAgeMs: 'none' }), 0.5);
+    expect(isOfAge(connectionOf({ expiresAt }), 1e15)).toBe(false);
   });
 });
 
@@ -131,9 +159,12 @@ describe('connections', () => {
 describe('upkeep', () => {
   const policy = policyOf({ maxConnections: 3, reuseConnections: 1, idleTimeoutMs: 10_000, keepaliveMs: 4_000 });
 
-  it('retires for wear before surplus, and checks only what stays', () => {
+  it('retires for wear before surplus and for surplus before age, and checks only what stays', () => {
     const old = connectionOf({ expiresAt: 0, heardAt: -1e6 });
-    expect(upkeep(old, poolOf({ idle: 3, size: 3 }), policy, 20_000)).toEqual({ retire: 'max-age' });
+    const outdated = { ...old, generation: -1 };
+    expect(upkeep(outdated, poolOf({ idle: 3, size: 3 }), policy, 20_000)).toEqual({ retire: 'invalidated' });
+    expect(upkeep(old, poolOf({ idle: 3, size: 3 }), policy, 20_000)).toEqual({ retire: 'overflow' });
+    expect(upkeep(old, poolOf(), policy, 5_000)).toBe('succeed');
     expect(upkeep(connectionOf(), poolOf({ idle: 2, size: 3 }), policy, 5_000)).toEqual({ retire: 'overflow' });
     expect(upkeep(connectionOf(), poolOf(), policy, 4_000)).toBe('check');
     expect(upkeep(connectionOf(), poolOf(), policy, 3_999)).toBe('leave');
@@ -176,7 +207,7 @@ describe('upkeep', () => {
 
   it('of a connection just returned is never due sooner than soonestUpkeepMs, its age aside', () => {
     const lenient = policyOf({ idleTimeoutMs: 10_000, keepaliveMs: 4_000 });
-    expect(soonestUpkeepMs(lenient)).toBe(4_000);
+    expect(soonestUpkeepMs(lenient)).toBe(3_200);
     expect(soonestUpkeepMs(policy)).toBe(1_000);
     expect(soonestUpkeepMs(policyOf({ idleTimeoutMs: 100 }))).toBe(100);
   });
@@ -185,6 +216,7 @@ describe('upkeep', () => {
 describe('what a pool may open', () => {
   const policy = policyOf({ maxConnections: 10, connectTimeoutMs: 10_000 });
   const demandOf = (demand: Partial<Demand> = {}): Demand => ({
+    successor: false,
     waiting: 0,
     expected: 0,
     opening: 0,
@@ -291,7 +323,7 @@ describe('trouble', () => {
   });
 
   it('of a full server does not hurry while a connection is open that may serve', () => {
-    const demand = { waiting: 1, expected: 0, opening: 0, closing: 0, proven: false };
+    const demand = { waiting: 1, expected: 0, opening: 0, closing: 0, successor: false, proven: false };
     const trouble = troubleOf({ kind: 'full', failures: 9 });
     expect(opensAllowedFrom({ ...demand, alive: 0, trouble })).toBe(400);
     expect(opensAllowedFrom({ ...demand, alive: 1, trouble })).toBe(5_000);

@@ -15,6 +15,7 @@ export type Command =
   | { readonly do: 'abort'; readonly which: number }
   | { readonly do: 'lose'; readonly which: number; readonly silently: boolean }
   | { readonly do: 'pass' | 'block'; readonly ms: number }
+  | { readonly do: 'jump'; readonly ms: number }
   | { readonly do: 'connects'; readonly as: ConnectOutcome }
   | { readonly do: 'pings' | 'resets' | 'closes'; readonly as: Outcome }
   | { readonly do: 'resize'; readonly max: number; readonly reuse: number; readonly min: number }
@@ -97,6 +98,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.constantFrom(11_000, 30_000) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('block'), ms: fc.constantFrom(5, 500, 1_100, 5_000) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('jump'), ms: fc.constantFrom(700, 20_000, -3_000) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('connects'), as: connectOutcome }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('pings', 'resets', 'closes'), as: outcome }) },
   { weight: 1, arbitrary: drain },
@@ -137,6 +139,8 @@ function carryOutNow(command: Command, world: World): void {
       return world.abort(command.which);
     case 'lose':
       return world.lose(command.which, command.silently);
+    case 'jump':
+      return world.jump(command.ms);
     case 'connects':
       server.connectsAs = command.as;
       return;

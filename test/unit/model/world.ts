@@ -16,8 +16,10 @@ import type { FakeConnection } from '../../support/fakeConnector.js';
 import { FakeRuntime } from '../../support/fakeRuntime.js';
 import { type Abilities, ModelServer } from './modelServer.js';
 
+/** The clock of the warm path is read in whole milliseconds. */
+const ROUNDING_MS = 1;
 /** Moments are sums of fractions. */
-const ROUNDING_MS = 1e-6;
+const EXACT_MS = 1e-6;
 
 export interface Caller {
   readonly place: number;
@@ -78,6 +80,10 @@ export class World {
   #attempts: number[] = [];
   /** When the event loop was blocked: from when until when. */
   readonly #blocked = new Map<number, number>();
+  /** Forward jumps of the wall clock: when, and how far. */
+  #thawedAt = Number.NEGATIVE_INFINITY;
+  #unseenMs = 0;
+  readonly #jumps: { readonly at: number; readonly byMs: number }[] = [];
   #places = 0;
   #handedOut = 0;
   #served = 0;
@@ -88,6 +94,11 @@ export class World {
     chance: number,
   ) {
     this.runtime.chance = () => chance;
+    const wall = this.runtime.wall.bind(this.runtime);
+    this.runtime.wall = () => {
+      this.#unseenMs = 0;
+      return wall();
+    };
     this.server = new ModelServer(this.runtime, abilities);
     this.server.beforeConnect = () => this.#seeConnect();
     this.server.arrives = (connection) =>
@@ -202,6 +213,15 @@ export class World {
   block(byMs: number): Promise<void> {
     this.#blocked.set(this.now, this.now + byMs);
     return this.runtime.block(byMs);
+  }
+
+  /** The wall clock is set forward, or back. */
+  jump(byMs: number): void {
+    this.runtime.wallAhead += byMs;
+    if (byMs > 0) this.#jumps.push({ at: this.now, byMs });
+    // Set forward and back, or back and forward, before anyone has looked: nothing shows.
+    this.#unseenMs += byMs;
+    this.#thawedAt = this.#unseenMs > 0 ? this.now : Number.NEGATIVE_INFINITY;
   }
 
   invalidate(): void {
@@ -333,7 +353,7 @@ export class World {
     this.#learn();
     if (this.#failing === true) {
       this.check(server.inFlight === 0, `an attempt is started beside ${server.inFlight} while connects fail`);
-      this.#attempts = [...this.#attempts.filter((at) => at > now - 1_000 + ROUNDING_MS), now];
+      this.#attempts = [...this.#attempts.filter((at) => at > now - 1_000 + EXACT_MS), now];
       this.check(this.#attempts.length <= 3, 'more than three attempts within a second while connects fail');
     }
     return this.#generation;
@@ -355,13 +375,21 @@ export class World {
       `${name} is handed out after it was invalidated`,
     );
     this.check(life.uses < policy.maxUses, `${name} is handed out for the ${life.uses + 1}th time`);
+    // What is in steady use waits for its turn to be replaced, and so does what the minimum needs.
+    const alive = this.pool.connections().filter(({ state }) => state !== 'closing' && state !== 'opening').length;
+    const isNeeded = now - this.#readAt(server.idleSince.get(connection)!) < 1_000 || alive <= policy.minConnections;
     this.check(
-      life.uses === 0 || now - this.#readAt(life.bornAt) < policy.maxAgeMs + ROUNDING_MS,
+      life.uses === 0 || now - this.#readAt(life.bornAt) < policy.maxAgeMs + ROUNDING_MS || isNeeded,
       `${name} is handed out although it is too old`,
     );
     const silentMs = now - this.#readAt(server.heardAt.get(connection) ?? 0);
-    const trusted = !policy.healthChecks || !this.abilities.ping || silentMs <= policy.healthBypassMs + ROUNDING_MS;
-    this.check(trusted, `${name} is handed out unchecked after ${silentMs} ms`);
+    const asks = policy.healthChecks && this.abilities.ping;
+    this.check(
+      !asks || silentMs <= policy.healthBypassMs + ROUNDING_MS,
+      `${name} is handed out unchecked after ${silentMs} ms`,
+    );
+    const thawed = this.#thawedAt > this.#readAt(server.heardAt.get(connection) ?? 0);
+    this.check(!asks || !thawed, `${name} is handed out unchecked after a freeze`);
     const tidy = policy.reset === 'none' || connection.status === 'idle';
     this.check(tidy, `${name} is handed out with a session that is ${connection.status}`);
     life.uses++;
@@ -372,6 +400,10 @@ export class World {
   /** What arrived just before the event loop was blocked is read after it. */
   #readAt(moment: number): number {
     return this.#blocked.get(moment) ?? moment;
+  }
+
+  #jumpedSince(moment: number): number {
+    return this.#jumps.reduce((sum, { at, byMs }) => sum + (at >= moment ? byMs : 0), 0);
   }
 
   #learn(): void {
@@ -417,15 +449,18 @@ export class World {
 
   #mayClose(connection: FakeConnection, life: Life, end: End, reason: RetireReason): boolean {
     const { server } = this;
-    const { at: now, looksOpen, open, idle, policy } = end;
+    const { at, looksOpen, open, idle, policy } = end;
+    // The pool may take any jump for time in which the process was frozen.
+    const sinceThen = (moment: number) => at - moment + this.#jumpedSince(moment);
     switch (reason) {
       case 'max-age':
-        return life.uses > 0 && now - life.bornAt >= policy.maxAgeMs * (1 - policy.maxAgeJitter) - ROUNDING_MS;
+        return life.uses > 0 && sinceThen(life.bornAt) >= policy.maxAgeMs * (1 - policy.maxAgeJitter) - ROUNDING_MS;
       case 'max-uses':
         return life.uses >= policy.maxUses;
       case 'idle':
         return (
-          open > policy.minConnections && now - server.idleSince.get(connection)! >= policy.idleTimeoutMs - ROUNDING_MS
+          open > policy.minConnections &&
+          sinceThen(server.idleSince.get(connection)!) >= policy.idleTimeoutMs - ROUNDING_MS
         );
       case 'overflow':
         return open > policy.maxConnections || idle > policy.reuseConnections;

@@ -88,13 +88,12 @@ describe('laterSettings', () => {
   });
 
   it('names what was set, as it was written, also where the value is the default', () => {
-    const overrides: PolicyOverrides = { name: 'orders', writable: true };
-    const env = { CONN_STATEMENTS: '100', ORDERS_CONN_BUDGET: '80', CONN_SHARE: 'true' };
+    const overrides: PolicyOverrides = { name: 'orders', share: true };
+    const env = { CONN_STATEMENTS: '100', ORDERS_CONN_BUDGET: '80' };
     expect(laterSettings(parsePolicy(env, overrides))).toEqual([
       { key: 'statements', name: 'CONN_STATEMENTS' },
       { key: 'budget', name: 'ORDERS_CONN_BUDGET' },
-      { key: 'writable', name: 'policy.writable' },
-      { key: 'share', name: 'CONN_SHARE' },
+      { key: 'share', name: 'policy.share' },
     ]);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
+import type { PoolWarning } from '../../../packages/core/src/pool/events.js';
 import { Pool } from '../../../packages/core/src/pool/pool.js';
 import { FakeConnector } from '../../support/fakeConnector.js';
 import { fakePool, follow, take, warm } from '../../support/fakePool.js';
@@ -69,9 +70,15 @@ describe('a setting that is not acted on yet', () => {
   });
 
   it('is warned of once in a process, however many pools there are', async () => {
-    const fakes = [fakePool({ writable: true }), fakePool({ writable: true })];
-    await Promise.all(fakes.map(({ runtime }) => runtime.settle()));
-    expect(fakes.map(({ warnings }) => warnings.length)).toEqual([1, 0]);
+    const runtime = new FakeRuntime();
+    const warnings = [0, 0].map(() => {
+      const pool = new Pool(new FakeConnector(runtime), parsePolicy({ CONN_BUDGET: '80' }), runtime);
+      const heard: PoolWarning[] = [];
+      pool.on('warning', (warning) => heard.push(warning));
+      return heard;
+    });
+    await runtime.settle();
+    expect(warnings.map(({ length }) => length)).toEqual([1, 0]);
   });
 });
 
@@ -79,7 +86,7 @@ describe('a warning that nobody listens for', () => {
   it('goes to process.emitWarning', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
     const runtime = new FakeRuntime();
-    new Pool(new FakeConnector(runtime), parsePolicy({}, { statements: 5 }), runtime);
+    new Pool(new FakeConnector(runtime), parsePolicy({ ORDERS_CONN_BUDGET: '80' }, { name: 'orders' }), runtime);
     expect(await warned).toMatchObject({ name: 'TenureWarning', code: 'TENURE_NOT_ACTED_ON' });
   });
 });

@@ -6,6 +6,12 @@ export interface ConnectionFacts {
   readonly expiresAt: number;
   /** When the server was last heard from on it. */
   readonly heardAt: number;
+  /** In which epoch of the pool that was. */
+  readonly epoch: number;
+  /** Its server takes no writes any more. */
+  readonly readOnly: boolean;
+  /** In [0, 1), its own: spreads what would otherwise happen to many at once. */
+  readonly spread: number;
   /** Since when it waits for a borrower. */
   readonly idleSince: number;
   /** Which generation of the pool it was opened in; `invalidate()` starts a new one. */

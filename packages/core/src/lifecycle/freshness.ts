@@ -1,4 +1,6 @@
 import type { Policy } from '../policy/policy.js';
+import type { Epoch } from './epoch.js';
+import type { ConnectionFacts } from './facts.js';
 
 /**
  * What must happen before a connection is handed out.
@@ -12,10 +14,15 @@ export type Freshness = 'fresh' | 'listen' | 'ask';
 /** A goodbye that arrived within this time is so unlikely that listening for it is not worth two turns. */
 const JUST_HEARD_MS = 5;
 
-/** How far a connection that was last heard from at `heardAt` can be trusted. */
-export function freshness(heardAt: number, policy: Policy, now: number): Freshness {
+/** How far a connection can be trusted, by when it was last heard from, and what has happened since. */
+export function freshness(
+  { heardAt, epoch }: Pick<ConnectionFacts, 'heardAt' | 'epoch'>,
+  current: Epoch,
+  policy: Policy,
+  now: number,
+): Freshness {
   if (!policy.healthChecks) return 'fresh';
   const silentMs = now - heardAt;
-  if (silentMs > policy.healthBypassMs) return 'ask';
+  if (silentMs > policy.healthBypassMs || epoch < current.number) return 'ask';
   return silentMs <= JUST_HEARD_MS ? 'fresh' : 'listen';
 }

@@ -5,21 +5,21 @@ import type { ConnectionFacts, PoolFacts } from './facts.js';
 /** How long a connection above `reuseConnections` stays, so that a burst does not close and reopen. */
 export const LINGER_MS = 1_000;
 
+/** Why a connection may serve no one again. Judged at checkout, at return and while idle, never in use. */
+export function wornOut(connection: ConnectionFacts, generation: number, policy: Policy): RetireReason | undefined {
+  if (connection.generation !== generation) return 'invalidated';
+  if (connection.readOnly) return 'read-only';
+  if (connection.uses >= policy.maxUses) return 'max-uses';
+  return undefined;
+}
+
 /**
- * Why a connection may serve no one again. Judged at checkout, at return and while idle, never in use.
+ * Whether a connection has lived long enough. It goes when its successor lets it (`succession.ts`).
  *
  * Age does not count before the first use: else a short age and a slow connect would open connections for ever and serve nobody.
  */
-export function wornOut(
-  connection: ConnectionFacts,
-  generation: number,
-  policy: Policy,
-  now: number,
-): RetireReason | undefined {
-  if (connection.generation !== generation) return 'invalidated';
-  if (now >= connection.expiresAt && connection.uses > 0) return 'max-age';
-  if (connection.uses >= policy.maxUses) return 'max-uses';
-  return undefined;
+export function isOfAge({ expiresAt, uses }: ConnectionFacts, now: number): boolean {
+  return now >= expiresAt && uses > 0;
 }
 
 /** Why the pool does not need this idle connection. */

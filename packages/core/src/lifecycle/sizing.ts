@@ -15,6 +15,8 @@ export interface Demand {
   readonly alive: number;
   /** Connections still being closed; the server counts them until they are gone. */
   readonly closing: number;
+  /** A connection that has come of age waits for its successor. */
+  readonly successor: boolean;
   /** A connect has succeeded, and none has failed since. */
   readonly proven: boolean;
   readonly trouble: Trouble | undefined;
@@ -31,12 +33,12 @@ export function opensWanted(demand: Demand, policy: Policy, now: number): number
 
 /** How many connections the pool lacks, whether or not it may open them now. */
 export function missing(demand: Demand, policy: Policy, now: number): number {
-  const { waiting, expected, opening, alive, trouble } = demand;
+  const { waiting, expected, opening, alive, successor, trouble } = demand;
   const forWaiters = waiting - expected - opening;
   const forMinimum = keepsConnections(policy) ? policy.minConnections - alive - opening : 0;
   // Callers are being refused: the pool itself must find out when the server is back.
   const asProbe = trouble && alive === 0 && isUnreachable(trouble, policy, now) ? 1 - opening : 0;
-  return Math.max(forWaiters, forMinimum, asProbe, 0);
+  return Math.max(forWaiters, forMinimum, asProbe, successor ? 1 : 0);
 }
 
 /** From when on a connection may be opened: at once, or after the back-off of the last failure. */

@@ -172,8 +172,7 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     env: 'CONN_WRITABLE',
     kind: 'flag',
     default: false,
-    meaning: 'a check also asks whether the server accepts writes',
-    later: true,
+    meaning: 'every check, and every new connection, asks whether the server accepts writes',
   },
   exitOnIdle: {
     env: 'CONN_EXIT_ON_IDLE',

@@ -63,7 +63,7 @@ export interface PolicyValues {
    * `CONN_BUDGET`, default none. `0`: refused. `none`: no limit. Not acted on yet.
    */
   budget: number | 'auto';
-  /** A check also asks whether the server accepts writes. `CONN_WRITABLE`, default false. `0`: as `false`. No `none`. Not acted on yet. */
+  /** Every check, and every new connection, asks whether the server accepts writes. `CONN_WRITABLE`, default false. `0`: as `false`. No `none`. */
   writable: boolean;
   /** An idle pool does not keep the process alive. `CONN_EXIT_ON_IDLE`, default true. `0`: as `false`. No `none`. */
   exitOnIdle: boolean;

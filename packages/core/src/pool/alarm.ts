@@ -8,7 +8,8 @@ export class Alarm {
 
   constructor(
     private readonly runtime: Runtime,
-    private readonly ring: () => void,
+    /** Told when it was due: a timer rings late when the process stood still. */
+    private readonly ring: (dueAt: number) => void,
   ) {}
 
   /** When it will ring; `Infinity` when it will not. */
@@ -20,8 +21,9 @@ export class Alarm {
   setFor(moment: number, now: number): void {
     if (moment >= this.#dueAt) return;
     this.#timer?.cancel();
-    this.#dueAt = moment;
-    this.#timer = this.runtime.after(Math.max(0, moment - now), () => this.#fire());
+    // What is asked for in the past is due now, and not late.
+    this.#dueAt = Math.max(moment, now);
+    this.#timer = this.runtime.after(this.#dueAt - now, () => this.#fire());
     if (this.#holdsProcess) this.#timer.ref();
   }
 
@@ -40,8 +42,9 @@ export class Alarm {
   }
 
   #fire(): void {
+    const dueAt = this.#dueAt;
     this.#timer = undefined;
     this.#dueAt = Number.POSITIVE_INFINITY;
-    this.ring();
+    this.ring(dueAt);
   }
 }

@@ -57,9 +57,9 @@ export class Callers<C extends object> {
   }
 
   /** Takes the oldest caller out of the line, to be served. Only to be called while someone waits. */
-  takeOldest(now: number): Waiter<C> {
+  takeOldest(): Waiter<C> {
     const waiter = this.#queue.take() as Waiter<C>;
-    this.#context.counters.waits.add(now - waiter.since);
+    this.#context.counters.waits.add(this.#context.runtime.now() - waiter.since);
     this.#settleDown();
     return waiter;
   }

@@ -1,4 +1,5 @@
 import type { Policy } from '../policy/policy.js';
+import type { Clock } from './clock.js';
 import type { Connector } from './connector.js';
 import type { Counters } from './counters.js';
 import type { Announcer } from './events.js';
@@ -8,6 +9,7 @@ import type { Runtime } from './runtime.js';
 export interface Context<C extends object> {
   readonly connector: Connector<C>;
   readonly runtime: Runtime;
+  readonly clock: Clock;
   readonly counters: Counters;
   readonly announcer: Announcer<C>;
   /** Replaced as a whole by `resize`; a policy itself never changes. */

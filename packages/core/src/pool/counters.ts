@@ -14,6 +14,8 @@ export class Counters {
   checksDone = 0;
   checksFailed = 0;
   rolledBack = 0;
+  /** News that made every connection be checked before its next use. */
+  epochs = 0;
   readonly closed = Object.fromEntries(RETIRE_REASONS.map((reason) => [reason, 0])) as Record<RetireReason, number>;
   /** Waits of the callers who had to wait; the others waited 0 ms. */
   readonly waits = new Histogram();

@@ -83,7 +83,7 @@ export function stuckInTransactions({ holders, figures }: Situation): string {
 }
 
 export function leakMessage(holder: Holder, leakAfterMs: number): string {
-  return `A connection has been held for longer than leakAfterMs (${leakAfterMs} ms): ${describeHolder(holder)}${takenAt(holder) || '.'}`;
+  return `A connection has been held for longer than leakAfterMs (${leakAfterMs} ms): ${describeHolder(holder)}${ranLast(holder)}${takenAt(holder) || '.'}`;
 }
 
 function summary({ used, idle, opening, busy, waiting, max }: PoolFigures): string {
@@ -109,6 +109,14 @@ const STATUS_IN_WORDS: Record<Holder['status'], string> = {
 function describeHolder({ processId, heldMs, status }: Holder): string {
   const backend = processId === undefined ? 'a connection' : `backend ${processId}`;
   return `${backend}, held for ${Math.round(heldMs)} ms, ${STATUS_IN_WORDS[status]}`;
+}
+
+const LONGEST_STATEMENT = 200;
+
+function ranLast({ lastStatement }: Holder): string {
+  if (lastStatement === undefined) return '';
+  const isLong = lastStatement.length > LONGEST_STATEMENT;
+  return `, last ran: ${isLong ? `${lastStatement.slice(0, LONGEST_STATEMENT)}…` : lastStatement}`;
 }
 
 function takenAt({ stack }: Holder): string {

@@ -1,9 +1,11 @@
 import type { RetireReason } from '../lifecycle/connectionState.js';
+import { afterNews, type News } from '../lifecycle/epoch.js';
 import { type Freshness, freshness } from '../lifecycle/freshness.js';
-import { wornOut } from '../lifecycle/retirement.js';
+import { isOfAge, keepsConnections, wornOut } from '../lifecycle/retirement.js';
 import type { Callers } from './callers.js';
 import type { Context } from './context.js';
-import { checkOne, closeOne, dropOne, tidyOne } from './operations.js';
+import { CheckRefusedError, checkOne, closeOne, dropOne, ReadOnlyServerError, tidyOne } from './operations.js';
+import type { Renewal } from './renewal.js';
 import type { Roster } from './roster.js';
 import type { Slot } from './slot.js';
 
@@ -35,14 +37,16 @@ export class Exchange<C extends object> {
   readonly #context: Context<C>;
   readonly #roster: Roster<C>;
   readonly #callers: Callers<C>;
+  readonly #renewal: Renewal<C>;
   readonly #host: ExchangeHost<C>;
   /** From now on nothing is kept. */
   isClosing = false;
 
-  constructor(context: Context<C>, roster: Roster<C>, callers: Callers<C>, host: ExchangeHost<C>) {
+  constructor(context: Context<C>, roster: Roster<C>, callers: Callers<C>, renewal: Renewal<C>, host: ExchangeHost<C>) {
     this.#context = context;
     this.#roster = roster;
     this.#callers = callers;
+    this.#renewal = renewal;
     this.#host = host;
   }
 
@@ -65,12 +69,15 @@ export class Exchange<C extends object> {
     const { connection, lost } = slot;
     if (lost || connector.isOpen?.(connection) === false) {
       this.retire(slot, 'broken', lost?.cause ?? error);
+      // Whoever held it when it was lost has had the news told already.
+      if (!lost) this.#lossIsNews(undefined, now);
       return this.pump(now);
     }
     const status = connector.transactionStatus?.(connection) ?? 'idle';
     const clean = error === undefined && status === 'idle';
     if (!clean || policy.reset === 'session') return this.#tidy(slot, clean);
     slot.move('returned');
+    // Of its epoch nothing is known: it may have been held, and not used, since the last news.
     slot.idleSince = slot.heardAt = now;
     this.#offer(slot, now);
   }
@@ -83,23 +90,54 @@ export class Exchange<C extends object> {
 
   /** The driver says that a connection has ended. */
   lost(slot: Slot<C>, cause: Error | undefined): void {
+    const now = this.#context.runtime.now();
     switch (slot.kind) {
       case 'opening':
-      case 'used':
-        // Someone else is responsible for it now: the opener, or the caller who will give it back.
+        // The opener is responsible for it.
         slot.lost = { cause };
+        break;
+      case 'used':
+        // The caller will give it back.
+        slot.lost = { cause };
+        this.#lossIsNews(cause, now);
+        this.pump(now);
         break;
       case 'idle':
       case 'checking':
       case 'returning':
         this.retire(slot, 'broken', cause);
-        this.#endedInCare(slot, cause);
+        this.#lossIsNews(cause, now);
+        this.#endedInCare(slot, cause, now);
     }
   }
 
-  /** A server that ends connections as soon as it has them is not asked for another over and over. */
-  #endedInCare(slot: Slot<C>, cause: Error | undefined): void {
+  /** The driver says that the server of a connection takes no writes any more. */
+  readOnly(slot: Slot<C>): void {
     const now = this.#context.runtime.now();
+    slot.readOnly = true;
+    if (slot.kind === 'idle') this.retire(slot, 'read-only');
+    this.doubt('read-only', now);
+    this.pump(now);
+  }
+
+  /** Something has happened that calls every connection into question: what is idle is checked now, side by side, the rest before its next use. */
+  doubt(news: News, now: number): void {
+    const { policy, counters } = this.#context;
+    if (this.isClosing || !policy.healthChecks) return;
+    const epoch = afterNews(this.#roster.epoch, news, policy, now);
+    if (epoch === this.#roster.epoch) return;
+    this.#roster.epoch = epoch;
+    counters.epochs++;
+    for (const slot of this.#roster.idle.coldestFirst()) this.#check(slot, this.#need(slot, now));
+  }
+
+  /** The end of one connection, unless it concerns that session alone. */
+  #lossIsNews(cause: Error | undefined, now: number): void {
+    if (this.#context.connector.classifyLoss?.(cause) !== 'session') this.doubt('disconnect', now);
+  }
+
+  /** A server that ends connections as soon as it has them is not asked for another over and over. */
+  #endedInCare(slot: Slot<C>, cause: Error | undefined, now: number): void {
     if (slot.uses === 0 && now - slot.bornAt <= EARLY_MS) this.#host.endedUnused(slot, cause);
     this.pump(now);
   }
@@ -111,22 +149,27 @@ export class Exchange<C extends object> {
 
   /** Checks an idle connection; if it passes, it serves whoever has waited longest by then. */
   #check(slot: Slot<C>, need: Freshness): void {
-    const { connector, counters } = this.#context;
+    const { connector, counters, policy } = this.#context;
+    const { epoch } = this.#roster;
+    const forWrites = policy.writable || slot.epoch < epoch.writesInDoubtSince;
     this.#roster.idle.remove(slot);
     slot.move('checking');
     slot.checks++;
     counters.checksDone++;
-    this.#follow(slot, () => checkOne(this.#context, slot.connection, need), {
+    this.#follow(slot, () => checkOne(this.#context, slot.connection, { need, forWrites }), {
       succeeded: (at) => {
-        if (need === 'ask' || !connector.ping) slot.heardAt = at;
+        // Of the epoch in which it was asked: there may have been news since.
+        if (need === 'ask' || !connector.ping) slot.heard(at, epoch.number);
         slot.move('ready');
         // A process that was stopped in the middle of listening has heard nothing.
         if (this.#need(slot, at) === 'ask') this.#park(slot, at);
         else this.#offer(slot, at, true);
       },
-      failed: (error) => {
+      failed: (error, at) => {
         counters.checksFailed++;
-        this.retire(slot, 'failed-check', error);
+        const isReadOnly = error instanceof ReadOnlyServerError;
+        this.retire(slot, isReadOnly ? 'read-only' : 'failed-check', error);
+        if (!(error instanceof CheckRefusedError)) this.doubt(isReadOnly ? 'read-only' : 'disconnect', at);
       },
     });
   }
@@ -165,7 +208,7 @@ export class Exchange<C extends object> {
   }
 
   #serveOldest(slot: Slot<C>, now: number): void {
-    const caller = this.#callers.takeOldest(now);
+    const caller = this.#callers.takeOldest();
     caller.resolve(this.#checkOut(slot, now, caller.stack));
   }
 
@@ -201,13 +244,18 @@ export class Exchange<C extends object> {
     const { connector, policy } = this.#context;
     if (this.isClosing) return 'closing';
     if (connector.isOpen?.(slot.connection) === false) return 'broken';
-    return wornOut(slot, this.#roster.generation, policy, now);
+    return wornOut(slot, this.#roster.generation, policy) ?? (this.#hasToGo(slot, now) ? 'max-age' : undefined);
+  }
+
+  /** Whether a connection is of age, and its turn has come. */
+  #hasToGo(slot: Slot<C>, now: number): boolean {
+    return isOfAge(slot, now) && (!keepsConnections(this.#context.policy) || this.#renewal.lets(slot, now));
   }
 
   /** How far a connection must be checked before reuse. What the driver cannot do, nobody asks for. */
   #need(slot: Slot<C>, now: number): Freshness {
     const { ping, isOpen, validate } = this.#context.connector;
-    const need = freshness(slot.heardAt, this.#context.policy, now);
+    const need = freshness(slot, this.#roster.epoch, this.#context.policy, now);
     if (need === 'fresh' && !validate) return 'fresh';
     if (need === 'ask' && ping) return 'ask';
     if (need !== 'fresh' && isOpen) return 'listen';
@@ -232,11 +280,13 @@ export class Exchange<C extends object> {
 
   /** A return that must be looked at: something failed, a query is unfinished, or a transaction is open. */
   #tidy(slot: Slot<C>, clean: boolean): void {
+    const { epoch } = this.#roster;
     slot.move('tidying');
     this.#follow(slot, () => tidyOne(this.#context, slot.connection, clean), {
       succeeded: (at, rolledBack) => {
         if (rolledBack) this.#reportRollback(slot);
-        slot.idleSince = slot.heardAt = at;
+        slot.idleSince = at;
+        slot.heard(at, epoch.number);
         slot.move('ready');
         this.#offer(slot, at);
       },
@@ -253,9 +303,9 @@ export class Exchange<C extends object> {
   #follow<T>(
     slot: Slot<C>,
     operation: () => Promise<T>,
-    then: { succeeded: (at: number, result: T) => void; failed: (error: unknown) => void },
+    then: { succeeded: (at: number, result: T) => void; failed: (error: unknown, at: number) => void },
   ): void {
-    const { runtime } = this.#context;
+    const { runtime, clock } = this.#context;
     const stage = slot.state;
     slot.late = false;
     const lateness = runtime.after(LATE_MS, () => {
@@ -265,13 +315,13 @@ export class Exchange<C extends object> {
     const carryOn = (proceed: (at: number) => void) => {
       lateness.cancel();
       if (slot.state !== stage) return;
-      const at = runtime.now();
+      const at = clock.read();
       proceed(at);
       this.pump(at);
     };
     operation().then(
       (result) => carryOn((at) => then.succeeded(at, result)),
-      (error) => carryOn(() => then.failed(error)),
+      (error) => carryOn((at) => then.failed(error, at)),
     );
   }
 

@@ -3,22 +3,28 @@ import { Alarm } from './alarm.js';
 import type { Context } from './context.js';
 import { leakMessage } from './diagnosis.js';
 import type { Exchange } from './exchange.js';
+import type { Renewal } from './renewal.js';
 import type { Roster } from './roster.js';
 import type { Slot } from './slot.js';
+
+/** Rounds that come this late were held up by a process that stood still: who knows what has happened meanwhile. */
+const LATE_ROUNDS_MS = 1_000;
 
 /** What time calls for: retires what is old or too much, keeps alive what is quiet, reports what is held too long. One timer a pool. */
 export class Keeper<C extends object> {
   readonly #context: Context<C>;
   readonly #roster: Roster<C>;
   readonly #exchange: Exchange<C>;
+  readonly #renewal: Renewal<C>;
   readonly #alarm: Alarm;
   #soonestUpkeepMs: number;
 
-  constructor(context: Context<C>, roster: Roster<C>, exchange: Exchange<C>) {
+  constructor(context: Context<C>, roster: Roster<C>, exchange: Exchange<C>, renewal: Renewal<C>) {
     this.#context = context;
     this.#roster = roster;
     this.#exchange = exchange;
-    this.#alarm = new Alarm(context.runtime, () => this.makeRounds());
+    this.#renewal = renewal;
+    this.#alarm = new Alarm(context.runtime, (dueAt) => this.#wakeUp(dueAt));
     this.#soonestUpkeepMs = soonestUpkeepMs(context.policy);
   }
 
@@ -42,6 +48,12 @@ export class Keeper<C extends object> {
     this.makeRounds();
   }
 
+  #wakeUp(dueAt: number): void {
+    const now = this.#context.clock.read();
+    if (now - dueAt > LATE_ROUNDS_MS) this.#exchange.doubt('standstill', now);
+    this.makeRounds();
+  }
+
   makeRounds(): void {
     const now = this.#context.runtime.now();
     for (const slot of this.#roster.idle.coldestFirst()) this.#lookAfter(slot, now);
@@ -56,8 +68,10 @@ export class Keeper<C extends object> {
 
   #lookAfter(slot: Slot<C>, now: number): void {
     const action = upkeep(slot, this.#roster.facts, this.#context.policy, now);
+    if (action === 'leave') return;
     if (action === 'check') this.#exchange.keepAlive(slot);
-    else if (action !== 'leave') this.#exchange.retire(slot, action.retire);
+    else if (action !== 'succeed') this.#exchange.retire(slot, action.retire);
+    else if (this.#renewal.lets(slot, now)) this.#exchange.retire(slot, 'max-age');
   }
 
   #nextRounds(now: number): number {

@@ -1,8 +1,9 @@
-import { expiryOf } from '../lifecycle/retirement.js';
 import { type Demand, missing, opensAllowedFrom, opensWanted } from '../lifecycle/sizing.js';
 import { afterFailure, type Refusal, refusal, type Trouble } from '../lifecycle/trouble.js';
+import type { ConnectFailure } from './connector.js';
 import type { Context } from './context.js';
-import { connectOne, dropOne } from './operations.js';
+import { connectOne, dropOne, ReadOnlyServerError } from './operations.js';
+import type { Renewal } from './renewal.js';
 import type { Roster } from './roster.js';
 import type { Slot } from './slot.js';
 
@@ -12,6 +13,8 @@ export interface OpenerListener<C> {
   failed(now: number): void;
   /** A connection has ended without being asked to. */
   lost(slot: Slot<C>, cause: Error | undefined): void;
+  /** The server of a connection takes no writes any more. */
+  readOnly(slot: Slot<C>): void;
 }
 
 class EndedUnusedError extends Error {
@@ -26,6 +29,7 @@ class EndedUnusedError extends Error {
 export class Opener<C extends object> {
   readonly #context: Context<C>;
   readonly #roster: Roster<C>;
+  readonly #renewal: Renewal<C>;
   readonly #listener: OpenerListener<C>;
   readonly #cancelled = new AbortController();
   #trouble: Trouble | undefined;
@@ -34,9 +38,10 @@ export class Opener<C extends object> {
   /** When a connection last ended before it was of use. */
   #endedEarlyAt = Number.NEGATIVE_INFINITY;
 
-  constructor(context: Context<C>, roster: Roster<C>, listener: OpenerListener<C>) {
+  constructor(context: Context<C>, roster: Roster<C>, renewal: Renewal<C>, listener: OpenerListener<C>) {
     this.#context = context;
     this.#roster = roster;
+    this.#renewal = renewal;
     this.#listener = listener;
   }
 
@@ -76,28 +81,34 @@ export class Opener<C extends object> {
 
   #demand(waiting: number): Demand {
     const { expected, opening, alive, closing } = this.#roster;
-    return { waiting, expected, opening, alive, closing, proven: this.#proven, trouble: this.#trouble };
+    const successor = this.#renewal.wantsSuccessor;
+    return { waiting, expected, opening, alive, closing, successor, proven: this.#proven, trouble: this.#trouble };
   }
 
   #open(now: number): void {
     const slot = this.#roster.reserve(now);
+    this.#renewal.connectBegan(now);
     this.#context.announcer.tell('opening');
     const onLost = (cause?: Error) => this.#listener.lost(slot, cause);
-    connectOne(this.#context, this.#cancelled.signal, onLost, () => {}).then(
+    const onReadOnly = () => this.#listener.readOnly(slot);
+    connectOne(this.#context, this.#cancelled.signal, onLost, onReadOnly).then(
       (connection) => (slot.lost ? this.#brokeOff(slot, connection, slot.lost.cause) : this.#opened(slot, connection)),
       (error) => this.#failed(slot, error),
     );
   }
 
   #opened(slot: Slot<C>, connection: C): void {
-    const { runtime, policy, counters, announcer } = this.#context;
+    const { clock, runtime, counters, announcer } = this.#context;
+    // What has happened before this connection came must not make it look old.
+    clock.read();
     const now = runtime.now();
     // A connect that was under way while another connection ended early proves nothing: it may be the next to end.
     if (slot.requestedAt > this.#endedEarlyAt) {
       this.#trouble = undefined;
       this.#proven = true;
     }
-    this.#roster.fill(slot, connection, now, expiryOf(now, policy, runtime.random()));
+    this.#roster.fill(slot, connection, now);
+    this.#renewal.connectEnded(true, now);
     counters.opened++;
     announcer.tell('opened', connection, now - slot.requestedAt);
     this.#listener.opened(slot, now);
@@ -112,17 +123,25 @@ export class Opener<C extends object> {
 
   #failed(slot: Slot<C>, error: unknown): void {
     this.#roster.forget(slot);
+    const now = this.#context.runtime.now();
+    this.#renewal.connectEnded(false, now);
     this.#remember(slot, error);
-    this.#listener.failed(this.#context.runtime.now());
+    this.#listener.failed(now);
   }
 
   #remember({ requestedAt: beganAt }: Slot<C>, error: unknown): void {
     if (this.#cancelled.signal.aborted) return;
-    const { runtime, connector, counters, announcer } = this.#context;
-    const kind = connector.classifyConnectError?.(error) ?? 'transient';
+    const { runtime, counters, announcer } = this.#context;
+    const kind = this.#classify(error);
     this.#trouble = afterFailure(this.#trouble, { kind, error, beganAt }, runtime.now(), runtime.random());
     this.#proven = false;
     counters.openFailures++;
     announcer.tell('open-failed', error);
+  }
+
+  #classify(error: unknown): ConnectFailure {
+    // The next connection may reach the new writer.
+    if (error instanceof ReadOnlyServerError) return 'transient';
+    return this.#context.connector.classifyConnectError?.(error) ?? 'transient';
   }
 }

@@ -9,42 +9,75 @@ class CheckFailedError extends Error {
   override name = 'CheckFailedError';
 }
 
+/** The app's own check said no. That is no news about other connections. */
+export class CheckRefusedError extends Error {
+  override name = 'CheckRefusedError';
+
+  constructor() {
+    super('validate answered false');
+  }
+}
+
+/** The server takes no writes, and the policy, or a write that failed, wants one that does. */
+export class ReadOnlyServerError extends Error {
+  override name = 'ReadOnlyServerError';
+
+  constructor() {
+    super('the server takes no writes');
+  }
+}
+
 /** Opens a connection within `connectTimeoutMs`. One that arrives after that is dropped: nobody knows of it. */
 export async function connectOne<C extends object>(
-  { connector, runtime, policy }: Context<C>,
+  context: Context<C>,
   cancelled: AbortSignal,
   onLost: (cause?: Error) => void,
   onReadOnly: () => void,
 ): Promise<C> {
+  const { connector, runtime, policy } = context;
   let connecting: Promise<C> | undefined;
   try {
     const limit = { what: 'Connecting', ms: policy.connectTimeoutMs, cancelled };
-    return await withinLimit(runtime, limit, (signal) => {
+    return await withinLimit(runtime, limit, async (signal) => {
       connecting = connector.connect(signal, onLost, onReadOnly);
-      return connecting;
+      const connection = await connecting;
+      if (policy.writable) await askForWrites(connector, connection, signal);
+      return connection;
     });
   } catch (error) {
     connecting?.then(
-      (late) => dropOne(connector, late),
+      (unwanted) => (error instanceof ReadOnlyServerError ? closeOne(context, unwanted) : dropOne(connector, unwanted)),
       () => {},
     );
     throw error;
   }
 }
 
+async function askForWrites<C extends object>(connector: Connector<C>, connection: C, signal: AbortSignal) {
+  if ((await connector.isWritable?.(connection, signal)) === false) throw new ReadOnlyServerError();
+}
+
+/** How a connection is to be checked. */
+export interface Check {
+  readonly need: Freshness;
+  /** Whether the round trip also asks if the server takes writes. */
+  readonly forWrites: boolean;
+}
+
 /** Checks a connection as thoroughly as its silence asks for; rejects when it cannot serve. */
 export async function checkOne<C extends object>(
   { connector, runtime, policy }: Context<C>,
   connection: C,
-  need: Freshness,
+  { need, forWrites }: Check,
 ): Promise<void> {
   await new Promise<void>((resolve) => afterTwoTurns(runtime, resolve));
   if (connector.isOpen?.(connection) === false) throw new CheckFailedError('the connection had been closed');
   const { ping, validate } = connector;
   if (need !== 'ask' && validate === undefined) return;
   await withinLimit(runtime, { what: 'A check', ms: policy.healthTimeoutMs }, async (signal) => {
-    if (need === 'ask') await ping?.call(connector, connection, signal);
-    if ((await validate?.call(connector, connection)) === false) throw new CheckFailedError('validate answered false');
+    if (need === 'ask' && forWrites && connector.isWritable) await askForWrites(connector, connection, signal);
+    else if (need === 'ask') await ping?.call(connector, connection, signal);
+    if ((await validate?.call(connector, connection)) === false) throw new CheckRefusedError();
   });
 }
 

@@ -3,6 +3,7 @@ import { laterSettings } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
 import { type Limits, withLimits } from '../policy/withLimits.js';
 import { type AcquireOptions, Callers } from './callers.js';
+import { Clock } from './clock.js';
 import type { Connector } from './connector.js';
 import type { Context } from './context.js';
 import { Counters } from './counters.js';
@@ -12,6 +13,7 @@ import { Exchange } from './exchange.js';
 import { Keeper } from './keeper.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
+import { Renewal } from './renewal.js';
 import { Roster } from './roster.js';
 import { type Runtime, systemRuntime } from './runtime.js';
 import { type ConnectionInfo, describeConnection, type PoolStats, takeStats } from './stats.js';
@@ -34,26 +36,29 @@ export class Pool<C extends object> {
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(connector: Connector<C>, policy: Policy, runtime: Runtime = systemRuntime) {
-    this.#context = { connector, policy, runtime, counters: new Counters(), announcer: new Announcer<C>() };
+    const clock = new Clock(runtime, (byMs, now) => this.#thaw(byMs, now));
+    this.#context = { connector, policy, runtime, clock, counters: new Counters(), announcer: new Announcer<C>() };
     this.#roster = new Roster(this.#context);
     this.#callers = new Callers(this.#context, (now) => ({
       figures: this.figures,
       holders: this.#roster.holders(now),
       trouble: this.#opener.trouble,
     }));
-    this.#exchange = new Exchange(this.#context, this.#roster, this.#callers, {
+    const renewal = new Renewal(this.#context, this.#roster, (moment, now) => this.#keeper.comeBackAt(moment, now));
+    this.#exchange = new Exchange(this.#context, this.#roster, this.#callers, renewal, {
       grow: (now) => this.#keeper.comeBackAt(this.#opener.grow(this.#callers.waiting, now), now),
       taken: (slot) => this.#keeper.taken(slot),
       parked: (slot, now) => this.#keeper.parked(slot, now),
       endedUnused: (slot, cause) => this.#opener.endedUnused(slot, cause),
       gone: () => this.#finishDraining(),
     });
-    this.#opener = new Opener(this.#context, this.#roster, {
+    this.#opener = new Opener(this.#context, this.#roster, renewal, {
       opened: (slot, now) => this.#exchange.welcome(slot, now),
       failed: (now) => this.#openFailed(now),
       lost: (slot, cause) => this.#exchange.lost(slot, cause),
+      readOnly: (slot) => this.#exchange.readOnly(slot),
     });
-    this.#keeper = new Keeper(this.#context, this.#roster, this.#exchange);
+    this.#keeper = new Keeper(this.#context, this.#roster, this.#exchange, renewal);
     this.#warnOfLaterSettings();
     this.#exchange.pump(runtime.now());
   }
@@ -73,9 +78,11 @@ export class Pool<C extends object> {
    */
   acquire(options?: AcquireOptions): Promise<C> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    const now = this.#context.runtime.now();
-    const fresh = this.#callers.waiting === 0 ? this.#exchange.takeFresh(now, this.#captureStack()) : undefined;
+    const { clock, runtime } = this.#context;
+    const fresh =
+      this.#callers.waiting === 0 ? this.#exchange.takeFresh(clock.read(), this.#captureStack()) : undefined;
     if (fresh) return Promise.resolve(fresh);
+    const now = runtime.now();
     const error = this.#refuse(now) ?? unusableTimeout(options?.timeoutMs);
     if (error) return Promise.reject(error);
     const promise = this.#callers.join(now, this.#captureStack(), options);
@@ -92,7 +99,7 @@ export class Pool<C extends object> {
   release(connection: C, error?: unknown): void {
     const slot = this.#roster.find(connection);
     if (slot?.kind !== 'used') return this.#rejectRelease(connection);
-    this.#exchange.takeBack(slot, error, this.#context.runtime.now());
+    this.#exchange.takeBack(slot, error, this.#context.clock.read());
   }
 
   /**
@@ -196,6 +203,12 @@ export class Pool<C extends object> {
     return trouble.kind === 'permanent'
       ? refusedByServer(this.figures, trouble)
       : unreachable(waitedMs, this.figures, trouble);
+  }
+
+  /** The process was frozen: its connections are older than its own clock can tell, and nobody knows what has become of them. */
+  #thaw(byMs: number, now: number): void {
+    for (const slot of this.#roster.slots) slot.ageBy(byMs);
+    this.#exchange.doubt('standstill', now);
   }
 
   #openFailed(now: number): void {

@@ -1,5 +1,7 @@
 import type { Holder, PoolFigures } from '../errors.js';
+import { FIRST_EPOCH } from '../lifecycle/epoch.js';
 import type { PoolFacts } from '../lifecycle/facts.js';
+import { expiryOf } from '../lifecycle/retirement.js';
 import { Census } from './census.js';
 import type { Context } from './context.js';
 import { IdleStack } from './idleStack.js';
@@ -14,6 +16,8 @@ export class Roster<C extends object> {
   readonly idle = new IdleStack<C>();
   /** Connections of an older generation are replaced. */
   generation = 0;
+  /** What was last heard from before this is checked before anyone gets it. */
+  epoch = FIRST_EPOCH;
 
   constructor(context: Context<C>) {
     this.#context = context;
@@ -83,8 +87,11 @@ export class Roster<C extends object> {
   }
 
   /** Fills a place with its connection. */
-  fill(slot: Slot<C>, connection: C, now: number, expiresAt: number): void {
-    slot.opened(connection, now, expiresAt);
+  fill(slot: Slot<C>, connection: C, now: number): void {
+    const { policy, runtime } = this.#context;
+    const spread = runtime.random();
+    slot.opened(connection, now, { expiresAt: expiryOf(now, policy, spread), spread });
+    slot.heard(now, this.epoch.number);
     this.#byConnection.set(connection, slot);
   }
 
@@ -112,13 +119,17 @@ export class Roster<C extends object> {
   }
 
   holder({ connection, takenAt, stack }: Slot<C>, now: number): Holder {
-    const { connector } = this.#context;
+    const { connector, policy } = this.#context;
     const processId = connector.processId?.(connection);
+    // What a connection ran may be long; only a leak report asks for it.
+    const wantsStatement = policy.leakAfterMs !== Number.POSITIVE_INFINITY;
+    const lastStatement = wantsStatement ? connector.lastStatement?.(connection) : undefined;
     return {
       ...(processId !== undefined && { processId }),
       heldMs: now - takenAt,
       status: connector.transactionStatus?.(connection) ?? 'unknown',
       ...(stack !== undefined && { stack }),
+      ...(lastStatement !== undefined && { lastStatement }),
     };
   }
 }

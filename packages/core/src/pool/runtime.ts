@@ -9,8 +9,10 @@ export interface Timer {
 
 /** Time and chance, as the engine sees them: the only way to either, so that tests can inject both. */
 export interface Runtime {
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a clock that never goes back. It may stop while the process is frozen. */
   now(): number;
+  /** Whole milliseconds of the wall clock, which may be set forward and back. */
+  wall(): number;
   /** A number in [0, 1). */
   random(): number;
   /** Runs once after `delayMs`, or after 24.8 days if that is sooner. The timer does not keep the process alive until `ref()` is called. */
@@ -25,6 +27,7 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1;
 /** The real clock, timers and randomness of this process. */
 export const systemRuntime: Runtime = {
   now: performance.now.bind(performance),
+  wall: Date.now,
   random: Math.random,
   after(delayMs, run) {
     const timeout = setTimeout(run, Math.min(Math.ceil(delayMs), LONGEST_DELAY_MS));

@@ -15,6 +15,9 @@ export class Slot<C> implements ConnectionFacts {
   bornAt = 0;
   expiresAt = Number.POSITIVE_INFINITY;
   heardAt = 0;
+  epoch = 0;
+  readOnly = false;
+  spread = 0;
   idleSince = 0;
   takenAt = 0;
   uses = 0;
@@ -53,11 +56,26 @@ export class Slot<C> implements ConnectionFacts {
     this.#state = next;
   }
 
-  opened(connection: C, now: number, expiresAt: number): void {
+  opened(connection: C, now: number, life: { readonly expiresAt: number; readonly spread: number }): void {
     this.move('opened');
     this.connection = connection;
-    this.bornAt = this.heardAt = this.idleSince = now;
-    this.expiresAt = expiresAt;
+    this.bornAt = this.idleSince = now;
+    this.expiresAt = life.expiresAt;
+    this.spread = life.spread;
+  }
+
+  /** The process stood still while its connections grew older. */
+  ageBy(ms: number): void {
+    this.bornAt -= ms;
+    this.expiresAt -= ms;
+    this.heardAt -= ms;
+    this.idleSince -= ms;
+  }
+
+  /** The server has answered on it. */
+  heard(now: number, epoch: number): void {
+    this.heardAt = now;
+    this.epoch = epoch;
   }
 
   taken(now: number, stack: string | undefined): void {

@@ -24,6 +24,8 @@ export interface PoolStats extends PoolFigures {
   readonly checks: { readonly done: number; readonly failed: number };
   /** Transactions that were still open when their connection came back, and were rolled back. */
   readonly rolledBack: number;
+  /** How often every connection was called into question: a connection was lost, the server stopped taking writes, or the process stood still. */
+  readonly epochs: number;
   /** How long callers waited for a connection, in milliseconds, at most an eighth too long. */
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
   /** Each setting, and where its value came from. */
@@ -47,7 +49,7 @@ export interface ConnectionInfo {
 }
 
 export function takeStats(figures: PoolFigures, counters: Counters, policy: Policy): PoolStats {
-  const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, waits } = counters;
+  const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
     ...figures,
     acquired,
@@ -59,6 +61,7 @@ export function takeStats(figures: PoolFigures, counters: Counters, policy: Poli
     refused,
     checks: { done: counters.checksDone, failed: counters.checksFailed },
     rolledBack,
+    epochs,
     waitMs: {
       p50: waits.quantile(0.5, acquired),
       p90: waits.quantile(0.9, acquired),

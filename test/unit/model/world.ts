@@ -377,7 +377,9 @@ export class World {
     this.check(life.uses < policy.maxUses, `${name} is handed out for the ${life.uses + 1}th time`);
     // What is in steady use waits for its turn to be replaced, and so does what the minimum needs.
     const alive = this.pool.connections().filter(({ state }) => state !== 'closing' && state !== 'opening').length;
-    const isNeeded = now - this.#readAt(server.idleSince.get(connection)!) < 1_000 || alive <= policy.minConnections;
+    const isNeeded =
+      now - this.#readAt(server.idleSince.get(connection)!) < Math.min(1_000, policy.maxAgeMs / 4) ||
+      alive <= policy.minConnections;
     this.check(
       life.uses === 0 || now - this.#readAt(life.bornAt) < policy.maxAgeMs + ROUNDING_MS || isNeeded,
       `${name} is handed out although it is too old`,

@@ -1,4 +1,4 @@
-import { LINGER_MS } from './retirement.js';
+import type { Policy } from '../policy/policy.js';
 
 /**
  * How far a pool is with replacing connections that have come of age: one at a time, so that connections born together do not reconnect
@@ -18,10 +18,18 @@ export const NO_SUCCESSION: Succession = { kind: 'resting', since: Number.NEGATI
 /** Between two successors. At most two are opened in any 100 ms because of age, with some room for late timers. */
 const SPACING_MS = 60;
 
+/** One that has served within this time is in steady use; a share of the age, so that a short one is kept as well. */
+const STEADY_MS = 1_000;
+const STEADY_SHARE = 0.25;
+
+export function steadyUseMs({ maxAgeMs }: Policy): number {
+  return Math.min(STEADY_MS, STEADY_SHARE * maxAgeMs);
+}
+
 /** What matters about a connection that has come of age, and the pool around it. */
 export interface Predecessor {
-  /** Since when it is idle. */
-  readonly idleSince: number;
+  /** It has served lately. */
+  readonly isInUse: boolean;
   /** Without it the pool would fall below its minimum. */
   readonly isOfMinimum: boolean;
   /** Another connection may be opened beside it. */
@@ -36,7 +44,8 @@ export function succeed(
 ): { readonly goes: boolean; readonly next: Succession } {
   const stays = { goes: false, next: succession };
   if (succession.kind === 'arrived') return { goes: true, next: { kind: 'resting', since: succession.since } };
-  if (!isNeeded(predecessor, now)) return { goes: true, next: succession };
+  // One that nobody needs goes without a successor.
+  if (!predecessor.isInUse && !predecessor.isOfMinimum) return { goes: true, next: succession };
   switch (succession.kind) {
     case 'opening':
       return stays;
@@ -48,11 +57,6 @@ export function succeed(
       if (!succession.owed || predecessor.hasRoom) return stays;
       return { goes: true, next: { kind: 'wanted', owed: false } };
   }
-}
-
-/** One that nobody has needed for a while goes when it is of age, without a successor. */
-function isNeeded({ idleSince, isOfMinimum }: Predecessor, now: number): boolean {
-  return isOfMinimum || now - idleSince < LINGER_MS;
 }
 
 /** When the next connection may be succeeded, as far as time decides that. */

@@ -2,6 +2,7 @@ import type { Policy } from '../policy/policy.js';
 import type { RetireReason } from './connectionState.js';
 import type { ConnectionFacts, PoolFacts } from './facts.js';
 import { isOfAge, keepsConnections, LINGER_MS, surplus, wornOut } from './retirement.js';
+import { steadyUseMs } from './succession.js';
 
 /** What to do with an idle connection: retire it for a reason, replace it when its turn comes, check it in the background, or leave it. */
 export type Upkeep = { readonly retire: RetireReason } | 'succeed' | 'check' | 'leave';
@@ -26,12 +27,12 @@ function keepaliveDue({ heardAt, spread }: ConnectionFacts, policy: Policy): num
  * called for was done, or waits for something other than time.
  */
 export function nextUpkeep(connection: ConnectionFacts, pool: PoolFacts, policy: Policy, now: number): number {
-  const lingers = pool.idle > policy.reuseConnections || isOfAge(connection, now);
   const moments = [
     connection.expiresAt,
     connection.idleSince + policy.idleTimeoutMs,
     keepaliveDue(connection, policy),
-    lingers ? connection.idleSince + LINGER_MS : Number.POSITIVE_INFINITY,
+    pool.idle > policy.reuseConnections ? connection.idleSince + LINGER_MS : Number.POSITIVE_INFINITY,
+    isOfAge(connection, now) ? connection.idleSince + steadyUseMs(policy) : Number.POSITIVE_INFINITY,
   ];
   return Math.min(...moments.map((moment) => (moment > now ? moment : Number.POSITIVE_INFINITY)));
 }

@@ -4,6 +4,7 @@ import {
   NO_SUCCESSION,
   nextSuccession,
   type Succession,
+  steadyUseMs,
   succeed,
 } from '../lifecycle/succession.js';
 import type { Context } from './context.js';
@@ -31,9 +32,10 @@ export class Renewal<C extends object> {
 
   /** Whether this connection, which has come of age, goes now. */
   lets({ idleSince }: Slot<C>, now: number): boolean {
+    const { policy } = this.#context;
     const predecessor = {
-      idleSince,
-      isOfMinimum: this.#roster.alive <= this.#context.policy.minConnections,
+      isInUse: now - idleSince < steadyUseMs(policy),
+      isOfMinimum: this.#roster.alive <= policy.minConnections,
       hasRoom: !this.#roster.isFull,
     };
     const { goes, next } = succeed(this.#succession, predecessor, now);

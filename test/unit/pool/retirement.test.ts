@@ -53,6 +53,17 @@ describe('maxAgeMs', () => {
     expect(fake.server.connects).toBe(3);
   });
 
+  it('0 closes a connection also when all of its life was within one millisecond', async () => {
+    const fake = fakePool({ maxAgeMs: 0 });
+    const acquiring = follow(fake.pool.acquire());
+    fake.runtime.time += 0.4;
+    await fake.runtime.settle();
+    fake.pool.release(acquiring.value!);
+    expect(fake.closings).toEqual([]);
+    await fake.runtime.settle();
+    expect(fake.closings).toEqual(['max-age']);
+  });
+
   it('0 lets a connection serve once even if the connect took long, and warms up nothing', async () => {
     const fake = fakePool({ maxAgeMs: 0, minConnections: 2 }, (server) => {
       server.connecting = () => ({ afterMs: 3_000 });

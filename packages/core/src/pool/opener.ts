@@ -99,9 +99,8 @@ export class Opener<C extends object> {
 
   #opened(slot: Slot<C>, connection: C): void {
     const { clock, runtime, counters, announcer } = this.#context;
-    // What has happened before this connection came must not make it look old.
-    clock.read();
-    const now = runtime.now();
+    // By the clock that its age is read from: an exact one would be ahead of it.
+    const now = clock.read();
     // A connect that was under way while another connection ended early proves nothing: it may be the next to end.
     if (slot.requestedAt > this.#endedEarlyAt) {
       this.#trouble = undefined;
@@ -110,7 +109,7 @@ export class Opener<C extends object> {
     this.#roster.fill(slot, connection, now);
     this.#renewal.connectEnded(true, now);
     counters.opened++;
-    announcer.tell('opened', connection, now - slot.requestedAt);
+    announcer.tell('opened', connection, runtime.now() - slot.requestedAt);
     this.#listener.opened(slot, now);
   }
 

@@ -14,6 +14,7 @@ export type Command =
   | { readonly do: 'work'; readonly which: number; readonly status: SessionStatus }
   | { readonly do: 'abort'; readonly which: number }
   | { readonly do: 'lose'; readonly which: number; readonly silently: boolean }
+  | { readonly do: 'refuseWrite'; readonly which: number }
   | { readonly do: 'pass' | 'block'; readonly ms: number }
   | { readonly do: 'jump'; readonly ms: number }
   | { readonly do: 'connects'; readonly as: ConnectOutcome }
@@ -62,6 +63,7 @@ const actions: fc.WeightedArbitrary<Command>[] = [
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('abort'), which }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('lose'), which, silently: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('refuseWrite'), which }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -139,6 +141,8 @@ function carryOutNow(command: Command, world: World): void {
       return world.abort(command.which);
     case 'lose':
       return world.lose(command.which, command.silently);
+    case 'refuseWrite':
+      return world.refuseWrite(command.which);
     case 'jump':
       return world.jump(command.ms);
     case 'connects':

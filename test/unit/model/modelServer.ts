@@ -13,6 +13,8 @@ export interface Abilities {
   readonly validate: boolean;
 }
 
+type Connect = Parameters<FakeConnector['connect']>;
+
 const LATE_MS = 100;
 
 class ConnectError extends Error {
@@ -36,6 +38,8 @@ export class ModelServer extends FakeConnector {
   beforeRef: (connection: FakeConnection) => void = () => {};
   /** Connections whose end the driver has told of. */
   readonly toldLost = new WeakSet<FakeConnection>();
+  /** Connections whose server takes no writes any more, as the driver has told. */
+  readonly toldReadOnly = new WeakSet<FakeConnection>();
   /** When each was last heard from. */
   readonly heardAt = new WeakMap<FakeConnection, number>();
   /** Since when each waits for a borrower, if it does. */
@@ -53,11 +57,13 @@ export class ModelServer extends FakeConnector {
     for (const name of ['ping', 'isOpen', 'reset'] as const) {
       if (!abilities[name]) Object.assign(this, { [name]: undefined });
     }
+    // Every other server is a reader to begin with, and a pool that wants writers must not take it.
+    this.takesWrites = ({ id }) => id % 2 === 0;
     if (abilities.validate) Object.assign(this, { validate: (connection: FakeConnection) => connection.isOpen });
     this.connecting = () => outcomeOf(this.connectsAs);
   }
 
-  override async connect(signal: AbortSignal, onLost: (cause?: Error) => void): Promise<FakeConnection> {
+  override async connect(...[signal, onLost, onReadOnly]: Connect): Promise<FakeConnection> {
     const generation = this.beforeConnect();
     const { ends } = this.connectsAs;
     let counted = true;
@@ -68,10 +74,17 @@ export class ModelServer extends FakeConnector {
     this.inFlight++;
     signal.addEventListener('abort', uncount);
     try {
-      const connection = await super.connect(signal, (cause) => {
-        this.toldLost.add(connection);
-        onLost(cause);
-      });
+      const connection = await super.connect(
+        signal,
+        (cause) => {
+          this.toldLost.add(connection);
+          onLost(cause);
+        },
+        () => {
+          this.toldReadOnly.add(connection);
+          onReadOnly?.();
+        },
+      );
       this.generationOf.set(connection, generation);
       this.heard(connection);
       this.arrives(connection);
@@ -87,6 +100,14 @@ export class ModelServer extends FakeConnector {
     await this.#timed(connection, () => super.ping(connection, signal));
     this.checkFailed.delete(connection);
     this.heardAt.set(connection, this.clock.time);
+  }
+
+  override async isWritable(connection: FakeConnection, signal: AbortSignal): Promise<boolean> {
+    this.checkFailed.add(connection);
+    const writable = await this.#timed(connection, () => super.isWritable(connection, signal));
+    this.checkFailed.delete(connection);
+    this.heardAt.set(connection, this.clock.time);
+    return writable;
   }
 
   override async reset(...args: Parameters<FakeConnector['reset']>): ReturnType<FakeConnector['reset']> {

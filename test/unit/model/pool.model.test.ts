@@ -27,6 +27,7 @@ const policy: fc.Arbitrary<PolicyOverrides> = fc
     maxWaiting: fc.constantFrom<number | 'none'>(0, 2, 'none', 'none', 'none'),
     reset: fc.constantFrom('rollback', 'rollback', 'session', 'none'),
     leakAfterMs: fc.constantFrom<number | 'none'>(250, 'none', 'none'),
+    writable: fc.constantFrom(false, false, false, true),
   })
   .map((drawn) => {
     const reuseConnections = Math.min(drawn.reuseConnections, drawn.maxConnections);

@@ -198,6 +198,13 @@ export class World {
     connection.ended = 'aborted';
   }
 
+  /** A write fails on a connection because its server takes none any more. */
+  refuseWrite(which: number): void {
+    const { live } = this.server;
+    const connection = live[which % live.length];
+    if (connection && this.#lives.has(connection)) connection.refuseWrite();
+  }
+
   /** Does something within the next event of this kind. */
   once(event: keyof PoolEvents<FakeConnection>, act: () => void): void {
     let done = false;
@@ -294,9 +301,10 @@ export class World {
     const mayExit = !this.runtime.holdsProcess && this.hands.size === 0;
     this.check(waiting === 0 || !mayExit, 'the process may exit while someone waits');
     const known = new Set(this.pool.connections().map(({ processId }) => processId));
-    for (const connection of this.server.live) {
-      this.check(known.has(this.server.processId(connection)), `nobody knows of connection ${connection.id}`);
-    }
+    const unknown = this.server.live.filter((connection) => !known.has(this.server.processId(connection)));
+    // One that is still being asked whether its server takes writes has not been opened yet.
+    const asked = this.policy.writable ? opening : 0;
+    this.check(unknown.length <= asked, `nobody knows of connections ${unknown.map(({ id }) => id)}`);
     this.checkAlways();
   }
 
@@ -373,6 +381,11 @@ export class World {
     this.check(
       server.generationOf.get(connection) === this.#generation,
       `${name} is handed out after it was invalidated`,
+    );
+    this.check(!server.toldReadOnly.has(connection), `${name} is handed out although its server takes no writes`);
+    this.check(
+      !policy.writable || server.takesWrites(connection),
+      `${name} is handed out although the policy wants a server that takes writes`,
     );
     this.check(life.uses < policy.maxUses, `${name} is handed out for the ${life.uses + 1}th time`);
     // What is in steady use waits for its turn to be replaced, and so does what the minimum needs.
@@ -470,6 +483,8 @@ export class World {
         return !looksOpen || server.checkFailed.has(connection);
       case 'broken':
         return !looksOpen || !this.abilities.reset || server.resetFailed.has(connection);
+      case 'read-only':
+        return server.toldReadOnly.has(connection) || !server.takesWrites(connection);
       case 'invalidated':
         return server.generationOf.get(connection)! < this.#generation;
       case 'closing':

@@ -88,7 +88,7 @@ export class Keeper<C extends object> {
   #reportLeaks(now: number): void {
     const { leakAfterMs } = this.#context.policy;
     for (const slot of this.#roster.slots) {
-      if (slot.kind !== 'used' || slot.leakReported || now - slot.takenAt < leakAfterMs) continue;
+      if (slot.kind !== 'used' || slot.leakReported || now < slot.takenAt + leakAfterMs) continue;
       slot.leakReported = true;
       const holder = this.#roster.holder(slot, now);
       const message = leakMessage(holder, leakAfterMs);

@@ -45,10 +45,9 @@ export async function connectOne<C extends object>(
       return connection;
     });
   } catch (error) {
-    connecting?.then(
-      (unwanted) => (error instanceof ReadOnlyServerError ? closeOne(context, unwanted) : dropOne(connector, unwanted)),
-      () => {},
-    );
+    // Of the server's slots it holds one until it is gone.
+    if (error instanceof ReadOnlyServerError && connecting) await closeOne(context, await connecting);
+    else connecting?.then((late) => dropOne(connector, late)).catch(() => {});
     throw error;
   }
 }

@@ -34,7 +34,7 @@ export class Renewal<C extends object> {
   lets({ idleSince }: Slot<C>, now: number): boolean {
     const { policy } = this.#context;
     const predecessor = {
-      isInUse: now - idleSince < steadyUseMs(policy),
+      isInUse: now < idleSince + steadyUseMs(policy),
       isOfMinimum: this.#roster.alive <= policy.minConnections,
       hasRoom: !this.#roster.isFull,
     };

@@ -3,11 +3,14 @@ import { pgConnector } from '@tenure/core/pg';
 
 const [url = '', what] = process.argv.slice(2);
 const connector = pgConnector(url);
+// While it opens a connection does not keep the process: that is up to whoever waits.
+const waiting = setTimeout(() => {}, 10_000);
 const client = await connector.connect(
   AbortSignal.timeout(10_000),
   () => console.log('lost'),
   () => {},
 );
+clearTimeout(waiting);
 connector.unref?.(client);
 if (what === 'ref') connector.ref?.(client);
 if (what === 'close') {

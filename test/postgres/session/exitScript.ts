@@ -2,8 +2,16 @@
 import { pgConnector } from '@tenure/core/pg';
 
 const [url = '', what] = process.argv.slice(2);
-const connector = pgConnector(url);
-// While it opens a connection does not keep the process: that is up to whoever waits.
+const never = () => {
+  console.log('set up');
+  clearTimeout(waiting);
+  return new Promise(() => {});
+};
+const setUp = what === 'open' || what === 'stay' ? never : undefined;
+const { CA: ca } = process.env;
+const config = ca ? { connectionString: url.replace('127.0.0.1', 'localhost'), ssl: { ca } } : url;
+const connector = pgConnector(config, { setUp, exitOnIdle: what !== 'stay' });
+// While it opens, a connection does not keep the process: that is up to whoever waits.
 const waiting = setTimeout(() => {}, 10_000);
 const client = await connector.connect(
   AbortSignal.timeout(10_000),

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pgConnector, pgSession } from '@tenure/core/pg';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -110,6 +112,28 @@ describe('not news about the server', () => {
     await refusedWrite(client);
     await session.reset(client, 'settle', soon());
     expect(onReadOnly).not.toHaveBeenCalled();
+  });
+});
+
+describe('a replica', () => {
+  it('takes no writes, and is never news', async () => {
+    const [row] = await postgres.admin<{ folder: string }>(`select current_setting('data_directory') as folder`);
+    await postgres.stopServer();
+    await writeFile(join(row!.folder, 'standby.signal'), '');
+    // It resolves when the server takes writes.
+    const promoted = postgres.startServer();
+    try {
+      await expect.poll(() => postgres.activity().catch(() => 'not yet'), { timeout: 10_000 }).toEqual([]);
+      const client = await open();
+      expect(await session.isWritable(client, soon())).toBe(false);
+      await refusedWrite(client);
+      await session.ping(client, soon());
+      await postgres.admin('select pg_promote()');
+      expect(await session.isWritable(client, soon())).toBe(true);
+      expect(onReadOnly).not.toHaveBeenCalled();
+    } finally {
+      await promoted;
+    }
   });
 });
 

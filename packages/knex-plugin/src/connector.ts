@@ -59,6 +59,8 @@ export function knexConnector(
     async connect(_signal, onLost, onReadOnly) {
       const connection: Connection = await openForPool(client, () => settings.create());
       watch(connection, onLost, onReadOnly);
+      // Like any socket, from here on: who has it decides.
+      session.ref(connection);
       return connection;
     },
     abort(connection) {

@@ -39,6 +39,13 @@ it('keeps the process while a connection is needed, until it is lost', async () 
   expect(await ended).toEqual({ code: 0, output: 'lost\n' });
 });
 
+it('keeps the process while a connection is open that nobody has said a word about', async () => {
+  const ended = run('nothing');
+  await expect.poll(() => postgres.activity(), { timeout: 10_000 }).toHaveLength(1);
+  await postgres.terminateBackends();
+  expect(await ended).toEqual({ code: 0, output: 'lost\n' });
+});
+
 describe.each<[string, Record<string, string>]>([
   ['TCP', {}],
   ['TLS', { CA: ca }],

@@ -19,7 +19,7 @@ const client = await connector.connect(
   () => {},
 );
 clearTimeout(waiting);
-connector.unref?.(client);
+if (what !== 'nothing') connector.unref?.(client);
 if (what === 'ref') connector.ref?.(client);
 if (what === 'close') {
   await connector.close(client);

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
 import { pgSession } from '@tenure/core/pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
 import { usePostgres } from '../../support/usePostgres.js';
 import { ended, failure, soon, useClients } from './support.js';
 
@@ -107,6 +108,27 @@ describe('the end of a connection', () => {
     await client.end();
     await vi.waitFor(() => expect(onLost).toHaveBeenCalledTimes(1));
     expect(session.classifyLoss(onLost.mock.calls[0]![0])).toBe('session');
+  });
+
+  it.each(['client_idle_timeout', 'idle transaction timeout', 'query timeout'])(
+    'by "%s" of PgBouncer concerns this session alone',
+    (message) => {
+      expect(session.classifyLoss(Object.assign(new Error(message), { code: '08P01' }))).toBe('session');
+    },
+  );
+
+  it.skipIf(!hasPgBouncer())('by a time limit of PgBouncer says so in these words', async () => {
+    await using bouncer = await startPgBouncer({
+      upstream: postgres,
+      poolMode: 'transaction',
+      settings: { client_idle_timeout: 1 },
+    });
+    const client = await open({ connectionString: bouncer.url });
+    session.watch(client, onLost);
+    await ended(client);
+    const [cause] = onLost.mock.calls[0]!;
+    expect(cause).toMatchObject({ code: '08P01', message: 'client_idle_timeout' });
+    expect(session.classifyLoss(cause)).toBe('session');
   });
 
   it('by whatever else is news about the server', async () => {

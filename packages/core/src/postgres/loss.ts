@@ -5,6 +5,10 @@ const OWN_FAULT = [
   '25P04', // transaction_timeout
 ];
 
+/** PgBouncer gives 08P01 to all of its own errors; its messages are never translated. Checked with 1.18. */
+const PGBOUNCER = '08P01';
+const PGBOUNCER_OWN_FAULT = ['client_idle_timeout', 'idle transaction timeout', 'query timeout'];
+
 /** The app closed a connection that was in its hands. */
 export class EndedByAppError extends Error {
   override name = 'EndedByAppError';
@@ -20,6 +24,8 @@ export class EndedByAppError extends Error {
  */
 export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
   if (cause instanceof EndedByAppError) return 'session';
-  const code = cause && 'code' in cause ? cause.code : undefined;
-  return typeof code === 'string' && OWN_FAULT.includes(code) ? 'session' : 'server';
+  if (cause === undefined || !('code' in cause)) return 'server';
+  const { code, message } = cause;
+  const isOwnFault = code === PGBOUNCER ? PGBOUNCER_OWN_FAULT.includes(message) : OWN_FAULT.includes(String(code));
+  return isOwnFault ? 'session' : 'server';
 }

@@ -39,6 +39,8 @@ export async function openClient<C extends OpenableClient>(
     await prepare(client);
     if (!session.isOpen(client)) throw causeOfEnd(client);
     session.watch(client, onLost, onReadOnly);
+    // Like any socket, from here on: who has it decides.
+    session.ref(client);
     return client;
   } catch (error) {
     hangUp();

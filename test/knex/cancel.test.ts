@@ -1,6 +1,7 @@
+import { Socket } from 'node:net';
 import { poolOf } from '@tenure/knex';
 import type { Knex } from 'knex';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { turnTlsOn } from '../postgres/session/tlsServer.js';
 import { usePostgres } from '../support/usePostgres.js';
 import { useKnex } from './support.js';
@@ -10,7 +11,7 @@ const IN_A_ROW = 100;
 const postgres = await usePostgres();
 const ca = await turnTlsOn(postgres);
 const { open } = useKnex(postgres);
-const { port, user, password, database } = postgres;
+const { host, port, user, password, database } = postgres;
 
 const pid = async (db: Knex) => (await db.raw('select pg_backend_pid() as pid')).rows[0].pid;
 const timedOut = { name: 'KnexTimeoutError', message: expect.stringContaining('Defined query timeout of') };
@@ -76,6 +77,15 @@ describe('a query with .timeout(ms) alone', () => {
     };
     await Promise.all(Array.from({ length: IN_A_ROW }, giveUpAndGoOn));
     expect(poolOf(db).stats()).toMatchObject({ opened: 5, closed: { broken: 0 } });
+  });
+
+  it("is cancelled by way of the app's own stream", async () => {
+    const stream = vi.fn(() => new Socket());
+    const db = open({ connection: { host, port, user, password, database, stream } }, { maxConnections: 1 });
+    await expect(db.raw('select pg_sleep(30)').timeout(50)).rejects.toMatchObject(timedOut);
+    await db.raw('select 1');
+    expect(stream).toHaveBeenCalledTimes(2);
+    expect(poolOf(db).stats().opened).toBe(1);
   });
 
   it('fails its transaction, whose connection is used again', async () => {

@@ -22,7 +22,7 @@ export function noteReadOnly(client: PgClient): void {
 }
 
 /** Whether new transactions of this session are read-only; undefined when the server has not said so. */
-export function isReadOnly(client: PgClient): boolean | undefined {
+function isReadOnly(client: PgClient): boolean | undefined {
   const settings = reported.get(client);
   if (settings === undefined || settings.size < SETTINGS.length) return undefined;
   return [...settings.values()].includes(true);

@@ -1,6 +1,7 @@
+import { Socket } from 'node:net';
 import { poolOf } from '@tenure/knex';
 import type { Knex } from 'knex';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { turnTlsOn } from '../postgres/session/tlsServer.js';
 import { usePostgres } from '../support/usePostgres.js';
 import { useKnex } from './support.js';
@@ -10,7 +11,7 @@ const IN_A_ROW = 100;
 const postgres = await usePostgres();
 const ca = await turnTlsOn(postgres);
 const { open } = useKnex(postgres);
-const { port, user, password, database } = postgres;
+const { host, port, user, password, database } = postgres;
 
 const pid = async (db: Knex) => (await db.raw('select pg_backend_pid() as pid')).rows[0].pid;
 const timedOut = { name: 'KnexTimeoutError', message: expect.stringContaining('Defined query timeout of') };
@@ -57,16 +58,46 @@ describe.each([
 });
 
 describe('a query with .timeout(ms) alone', () => {
-  it('loses its connection, on which it still runs', async () => {
+  it('is cancelled when its connection comes back, which is then used again', async () => {
     const db = open({}, { maxConnections: 1 });
     const first = await pid(db);
-    await expect(db.raw('select pg_sleep(1)').timeout(50)).rejects.toMatchObject(timedOut);
-    expect(await pid(db)).not.toBe(first);
-    expect(poolOf(db).stats()).toMatchObject({ opened: 2, used: 0, closed: { broken: 1 } });
+    await expect(db.raw('select pg_sleep(30)').timeout(50)).rejects.toMatchObject(timedOut);
+    expect(await pid(db)).toBe(first);
+    expect(await postgres.activity({ state: 'active' })).toEqual([]);
+    expect(poolOf(db).stats()).toMatchObject({ opened: 1, used: 0, idle: 1 });
+  });
+
+  it(`never harms the next query, ${IN_A_ROW} times on five connections`, async () => {
+    const db = open({}, { maxConnections: 5 });
+    const giveUpAndGoOn = async (_: unknown, index: number) => {
+      // Some end by themselves just when their cancel is sent, some never would.
+      const seconds = index % 5 === 4 ? 30 : 0.2 + 0.01 * (index % 5);
+      await expect(db.raw('select pg_sleep(?)', [seconds]).timeout(10)).rejects.toMatchObject(timedOut);
+      await db.raw('select pg_sleep(0.005)');
+    };
+    await Promise.all(Array.from({ length: IN_A_ROW }, giveUpAndGoOn));
+    expect(poolOf(db).stats()).toMatchObject({ opened: 5, closed: { broken: 0 } });
+  });
+
+  it("is cancelled by way of the app's own stream", async () => {
+    const stream = vi.fn(() => new Socket());
+    const db = open({ connection: { host, port, user, password, database, stream } }, { maxConnections: 1 });
+    await expect(db.raw('select pg_sleep(30)').timeout(50)).rejects.toMatchObject(timedOut);
+    await db.raw('select 1');
+    expect(stream).toHaveBeenCalledTimes(2);
+    expect(poolOf(db).stats().opened).toBe(1);
+  });
+
+  it('fails its transaction, whose connection is used again', async () => {
+    const db = open({}, { maxConnections: 1 });
+    const first = await pid(db);
+    const broken = db.transaction(async (trx) => trx.raw('select pg_sleep(1)').timeout(50));
+    await expect(broken).rejects.toMatchObject(timedOut);
+    expect(await pid(db)).toBe(first);
   });
 });
 
-it('a cancel that fails has the connection dropped', async () => {
+it('a cancel that fails has the connection dropped, since it might still arrive', async () => {
   const db = open({}, { maxConnections: 1 });
   const first = await pid(db);
   db.client.driver = { ...db.client.driver, Connection: class {} };

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { runScript } from '../support/runScript.js';
+import { type Fate, serverWithFates } from '../support/slowServer.js';
 import { usePostgres } from '../support/usePostgres.js';
 
 const postgres = await usePostgres();
@@ -17,24 +16,13 @@ const DONE = `console.log('done');`;
 /** Far below every time limit of the pool. */
 const AT_ONCE_MS = 500;
 
-/** Runs a script in a process of its own; tells how long it lived on after its last line. */
-async function run(script: string, env: Record<string, string> = {}, patienceMs = 3_000) {
-  const child = spawn(
-    process.execPath,
-    ['--conditions=@tenure/source', '--import=tsx', '--input-type=module', '--eval', script],
-    {
-      cwd: fileURLToPath(new URL('..', import.meta.url)),
-      env: { ...process.env, ...env, URL: postgres.url },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  const exited = once(child, 'exit');
-  await once(child.stdout, 'data');
-  const doneAt = performance.now();
-  const impatience = setTimeout(() => child.kill('SIGKILL'), patienceMs);
-  const [code, signal] = await exited;
-  clearTimeout(impatience);
-  return { code, signal, livedOnMs: performance.now() - doneAt };
+const run = (script: string, env: Record<string, string> = {}, patienceMs?: number) =>
+  runScript(script, { URL: postgres.url, ...env }, patienceMs);
+
+/** A server whose first connections are as they should be, or slow, and whose others never answer. */
+async function urlWith(...fates: Fate[]): Promise<string> {
+  const { port } = await serverWithFates(postgres, fates);
+  return postgres.url.replace(`:${postgres.port}`, `:${port}`);
 }
 
 // The projects for older versions of Knex leave this file out: the scripts run in processes of their own, which have the workspace's Knex.
@@ -67,5 +55,34 @@ describe('a script that runs one query', () => {
   it('stays while a query runs or someone waits', async () => {
     const script = `${SCRIPT} ${DONE} Promise.all([1, 2].map(() => db.raw('select pg_sleep(0.5)'))).then(() => process.exit(7));`;
     expect(await run(script, { MAX_CONNS: '1' })).toMatchObject({ code: 7 });
+  });
+
+  const WITH_TWO = { MIN_CONNS: '2', MAX_CONNS: '2' };
+  const MEANWHILE = `await new Promise((resolve) => setTimeout(resolve, 300));`;
+
+  it('exits at once although another connection is being opened for nobody', async () => {
+    const env = { ...WITH_TWO, URL: await urlWith('passed on', 'silence') };
+    const { code, livedOnMs } = await run(`${SCRIPT} ${MEANWHILE} ${DONE}`, env);
+    expect(code).toBe(0);
+    expect(livedOnMs).toBeLessThan(AT_ONCE_MS);
+  });
+
+  it('stays while one is being opened for nobody, with CONN_EXIT_ON_IDLE=false', async () => {
+    const env = { ...WITH_TWO, URL: await urlWith('passed on', 'silence'), CONN_EXIT_ON_IDLE: 'false' };
+    expect(await run(`${SCRIPT} ${MEANWHILE} ${DONE}`, env, 1_500)).toMatchObject({ signal: 'SIGKILL' });
+  });
+
+  it('waits for a connect that is slow', async () => {
+    const { code } = await run(`${SCRIPT} ${DONE}`, { URL: await urlWith('delayed', 'silence') });
+    expect(code).toBe(0);
+  });
+
+  it('stays for a connection that the app has opened for itself', async () => {
+    const script = `${SCRIPT} ${DONE} const own = await db.client.acquireRawConnection();
+      own.query('listen news'); own.on('notification', () => process.exit(7));`;
+    const ended = run(script);
+    await expect.poll(() => postgres.activity(), { timeout: 10_000 }).toMatchObject([{}, { query: 'listen news' }]);
+    await postgres.admin('notify news');
+    expect(await ended).toMatchObject({ code: 7 });
   });
 });

@@ -1,10 +1,12 @@
 import { poolOf } from '@tenure/knex';
 import type { Knex } from 'knex';
 import { describe, expect, it, vi } from 'vitest';
+import { clearedAfter, grantRole, LEFTOVERS, leftovers } from '../postgres/session/leftovers.js';
 import { usePostgres } from '../support/usePostgres.js';
 import { useKnex } from './support.js';
 
 const postgres = await usePostgres();
+await grantRole(postgres);
 const { open } = useKnex(postgres);
 
 type Raw = { query(sql: string, callback: (error: Error | null) => void): void };
@@ -30,6 +32,18 @@ describe('CONN_RESET=session', () => {
     expect(opened).toBe(1);
     // Once for the connect, and once for each return so far.
     await expect.poll(() => afterCreate.mock.calls.length).toBe(1 + acquired);
+  });
+
+  it('leaves nothing of what one borrower left to the next, but its prepared statements', async () => {
+    const db = open({}, { maxConnections: 1, reset: 'session' });
+    await db.transaction(async (trx) => {
+      await trx.raw(LEFTOVERS);
+      await trx.raw('prepare kept as select 1');
+    });
+    const query = async (sql: string) => (await db.raw(sql)).rows;
+    expect(await leftovers(query)).toEqual(clearedAfter(postgres));
+    expect(await query('select name from pg_prepared_statements')).toEqual([{ name: 'kept' }]);
+    expect(poolOf(db).stats()).toMatchObject({ opened: 1 });
   });
 
   it('replaces a connection whose set-up fails', async () => {

@@ -2,7 +2,8 @@ import type { Connector, Policy } from '@tenure/core';
 import { pgSession } from '@tenure/core/pg';
 import knex, { type Knex } from 'knex';
 import type { Connection, Dialect } from './dialect.js';
-import { afterCreateOf, classifyConnectError, guardSetUp } from './setUp.js';
+import { openForPool } from './opening.js';
+import { afterCreateOf, classifyConnectError, guardSetUp, streamOf } from './setUp.js';
 
 /**
  * Opens and closes connections the way this Knex client does, and looks after them the way Tenure does.
@@ -16,7 +17,14 @@ export function knexConnector(
   closeErrors: WeakMap<Connection, unknown>,
 ): Connector<Connection> {
   const afterCreate = afterCreateOf(pool);
-  const { watch, ...session } = pgSession<Connection>({
+  const {
+    observe: _,
+    watch,
+    ...session
+  } = pgSession<Connection>({
+    get stream() {
+      return streamOf(client);
+    },
     setUp: async (connection) => {
       await client.setSchemaSearchPath(connection);
       await afterCreate?.(connection);
@@ -48,9 +56,11 @@ export function knexConnector(
     ...(validate && { validate }),
     close,
     classifyConnectError,
-    async connect(_signal, onLost) {
-      const connection: Connection = await settings.create();
-      watch(connection, onLost);
+    async connect(_signal, onLost, onReadOnly) {
+      const connection: Connection = await openForPool(client, () => settings.create());
+      watch(connection, onLost, onReadOnly);
+      // Like any socket, from here on: who has it decides.
+      session.ref(connection);
       return connection;
     },
     abort(connection) {
@@ -58,8 +68,6 @@ export function knexConnector(
       close(connection).catch(() => {});
       session.abort(connection);
     },
-    // Knex marks a connection that has failed, and one on which it gave up on a query that may still be running.
-    isOpen: (connection) => session.isOpen(connection) && !connection.__knex__disposed,
   };
 }
 

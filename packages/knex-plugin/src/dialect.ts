@@ -3,8 +3,8 @@ import type { PgClient } from '@tenure/core/pg';
 import knex, { type Knex } from 'knex';
 import type { TarnPool } from './tarnPool.js';
 
-/** A connection as Knex hands it out: a client of node-postgres, with a mark on it once Knex does not trust it any more. */
-export type Connection = PgClient & { readonly __knex__disposed?: unknown };
+/** A connection as Knex hands it out: a client of node-postgres. */
+export type Connection = PgClient;
 
 /** Knex's client for PostgreSQL and its relatives, with the inner methods that its types leave out. */
 export interface Dialect extends InstanceType<typeof knex.Client> {

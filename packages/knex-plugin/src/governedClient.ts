@@ -1,19 +1,22 @@
 import type { Duplex } from 'node:stream';
 import { createPool, type Policy } from '@tenure/core';
-import { type CancelOptions, cancelRequest } from '@tenure/core/pg';
+import { cancelRequest, pgSession } from '@tenure/core/pg';
 import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
 import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
 import { withoutMeaning } from './hostSettings.js';
+import { isForPool, observeConnect } from './opening.js';
 import { Origins, withOrigins } from './origins.js';
 import { remember } from './poolOf.js';
-import { guardSetUp, limitConnect } from './setUp.js';
+import { guardSetUp, limitConnect, streamOf } from './setUp.js';
 import { isGivenBackByStream, runStream } from './streams.js';
 import { TarnPool } from './tarnPool.js';
 import { toKnexError } from './translateError.js';
 
-/** A cancel that takes longer has failed; Knex then drops the connection. */
+/** A cancel that takes longer has failed. */
 const CANCEL_LIMIT_MS = 5_000;
+
+const { abort } = pgSession<Connection>();
 
 /**
  * Knex's client with Tenure's pool in the place of its own.
@@ -30,6 +33,8 @@ export function governedClient(
 ): DialectClass {
   /** Hears of the connection that the connect which begins at this moment yields. */
   let onConnected: ((connection: Connection) => void) | undefined;
+  /** Whether the process may exit while the connect that begins at this moment is under way. */
+  let exitOnIdle = false;
 
   return class extends withOrigins(Base) {
     constructor(config: Knex.Config) {
@@ -71,18 +76,20 @@ export function governedClient(
       onConnected = (connection) => {
         guardSetUp(connection, connectLimitOf(this), setUp).catch(() => {});
       };
+      exitOnIdle = isForPool(this) && this.pool?.engine.policy.exitOnIdle === true;
       try {
         setUp = super.acquireRawConnection();
         return setUp;
       } finally {
         onConnected = undefined;
+        exitOnIdle = false;
       }
     }
 
     override _acquireOnlyConnection(): Promise<Connection> {
       limitConnect(this, connectLimitOf(this));
       const tell = onConnected;
-      return super._acquireOnlyConnection().then((connection) => {
+      return observeConnect(this, exitOnIdle, () => super._acquireOnlyConnection()).then((connection) => {
         tell?.(connection);
         return connection;
       });
@@ -93,12 +100,15 @@ export function governedClient(
     }
 
     /** Knex's own opens a session beside the pool, which a server without a free slot refuses. This opens none. */
-    override cancelQuery(connection?: Connection): Promise<void> {
-      const { stream } = this.connectionSettings as CancelOptions;
-      return cancelRequest(this.driver.Connection, connection!, {
-        signal: AbortSignal.timeout(CANCEL_LIMIT_MS),
-        stream,
-      });
+    override async cancelQuery(connection?: Connection): Promise<void> {
+      const limits = { signal: AbortSignal.timeout(CANCEL_LIMIT_MS), stream: streamOf(this) };
+      try {
+        await cancelRequest(this.driver.Connection, connection!, limits);
+      } catch (error) {
+        // It may still arrive, and would then hit whatever runs by that time.
+        abort(connection!);
+        throw error;
+      }
     }
   };
 }

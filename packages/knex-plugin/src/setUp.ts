@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import type { ConnectFailure } from '@tenure/core';
-import { pgSession } from '@tenure/core/pg';
+import { type CancelOptions, pgSession } from '@tenure/core/pg';
 import type { Knex } from 'knex';
 import type { Connection, Dialect } from './dialect.js';
 
@@ -43,6 +43,11 @@ export async function guardSetUp<T>(connection: Connection, limitMs: number, set
   } finally {
     clearTimeout(limit);
   }
+}
+
+/** The app's own way to make a socket, if it has one. Its settings may change from connect to connect. */
+export function streamOf({ connectionSettings }: Dialect): CancelOptions['stream'] {
+  return (connectionSettings as CancelOptions | undefined)?.stream;
 }
 
 /** Gives a connect the limit that Tenure has, unless the app chose one: Tenure stops waiting, but only `pg` can hang up so early. */

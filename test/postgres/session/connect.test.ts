@@ -79,7 +79,7 @@ describe('a connector', () => {
   it.each([
     ['fails', (client: pg.Client) => client.query('select 1/0'), 'division by zero'],
     ['leaves a transaction open', (client: pg.Client) => client.query('begin'), 'its status is "transaction"'],
-    ['ends the connection', (client: pg.Client) => client.end(), 'The connection has ended'],
+    ['ends the connection', (client: pg.Client) => client.end(), 'The app ended the connection'],
   ])('closes a connection whose set-up %s', async (_, setUp, message) => {
     const error = await failure(open(config, { setUp }));
     expect(error.message).toContain(message);

@@ -1,15 +1,21 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
+import { turnTlsOn } from './tlsServer.js';
 
 const postgres = await usePostgres();
+const ca = await turnTlsOn(postgres);
 
-function run(what: string): Promise<{ code: number | null; output: string }> {
+/** The exit code of one whose top-level `await` nothing will ever settle. */
+const NOTHING_LEFT_TO_DO = 13;
+
+function run(what: string, env: Record<string, string> = {}): Promise<{ code: number | null; output: string }> {
   const script = fileURLToPath(new URL('exitScript.ts', import.meta.url));
   const options = ['--import', 'tsx', '--conditions=@tenure/source'];
   const child = spawn(process.execPath, [...options, script, postgres.url, what], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', what === 'open' ? 'ignore' : 'inherit'],
+    env: { ...process.env, ...env },
   });
   let output = '';
   child.stdout.on('data', (chunk) => {
@@ -31,4 +37,29 @@ it('keeps the process while a connection is needed, until it is lost', async () 
   await expect.poll(() => postgres.activity(), { timeout: 10_000 }).toHaveLength(1);
   await postgres.terminateBackends();
   expect(await ended).toEqual({ code: 0, output: 'lost\n' });
+});
+
+it('keeps the process while a connection is open that nobody has said a word about', async () => {
+  const ended = run('nothing');
+  await expect.poll(() => postgres.activity(), { timeout: 10_000 }).toHaveLength(1);
+  await postgres.terminateBackends();
+  expect(await ended).toEqual({ code: 0, output: 'lost\n' });
+});
+
+describe.each<[string, Record<string, string>]>([
+  ['TCP', {}],
+  ['TLS', { CA: ca }],
+])('a connection that is being opened over %s', (_, env) => {
+  it('does not keep the process', async () => {
+    expect(await run('open', env)).toEqual({ code: NOTHING_LEFT_TO_DO, output: 'set up\n' });
+  });
+
+  it('keeps it with exitOnIdle off, until it is lost', async () => {
+    const ended = run('stay', env);
+    await expect.poll(() => postgres.activity(), { timeout: 10_000 }).toHaveLength(1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await postgres.activity()).toHaveLength(1);
+    await postgres.terminateBackends();
+    expect(await ended).toMatchObject({ code: NOTHING_LEFT_TO_DO });
+  });
 });

@@ -2,13 +2,24 @@
 import { pgConnector } from '@tenure/core/pg';
 
 const [url = '', what] = process.argv.slice(2);
-const connector = pgConnector(url);
+const never = () => {
+  console.log('set up');
+  clearTimeout(waiting);
+  return new Promise(() => {});
+};
+const setUp = what === 'open' || what === 'stay' ? never : undefined;
+const { CA: ca } = process.env;
+const config = ca ? { connectionString: url.replace('127.0.0.1', 'localhost'), ssl: { ca } } : url;
+const connector = pgConnector(config, { setUp, exitOnIdle: what !== 'stay' });
+// While it opens, a connection does not keep the process: that is up to whoever waits.
+const waiting = setTimeout(() => {}, 10_000);
 const client = await connector.connect(
   AbortSignal.timeout(10_000),
   () => console.log('lost'),
   () => {},
 );
-connector.unref?.(client);
+clearTimeout(waiting);
+if (what !== 'nothing') connector.unref?.(client);
 if (what === 'ref') connector.ref?.(client);
 if (what === 'close') {
   await connector.close(client);

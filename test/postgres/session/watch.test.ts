@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
 import { pgSession } from '@tenure/core/pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
 import { usePostgres } from '../../support/usePostgres.js';
 import { ended, failure, soon, useClients } from './support.js';
 
@@ -71,6 +72,7 @@ describe('a connection that is lost', () => {
     const client = await watched();
     await client.end();
     await vi.waitFor(() => expect(onLost).toHaveBeenCalledTimes(1));
+    expect(onLost.mock.calls[0]?.[0]).toMatchObject({ message: expect.stringContaining('client.end() was called') });
   });
 
   it('is told when it had ended before anyone watched', async () => {
@@ -83,6 +85,61 @@ describe('a connection that is lost', () => {
     expect(onLost).not.toHaveBeenCalled();
     await Promise.resolve();
     expect(onLost).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('the end of a connection', () => {
+  it.each([
+    ['57P05', `set idle_session_timeout = '30ms'`],
+    ['25P03', `set idle_in_transaction_session_timeout = '30ms'; begin`],
+    ['25P04', `set transaction_timeout = '30ms'; begin`],
+  ])('by %s concerns this session alone', async (code, sql) => {
+    const client = await watched();
+    const end = ended(client);
+    await client.query(sql);
+    await end;
+    const [cause] = onLost.mock.calls[0]!;
+    expect(cause).toMatchObject({ code });
+    expect(session.classifyLoss(cause)).toBe('session');
+  });
+
+  it('by the app concerns this session alone', async () => {
+    const client = await watched();
+    await client.end();
+    await vi.waitFor(() => expect(onLost).toHaveBeenCalledTimes(1));
+    expect(session.classifyLoss(onLost.mock.calls[0]![0])).toBe('session');
+  });
+
+  it.each(['client_idle_timeout', 'idle transaction timeout', 'query timeout'])(
+    'by "%s" of PgBouncer concerns this session alone',
+    (message) => {
+      expect(session.classifyLoss(Object.assign(new Error(message), { code: '08P01' }))).toBe('session');
+    },
+  );
+
+  it.skipIf(!hasPgBouncer())('by a time limit of PgBouncer says so in these words', async () => {
+    await using bouncer = await startPgBouncer({
+      upstream: postgres,
+      poolMode: 'transaction',
+      settings: { client_idle_timeout: 1 },
+    });
+    const client = await open({ connectionString: bouncer.url });
+    session.watch(client, onLost);
+    await ended(client);
+    const [cause] = onLost.mock.calls[0]!;
+    expect(cause).toMatchObject({ code: '08P01', message: 'client_idle_timeout' });
+    expect(session.classifyLoss(cause)).toBe('session');
+  });
+
+  it('by whatever else is news about the server', async () => {
+    const client = await watched();
+    const end = ended(client);
+    await postgres.terminateBackends();
+    await end;
+    const [cause] = onLost.mock.calls[0]!;
+    expect(cause).toMatchObject({ code: '57P01' });
+    const causes = [cause, undefined, new Error('read ECONNRESET'), Object.assign(new Error(), { code: 'EPIPE' })];
+    expect(causes.map((one) => session.classifyLoss(one))).toEqual(causes.map(() => 'server'));
   });
 });
 

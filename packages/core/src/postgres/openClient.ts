@@ -17,26 +17,30 @@ export interface Opening<C extends OpenableClient> {
   readonly prepare: (client: C) => Promise<unknown>;
   /** Told of its end, once it has been opened. */
   readonly onLost: (cause?: Error) => void;
+  /** Told, once it has been opened, that its server takes no writes any more. */
+  readonly onReadOnly: () => void;
+  /** Lets the process exit meanwhile: whoever waits for the connection must keep it alive. A name that is looked up, or a dial, still does. */
+  readonly exitOnIdle: boolean;
 }
 
 /** Connects a client and prepares it. Whatever fails on the way, no socket stays behind and no error is uncaught. */
 export async function openClient<C extends OpenableClient>(
   create: () => C,
-  { session, signal, prepare, onLost }: Opening<C>,
+  { session, signal, prepare, onLost, onReadOnly, exitOnIdle }: Opening<C>,
 ): Promise<C> {
   signal.throwIfAborted();
   const client = create();
-  let opened = false;
-  session.watch(client, (cause) => {
-    if (opened) onLost(cause);
-  });
+  session.observe(client);
+  if (exitOnIdle) session.unref(client);
   const hangUp = () => session.abort(client);
   signal.addEventListener('abort', hangUp);
   try {
     await unlessAborted(connected(client), signal);
     await prepare(client);
     if (!session.isOpen(client)) throw causeOfEnd(client);
-    opened = true;
+    session.watch(client, onLost, onReadOnly);
+    // Like any socket, from here on: who has it decides.
+    session.ref(client);
     return client;
   } catch (error) {
     hangUp();

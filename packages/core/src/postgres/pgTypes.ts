@@ -6,7 +6,7 @@
  * been read in 8.21 to 8.23. Everything internal is optional, and its absence always means "cannot be told".
  */
 export interface PgClient {
-  query(text: string, callback: (error: unknown) => void): void;
+  query(text: string, callback: (error: unknown, result?: PgResult) => void): void;
   end(callback: (error?: unknown) => void): void;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'drain' | 'end', listener: () => void): unknown;
@@ -28,7 +28,7 @@ export interface PgClient {
   /** The server waits for a query. False from the sending of one until ReadyForQuery, which comes after its error was called back. */
   readonly readyForQuery?: boolean;
   /** The query whose answer is being read. */
-  readonly _activeQuery?: object | null;
+  readonly _activeQuery?: PgSubmittable | null;
   /** Queries that have not been sent. */
   readonly _queryQueue?: readonly object[];
   /** Queries sent ahead of their turn, in pipeline mode. pg 8.22 and later. */
@@ -41,12 +41,30 @@ export interface PgClient {
   readonly _ended?: boolean;
 }
 
+/** What a query of one statement is answered with. */
+export interface PgResult {
+  readonly rows: readonly Record<string, unknown>[];
+}
+
+/** A query, or something that behaves like one: a cursor, a stream. */
+export interface PgSubmittable {
+  close?(): unknown;
+  destroy?(): unknown;
+}
+
 /** A client's connection: the protocol on its socket. */
 export interface PgConnection {
   readonly stream: PgStream;
-  on(event: 'errorMessage' | 'error', listener: (error: Error) => void): unknown;
+  on(event: 'errorMessage' | 'error', listener: (error: Error & { readonly code?: unknown }) => void): unknown;
+  on(event: 'parameterStatus', listener: (report: PgParameterStatus) => void): unknown;
   on(event: 'connect' | 'sslconnect' | 'end', listener: () => void): unknown;
   once(event: 'readyForQuery', listener: () => void): unknown;
+}
+
+/** A setting of the session, as the server reports it. */
+export interface PgParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
 }
 
 /** A socket, or what the app's `stream` option made instead of one. */

@@ -1,4 +1,6 @@
 import type { ResetMode, ResetResult } from '../pool/connector.js';
+import { endAbandoned } from './abandoned.js';
+import type { CancelOptions } from './cancel.js';
 import type { PgClient } from './pgTypes.js';
 import { roundTrip, unlessAborted } from './roundTrip.js';
 import { settle } from './settle.js';
@@ -25,14 +27,20 @@ const CLEAR_SESSION = [
   'DISCARD SEQUENCES',
 ];
 
-/** Makes a returned session ready for its next borrower; rejects when it cannot be used again. */
+/** What a reset needs of the app. */
+export interface ResetOptions<C> {
+  readonly setUp?: SetUp<C> | undefined;
+  readonly stream?: CancelOptions['stream'];
+}
+
+/** Makes a returned session ready for its next borrower, and ends what it is busy with; rejects when it cannot be used again. */
 export async function reset<C extends PgClient>(
   client: C,
   mode: ResetMode,
   signal: AbortSignal,
-  setUp?: SetUp<C>,
+  { setUp, stream }: ResetOptions<C> = {},
 ): Promise<ResetResult> {
-  await settle(client, signal);
+  await endAbandoned(client, signal, stream);
   if (mode === 'settle') return { rolledBack: false };
   const status = transactionStatus(client);
   const statements = [

@@ -1,12 +1,12 @@
-import type { PgClient } from './pgTypes.js';
+import type { PgClient, PgResult } from './pgTypes.js';
 
 /** Sends one simple query and waits for its answer. When the signal is aborted it stops waiting: the late answer is read and dropped. */
-export async function roundTrip(client: PgClient, sql: string, signal: AbortSignal): Promise<void> {
+export async function roundTrip(client: PgClient, sql: string, signal: AbortSignal): Promise<PgResult> {
   signal.throwIfAborted();
-  const answer = new Promise<void>((resolve, reject) => {
-    client.query(sql, (error) => (error ? reject(error) : resolve()));
+  const answer = new Promise<PgResult>((resolve, reject) => {
+    client.query(sql, (error, result) => (error ? reject(error) : resolve(result!)));
   });
-  await unlessAborted(answer, signal);
+  return unlessAborted(answer, signal);
 }
 
 /** The outcome of a promise, or the signal's reason if that comes first. */

@@ -1,42 +1,54 @@
 import type { Connector } from '../pool/connector.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
+import { classifyLoss } from './loss.js';
 import type { PgClient } from './pgTypes.js';
-import { ping } from './ping.js';
-import { reset, type SetUp } from './reset.js';
+import { isWritable, ping } from './ping.js';
+import { type ResetOptions, reset } from './reset.js';
 import { isOpen, transactionStatus } from './status.js';
-import { watch } from './watch.js';
+import { observe, watch } from './watch.js';
 
-export interface SessionOptions<C> {
+export interface SessionOptions<C> extends ResetOptions<C> {
   /** Prepares a session; run again after each `session` reset. Must leave no transaction open. */
-  readonly setUp?: SetUp<C> | undefined;
+  readonly setUp?: ResetOptions<C>['setUp'];
+  /** The app's own `stream` option of `pg`, if it has one: a cancel goes the same way. */
+  readonly stream?: ResetOptions<C>['stream'];
 }
 
-type NotOfTheSession = 'connect' | 'validate' | 'isWritable' | 'classifyLoss' | 'lastStatement' | 'statementStats';
+type NotOfTheSession = 'connect' | 'validate' | 'lastStatement' | 'statementStats';
 type SessionOperations<C extends object> = Required<Omit<Connector<C>, NotOfTheSession>>;
 
 /** Everything a connector does but open: works on any connected client of node-postgres, however it was opened. */
 export interface PgSession<C extends PgClient> extends SessionOperations<C> {
   /**
-   * Takes a client into care: turns TCP keepalive on and listens to it for the rest of its life.
+   * Takes a client into care: turns TCP keepalive on and listens to it for the rest of its life. `watch` does so too; but what the server
+   * says of itself at the start, only who observes a client before it connects will hear.
+   */
+  observe(client: C): void;
+  /**
+   * Tells what becomes of a client that has been opened.
    *
    * @param onLost called once if the connection ends without `close` or `abort`
+   * @param onReadOnly called once if the session can write now, and its server stops taking writes (PostgreSQL 14 and later)
    */
-  watch(client: C, onLost: (cause?: Error) => void): void;
+  watch(client: C, onLost: (cause?: Error) => void, onReadOnly?: () => void): void;
 }
 
-export function pgSession<C extends PgClient>({ setUp }: SessionOptions<C> = {}): PgSession<C> {
+export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): PgSession<C> {
   return {
+    observe,
     watch,
     close,
     abort,
     ref,
     unref,
     ping,
+    isWritable,
     isOpen,
     transactionStatus,
     classifyConnectError,
-    reset: (client, mode, signal) => reset(client, mode, signal, setUp),
+    classifyLoss,
+    reset: (client, mode, signal) => reset(client, mode, signal, options),
     processId: (client) => client.processID ?? undefined,
   };
 }

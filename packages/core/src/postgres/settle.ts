@@ -11,8 +11,8 @@ export async function settle(client: PgClient, signal: AbortSignal): Promise<voi
   signal.throwIfAborted();
   if (!isOpen(client)) throw causeOfEnd(client);
   // One that cannot tell answers in order: after its answer to a query of ours nothing is open.
-  if (!tellsStatus(client)) return roundTrip(client, '', signal);
-  if (isBusy(client)) return answered(client, signal);
+  if (!tellsStatus(client)) await roundTrip(client, '', signal);
+  else if (isBusy(client)) await answered(client, signal);
 }
 
 /**

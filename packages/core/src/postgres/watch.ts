@@ -1,5 +1,7 @@
 import { keepAlive } from './keepAlive.js';
+import { EndedByAppError } from './loss.js';
 import type { PgClient, PgConnection } from './pgTypes.js';
+import { noteReadOnly, watchForReadOnly } from './readOnly.js';
 
 /** What is known of a client's end. Kept here because nothing is written on the client itself. */
 interface Life {
@@ -7,32 +9,47 @@ interface Life {
   lastWord: Error | undefined;
   /** Why it ended; the first cause counts. */
   cause: Error | undefined;
-  /** Nobody wants to hear of its end any more: it has been reported, or we asked for it. */
-  quiet: boolean;
+  /** Who wants to hear of its end. Nobody, once it has been reported, or we asked for it. */
+  onLost: ((cause?: Error) => void) | undefined;
 }
 
 const lives = new WeakMap<PgClient, Life>();
 
 /**
- * Listens to a client for the rest of its life: none of its errors is ever an uncaught one, not even after retirement.
+ * Listens to a client for the rest of its life: none of its errors is ever an uncaught one, not even after retirement. Best before it connects,
+ * since the server tells some things only at the start.
+ */
+export function observe(client: PgClient): void {
+  if (lives.has(client)) return;
+  const life: Life = { lastWord: undefined, cause: undefined, onLost: undefined };
+  lives.set(client, life);
+  client.on('error', (error) => end(life, error));
+  client.on('end', () => end(life, client._ending ? new EndedByAppError() : undefined));
+  if (client.connection) rememberLastWord(client.connection, life);
+  noteReadOnly(client);
+  keepAlive(client);
+}
+
+/**
+ * Tells what becomes of a client that has been opened, for the rest of its life.
  *
  * @param onLost called once if the connection ends without being asked to by `close` or `abort`
+ * @param onReadOnly called once if it can write now, and its server stops taking writes
  */
-export function watch(client: PgClient, onLost: (cause?: Error) => void): void {
-  const life: Life = { lastWord: undefined, cause: undefined, quiet: false };
-  lives.set(client, life);
-  const ended = (error?: Error) => {
-    life.cause ??= life.lastWord ?? error;
-    if (life.quiet) return;
-    life.quiet = true;
-    onLost(life.cause);
-  };
-  client.on('error', ended);
-  client.on('end', () => ended());
-  if (client.connection) rememberLastWord(client.connection, life);
-  keepAlive(client);
+export function watch(client: PgClient, onLost: (cause?: Error) => void, onReadOnly: () => void = () => {}): void {
+  observe(client);
+  const life = lives.get(client)!;
+  life.onLost = onLost;
+  watchForReadOnly(client, onReadOnly);
   // It may have ended before we began to listen; then no event will tell.
-  if (client._ended || client._queryable === false) queueMicrotask(ended);
+  if (client._ended || client._queryable === false) queueMicrotask(() => end(life));
+}
+
+function end(life: Life, error?: Error): void {
+  const { onLost } = life;
+  life.cause ??= life.lastWord ?? error;
+  life.onLost = undefined;
+  onLost?.(life.cause);
 }
 
 /**
@@ -52,11 +69,13 @@ function rememberLastWord(connection: PgConnection, life: Life): void {
 /** From now on the end of this connection is what we asked for. */
 export function expectEnd(client: PgClient): void {
   const life = lives.get(client);
-  if (life) life.quiet = true;
+  if (life) life.onLost = undefined;
 }
 
 /** Why a connection that is not open any more has ended. */
 export function causeOfEnd(client: PgClient): Error {
   const life = lives.get(client);
-  return life?.cause ?? life?.lastWord ?? new Error('The connection has ended');
+  const known = life?.cause ?? life?.lastWord;
+  if (known) return known;
+  return client._ending ? new EndedByAppError() : new Error('The connection has ended');
 }

@@ -3,7 +3,7 @@ import type { ConnectFailure, Connector } from '../../pool/connector.js';
 import { openClient } from '../openClient.js';
 import { runSetUp } from '../reset.js';
 import { unlessAborted } from '../roundTrip.js';
-import { pgSession } from '../session.js';
+import { pgSession, type SessionOptions } from '../session.js';
 import { settle } from '../settle.js';
 
 /** What the connector asks of the pool it belongs to. */
@@ -23,10 +23,18 @@ export interface ConnectorHost {
   tidied(client: pg.PoolClient): void;
 }
 
+/** What of the pool's policy and options concerns the connector. */
+export interface ConnectorSettings extends Pick<SessionOptions<pg.PoolClient>, 'stream'> {
+  readonly exitOnIdle: boolean;
+}
+
 /** Opens clients the way pg-pool does, and looks after them the way Tenure does. */
-export function poolConnector(host: ConnectorHost): Connector<pg.PoolClient> {
-  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client) });
-  const { watch: _, ...rest } = session;
+export function poolConnector(
+  host: ConnectorHost,
+  { exitOnIdle, stream }: ConnectorSettings,
+): Connector<pg.PoolClient> {
+  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client), stream });
+  const { observe: _, watch: __, ...rest } = session;
   /** What the app's own hooks threw, as against what the connection failed with. */
   const refusals = new WeakSet<object>();
 
@@ -43,14 +51,15 @@ export function poolConnector(host: ConnectorHost): Connector<pg.PoolClient> {
     }
   };
 
-  const connect = async (signal: AbortSignal, onLost: (cause?: Error) => void): Promise<pg.PoolClient> => {
+  const connect: Connector<pg.PoolClient>['connect'] = async (signal, onLost, onReadOnly) => {
     let client: pg.PoolClient | undefined;
     const create = () => {
       client = host.create();
       return client;
     };
     try {
-      return await openClient(create, { session, signal, onLost, prepare: (one) => prepare(one, signal) });
+      const opening = { session, signal, onLost, onReadOnly, exitOnIdle };
+      return await openClient(create, { ...opening, prepare: (one) => prepare(one, signal) });
     } catch (error) {
       if (client) host.refused(client);
       throw error;

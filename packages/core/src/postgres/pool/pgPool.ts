@@ -60,7 +60,8 @@ class GovernedPool extends StockPool {
       writable: true,
       configurable: true,
     });
-    this.#engine = new Engine(poolConnector(this.#host()), policy);
+    const { exitOnIdle } = policy;
+    this.#engine = new Engine(poolConnector(this.#host(), { exitOnIdle, stream: config?.stream }), policy);
     this.#engine
       .on('opening', () => this.log('connecting new client'))
       .on('opened', () => this.log('new client connected'))

@@ -12,11 +12,13 @@ import { afterCreateOf, classifyConnectError, guardSetUp } from './setUp.js';
 export function knexConnector(
   client: Dialect,
   pool: Knex.PoolConfig,
-  { connectTimeoutMs }: Policy,
+  policy: Policy,
   closeErrors: WeakMap<Connection, unknown>,
 ): Connector<Connection> {
+  const { connectTimeoutMs } = policy;
   const afterCreate = afterCreateOf(pool);
-  const { watch, ...session } = pgSession<Connection>({
+  const { watch, keepStatements, ...session } = pgSession<Connection>({
+    policy,
     setUp: async (connection) => {
       await client.setSchemaSearchPath(connection);
       await afterCreate?.(connection);
@@ -48,9 +50,15 @@ export function knexConnector(
     ...(validate && { validate }),
     close,
     classifyConnectError,
-    async connect(_signal, onLost) {
+    async connect(signal, onLost) {
       const connection: Connection = await settings.create();
       watch(connection, onLost);
+      try {
+        await keepStatements(connection, signal);
+      } catch (error) {
+        session.abort(connection);
+        throw error;
+      }
       return connection;
     },
     abort(connection) {

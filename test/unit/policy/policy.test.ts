@@ -91,7 +91,6 @@ describe('laterSettings', () => {
     const overrides: PolicyOverrides = { name: 'orders', writable: true };
     const env = { CONN_STATEMENTS: '100', ORDERS_CONN_BUDGET: '80', CONN_SHARE: 'true' };
     expect(laterSettings(parsePolicy(env, overrides))).toEqual([
-      { key: 'statements', name: 'CONN_STATEMENTS' },
       { key: 'budget', name: 'ORDERS_CONN_BUDGET' },
       { key: 'writable', name: 'policy.writable' },
       { key: 'share', name: 'CONN_SHARE' },

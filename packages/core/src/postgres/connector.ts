@@ -11,10 +11,11 @@ export type PgConfig = string | pg.ClientConfig;
  * Opens connections with the peer `pg`.
  *
  * @param config handed to every client as it is, so that a password function is asked each time; without it `pg` reads `PGHOST` and the like
+ * @param options `setUp` prepares each session; with `policy`, the one that the pool has, repeated queries are prepared statements
  */
 export function pgConnector(config?: PgConfig, options: SessionOptions<pg.Client> = {}): Connector<pg.Client> {
   const session = pgSession(options);
-  const { watch: _, ...rest } = session;
+  const { watch: _, keepStatements, ...rest } = session;
   const { setUp } = options;
   return {
     ...rest,
@@ -23,7 +24,10 @@ export function pgConnector(config?: PgConfig, options: SessionOptions<pg.Client
         session,
         signal,
         onLost,
-        prepare: async (client) => setUp && runSetUp(client, setUp, signal),
+        async prepare(client) {
+          if (setUp) await runSetUp(client, setUp, signal);
+          await keepStatements(client, signal);
+        },
       }),
   };
 }

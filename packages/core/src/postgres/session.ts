@@ -1,18 +1,23 @@
-import type { Connector } from '../pool/connector.js';
+import type { Policy } from '../policy/policy.js';
+import type { Connector, StatementStats } from '../pool/connector.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
 import type { PgClient } from './pgTypes.js';
 import { ping } from './ping.js';
 import { reset, type SetUp } from './reset.js';
+import { lastStatement, rememberLastStatement } from './statements/lastStatement.js';
+import { Statements } from './statements/statements.js';
 import { isOpen, transactionStatus } from './status.js';
 import { watch } from './watch.js';
 
 export interface SessionOptions<C> {
   /** Prepares a session; run again after each `session` reset. Must leave no transaction open. */
   readonly setUp?: SetUp<C> | undefined;
+  /** The policy of the pool. Without it no statements are prepared, and no client's last statement is known. */
+  readonly policy?: Policy | undefined;
 }
 
-type NotOfTheSession = 'connect' | 'validate' | 'isWritable' | 'classifyLoss' | 'lastStatement' | 'statementStats';
+type NotOfTheSession = 'connect' | 'validate' | 'isWritable' | 'classifyLoss';
 type SessionOperations<C extends object> = Required<Omit<Connector<C>, NotOfTheSession>>;
 
 /** Everything a connector does but open: works on any connected client of node-postgres, however it was opened. */
@@ -23,9 +28,17 @@ export interface PgSession<C extends PgClient> extends SessionOperations<C> {
    * @param onLost called once if the connection ends without `close` or `abort`
    */
   watch(client: C, onLost: (cause?: Error) => void): void;
+  /**
+   * From now on the repeated queries of this client, which is connected and set up, are sent as prepared statements, as far as the policy
+   * says. Costs a round trip on the first client, if a pooler must be ruled out; rejects when the client cannot be used.
+   */
+  keepStatements(client: C, signal: AbortSignal): Promise<void>;
 }
 
-export function pgSession<C extends PgClient>({ setUp }: SessionOptions<C> = {}): PgSession<C> {
+const NO_STATEMENTS: StatementStats = { state: 'off', hits: 0, prepared: 0, evicted: 0, invalidated: 0 };
+
+export function pgSession<C extends PgClient>({ setUp, policy }: SessionOptions<C> = {}): PgSession<C> {
+  const statements = policy && new Statements(policy);
   return {
     watch,
     close,
@@ -38,5 +51,11 @@ export function pgSession<C extends PgClient>({ setUp }: SessionOptions<C> = {})
     classifyConnectError,
     reset: (client, mode, signal) => reset(client, mode, signal, setUp),
     processId: (client) => client.processID ?? undefined,
+    async keepStatements(client, signal) {
+      if (policy && Number.isFinite(policy.leakAfterMs)) rememberLastStatement(client);
+      await statements?.adopt(client, signal);
+    },
+    lastStatement,
+    statementStats: () => statements?.stats ?? NO_STATEMENTS,
   };
 }

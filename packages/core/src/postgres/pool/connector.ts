@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Policy } from '../../policy/policy.js';
 import type { ConnectFailure, Connector } from '../../pool/connector.js';
 import { openClient } from '../openClient.js';
 import { runSetUp } from '../reset.js';
@@ -24,9 +25,9 @@ export interface ConnectorHost {
 }
 
 /** Opens clients the way pg-pool does, and looks after them the way Tenure does. */
-export function poolConnector(host: ConnectorHost): Connector<pg.PoolClient> {
-  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client) });
-  const { watch: _, ...rest } = session;
+export function poolConnector(host: ConnectorHost, policy: Policy): Connector<pg.PoolClient> {
+  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client), policy });
+  const { watch: _, keepStatements, ...rest } = session;
   /** What the app's own hooks threw, as against what the connection failed with. */
   const refusals = new WeakSet<object>();
 
@@ -37,6 +38,7 @@ export function poolConnector(host: ConnectorHost): Connector<pg.PoolClient> {
       // Listeners send their `SET …` and do not wait for it: whoever gets this client must not overtake it.
       await settle(client, signal);
       await unlessAborted(host.verify(client), signal);
+      await keepStatements(client, signal);
     } catch (error) {
       if (session.isOpen(client) && isAppsOwn(error)) refusals.add(error);
       throw error;

@@ -60,7 +60,7 @@ class GovernedPool extends StockPool {
       writable: true,
       configurable: true,
     });
-    this.#engine = new Engine(poolConnector(this.#host()), policy);
+    this.#engine = new Engine(poolConnector(this.#host(), policy), policy);
     this.#engine
       .on('opening', () => this.log('connecting new client'))
       .on('opened', () => this.log('new client connected'))

@@ -3,7 +3,7 @@ import type { StatementStats } from '../../pool/connector.js';
 import type { PgClient } from '../pgTypes.js';
 import { Book } from './book.js';
 import { isBehindPooler } from './isBehindPooler.js';
-import { isPreparing } from './pgInternals.js';
+import { isPreparing, type PreparingClient } from './pgInternals.js';
 import { Preparer, type Preparing } from './preparer.js';
 
 /** The texts of one generation in the book of this process. */
@@ -19,19 +19,19 @@ export class Statements implements Preparing {
   readonly limit: number;
   readonly counts = { hits: 0, prepared: 0, evicted: 0, invalidated: 0 };
   #state: StatementStats['state'];
-  /** Whether it must still be found out what is at the other end. */
-  #isUnknown: boolean;
+  /** Whether a pooler has been ruled out, or statements are wanted all the same. */
+  #mayPrepare: 'yes' | 'not asked' | 'asking';
 
   constructor({ statements, prepareThreshold, sources }: Policy) {
     this.threshold = prepareThreshold;
     this.limit = statements;
     this.#state = statements > 0 ? 'on' : 'off';
-    const isAskedFor = sources.statements.from !== 'default' || sources.prepareThreshold.from !== 'default';
-    this.#isUnknown = !isAskedFor && statements > 0;
+    const isWanted = sources.statements.from !== 'default' || sources.prepareThreshold.from !== 'default';
+    this.#mayPrepare = isWanted ? 'yes' : 'not asked';
   }
 
   get isOn(): boolean {
-    return this.#state === 'on' && !this.#isUnknown;
+    return this.#state === 'on' && this.#mayPrepare === 'yes';
   }
 
   get stats(): StatementStats {
@@ -41,10 +41,18 @@ export class Statements implements Preparing {
   /** Takes in a client that is connected and set up. The first one is asked, once, whether a pooler is in front of the server. */
   async adopt(client: PgClient, signal: AbortSignal): Promise<void> {
     if (this.#state !== 'on' || !isPreparing(client)) return;
-    if (this.#isUnknown) {
+    if (this.#mayPrepare === 'not asked') await this.#ask(client, signal);
+    // Of those that are opened while one asks, nothing is prepared until it knows.
+    if (this.#state === 'on') new Preparer(client, this);
+  }
+
+  async #ask(client: PreparingClient, signal: AbortSignal): Promise<void> {
+    this.#mayPrepare = 'asking';
+    try {
       if (await isBehindPooler(client, signal)) this.#state = 'behind-pooler';
-      this.#isUnknown = false;
+      this.#mayPrepare = 'yes';
+    } finally {
+      if (this.#mayPrepare === 'asking') this.#mayPrepare = 'not asked';
     }
-    if (this.isOn) new Preparer(client, this);
   }
 }

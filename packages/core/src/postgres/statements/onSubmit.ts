@@ -12,7 +12,7 @@ export interface SubmitListener {
  */
 export function onSubmit(client: PreparingClient, listener: SubmitListener): void {
   wrapMethod(client, '_pulseQueryQueue', (original) => () => {
-    const next = client.readyForQuery === true && !client.pipeline ? client._queryQueue[0] : undefined;
+    const next = client.readyForQuery === true ? client._queryQueue[0] : undefined;
     if (next === undefined) return original().call(client);
     listener.before(next);
     try {

@@ -50,10 +50,14 @@ export interface PreparingClient extends Omit<PgClient, 'query'> {
 /** The class of the client's own queries; its copy of `pg` may be another one than ours. */
 export type QueryClass = new (...args: never[]) => PgQuery;
 
-/** Whether this client has all that preparing needs, as those of pg-native have not. */
+/**
+ * Whether this client has all that preparing needs, as those of pg-native have not. In pipeline mode more than one query is under way, and
+ * an answer cannot be told from the next one's.
+ */
 export function isPreparing(client: object): client is PreparingClient {
-  const { connection, _queryQueue, _pulseQueryQueue } = client as Partial<PreparingClient>;
+  const { connection, pipeline, _queryQueue, _pulseQueryQueue } = client as Partial<PreparingClient>;
   return (
+    !pipeline &&
     typeof _pulseQueryQueue === 'function' &&
     Array.isArray(_queryQueue) &&
     typeof connection?.close === 'function' &&

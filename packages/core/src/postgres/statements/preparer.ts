@@ -55,7 +55,7 @@ export class Preparer implements SubmitListener {
   readonly #client: PreparingClient;
   readonly #connection: PreparingConnection;
   readonly #pool: Preparing;
-  readonly #Query: QueryClass | undefined;
+  readonly #Query: QueryClass;
   readonly #kept = new KeptStatements();
   /** Queries that the app made itself. */
   readonly #foreign = new WeakSet<object>();
@@ -68,7 +68,7 @@ export class Preparer implements SubmitListener {
     this.#client = client;
     this.#connection = client.connection;
     this.#pool = pool;
-    this.#Query = queryClassOf(client);
+    this.#Query = queryClassOf(client)!;
     this.#listen();
   }
 
@@ -76,7 +76,7 @@ export class Preparer implements SubmitListener {
     const connection = this.#connection;
     onSubmit(this.#client, this);
     wrapMethod(this.#client, 'query', (original) => (...args) => {
-      if (args[0] instanceof this.#Query!) this.#foreign.add(args[0]);
+      if (args[0] instanceof this.#Query) this.#foreign.add(args[0]);
       return original().apply(this.#client, args);
     });
     wrapMethod(connection, 'close', (original) => (message) => {

@@ -40,7 +40,11 @@ export class Statements implements Preparing {
 
   /** Takes in a client that is connected and set up. The first one is asked, once, whether a pooler is in front of the server. */
   async adopt(client: PgClient, signal: AbortSignal): Promise<void> {
-    if (this.#state !== 'on' || !isPreparing(client)) return;
+    if (this.#state !== 'on') return;
+    if (!isPreparing(client)) {
+      this.#state = 'off';
+      return;
+    }
     if (this.#mayPrepare === 'not asked') await this.#ask(client, signal);
     // Of those that are opened while one asks, nothing is prepared until it knows.
     if (this.#state === 'on') new Preparer(client, this);
@@ -51,8 +55,9 @@ export class Statements implements Preparing {
     try {
       if (await isBehindPooler(client, signal)) this.#state = 'behind-pooler';
       this.#mayPrepare = 'yes';
-    } finally {
-      if (this.#mayPrepare === 'asking') this.#mayPrepare = 'not asked';
+    } catch (error) {
+      this.#mayPrepare = 'not asked';
+      throw error;
     }
   }
 }

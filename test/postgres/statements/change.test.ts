@@ -61,6 +61,24 @@ describe('When a column was added', () => {
     expect(pool.stats().statements).toMatchObject({ invalidated: 2 });
   });
 
+  it('one transaction fails, whatever other queries read that table', async () => {
+    const { table, select } = await newTable('id int');
+    const other = `select * from ${table} where id < $1`;
+    const pool = openPool({}, { max: 2 });
+    const clients = await bothPrepared(pool, select, [1]);
+    for (const client of clients) await prepare(client, other, [5]);
+    await migrate(`alter table ${table} add column name text`);
+    await clients[0].query('begin');
+    expect(await failure(clients[0].query(select, [1]))).toMatchObject({ code: '0A000' });
+    await clients[0].query('rollback');
+    for (const client of clients) {
+      await client.query('begin');
+      expect((await client.query(other, [5])).rows).toEqual([{ id: 1, name: null }]);
+      await client.query('commit');
+      client.release();
+    }
+  });
+
   it('a write that returns its row is done once', async () => {
     const { table } = await newTable('id int');
     const insert = `insert into ${table} (id) values ($1) returning *`;

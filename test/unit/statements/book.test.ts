@@ -33,6 +33,14 @@ describe('A text', () => {
     expect(renewed).toEqual(old);
   });
 
+  it('is another statement when that happened to another text: what has changed for one may have changed for all', () => {
+    const book = new Book(10);
+    const old = used(book, 'a', 1)!;
+    book.renew('b', used(book, 'b', 1)!);
+    expect(book.use('a', 1)).not.toBe(old);
+    expect(book.use('a', 1)).toEqual(old);
+  });
+
   it('is renewed once for one change, however many queries were under way', () => {
     const book = new Book(10);
     const old = used(book, 'a', 1)!;

@@ -45,14 +45,17 @@ export class Book {
     return entry.statement;
   }
 
-  /** The server would not run this statement of the text any more: the next use prepares anew, on every connection. */
+  /**
+   * The server would not run this statement of the text any more. What has changed for one has changed for others, and not all of them would
+   * be refused: some would take a value for one of the old type.
+   */
   renew(text: string, statement: Statement): void {
     const key = keyOf(text);
     const entry = this.#young.get(key) ?? this.#old.get(key);
     // Queries that were under way meet the same refusal.
     if (entry?.statement !== statement) return;
-    entry.statement = undefined;
     entry.renewals++;
+    this.renewAll();
   }
 
   /** Tables have changed: whatever is used next is prepared anew, on every connection. */

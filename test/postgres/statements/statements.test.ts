@@ -302,6 +302,16 @@ describe('Any value', () => {
     expect(await prepared(pool)).toEqual([text]);
   });
 
+  it('that cannot be serialised, together with the Parse, leaves nothing that is taken for a statement', async () => {
+    const pool = openPool({ prepareThreshold: 1 });
+    const text = own('select $1::jsonb as j');
+    expect(await failure(pool.query(text, [{ n: 1n }]))).toMatchObject({
+      message: expect.stringContaining(ERROR_OF_JSON),
+    });
+    for (let n = 0; n < 2; n++) expect((await pool.query(text, [{ n }])).rows).toEqual([{ j: { n } }]);
+    expect(pool.stats().statements).toMatchObject({ prepared: 1, hits: 1 });
+  });
+
   it('that a row parser throws on fails its own query only', async () => {
     const pool = openPool({ prepareThreshold: 1 });
     const text = own('select $1::int as n');

@@ -183,7 +183,8 @@ export class Preparer implements SubmitListener {
     const verdict = verdictOf(error);
     if (verdict === undefined) return;
     if (verdict === 'outdated') this.#renew(attempt);
-    if (verdict === 'missing') this.#lose(attempt);
+    // Closing what is not there does no harm.
+    if (verdict === 'missing') this.#expire(attempt.statement.name);
     if (attempt.wasIdle) this.#runAgain(query, verdict === 'doubtful' ? attempt : undefined);
     // Nobody can tell now. A Parse of its own tells the next time, and costs no round trip.
     else if (verdict === 'doubtful') this.#expire(attempt.statement.name);
@@ -220,10 +221,5 @@ export class Preparer implements SubmitListener {
 
   #expire(name: string): void {
     if (this.#kept.expire(name)) this.#pool.counts.invalidated++;
-  }
-
-  #lose({ statement: { name } }: Attempt): void {
-    this.#expire(name);
-    this.#kept.delete(name);
   }
 }

@@ -1,6 +1,6 @@
 export { fromPgPool } from './policy/pgPool.js';
 export { type CancelOptions, cancelRequest, type PgConnectionClass } from './postgres/cancel.js';
-export { type PgConfig, type PgConnectorOptions, pgConnector } from './postgres/connector.js';
+export { type PgConfig, pgConnector } from './postgres/connector.js';
 export type { PgClient } from './postgres/pgTypes.js';
 export type { PoolConfig } from './postgres/pool/options.js';
 export { Pool } from './postgres/pool/pgPool.js';

@@ -13,15 +13,18 @@ import { afterCreateOf, classifyConnectError, guardSetUp, streamOf } from './set
 export function knexConnector(
   client: Dialect,
   pool: Knex.PoolConfig,
-  { connectTimeoutMs }: Policy,
+  policy: Policy,
   closeErrors: WeakMap<Connection, unknown>,
 ): Connector<Connection> {
+  const { connectTimeoutMs } = policy;
   const afterCreate = afterCreateOf(pool);
   const {
     observe: _,
     watch,
+    keepStatements,
     ...session
   } = pgSession<Connection>({
+    policy,
     get stream() {
       return streamOf(client);
     },
@@ -56,9 +59,15 @@ export function knexConnector(
     ...(validate && { validate }),
     close,
     classifyConnectError,
-    async connect(_signal, onLost, onReadOnly) {
+    async connect(signal, onLost, onReadOnly) {
       const connection: Connection = await openForPool(client, () => settings.create());
       watch(connection, onLost, onReadOnly);
+      try {
+        await keepStatements(connection, signal);
+      } catch (error) {
+        session.abort(connection);
+        throw error;
+      }
       // Like any socket, from here on: who has it decides.
       session.ref(connection);
       return connection;

@@ -1,4 +1,5 @@
 // Run by exit.test.ts, which looks at how this process ends.
+import { parsePolicy } from '@tenure/core';
 import { pgConnector } from '@tenure/core/pg';
 
 const [url = '', what] = process.argv.slice(2);
@@ -10,7 +11,8 @@ const never = () => {
 const setUp = what === 'open' || what === 'stay' ? never : undefined;
 const { CA: ca } = process.env;
 const config = ca ? { connectionString: url.replace('127.0.0.1', 'localhost'), ssl: { ca } } : url;
-const connector = pgConnector(config, { setUp, exitOnIdle: what !== 'stay' });
+const policy = parsePolicy({}, { exitOnIdle: what !== 'stay' });
+const connector = pgConnector(config, { setUp, policy });
 // While it opens, a connection does not keep the process: that is up to whoever waits.
 const waiting = setTimeout(() => {}, 10_000);
 const client = await connector.connect(

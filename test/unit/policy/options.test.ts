@@ -195,6 +195,14 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
     values: [0, 1, Number.MAX_SAFE_INTEGER],
     badValues: [...badCount.values, 2 ** 53, NONE, 'none', 'auto'],
   },
+  prepareThreshold: {
+    env: 'CONN_PREPARE_THRESHOLD',
+    default: 5,
+    texts: { '1': 1, '9007199254740991': Number.MAX_SAFE_INTEGER },
+    badTexts: [...badCount.texts, ...UNCOUNTABLE, '0', 'none', 'auto'],
+    values: [1, Number.MAX_SAFE_INTEGER],
+    badValues: [...badCount.values, 0, 2 ** 53, NONE, 'none', 'auto'],
+  },
   budget: {
     env: 'CONN_BUDGET',
     default: NONE,
@@ -228,6 +236,7 @@ const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true
   reset: true,
   leakAfterMs: true,
   statements: false,
+  prepareThreshold: false,
   budget: true,
   writable: false,
   exitOnIdle: false,
@@ -298,7 +307,7 @@ describe('The table of options', () => {
 
   it('knows what is not acted on yet', () => {
     const later = POLICY_KEYS.filter((key) => POLICY_OPTIONS[key].later);
-    expect(later.sort()).toEqual(['budget', 'share', 'statements']);
+    expect(later.sort()).toEqual(['budget', 'share']);
   });
 });
 

@@ -91,7 +91,6 @@ describe('laterSettings', () => {
     const overrides: PolicyOverrides = { name: 'orders', share: true };
     const env = { CONN_STATEMENTS: '100', ORDERS_CONN_BUDGET: '80' };
     expect(laterSettings(parsePolicy(env, overrides))).toEqual([
-      { key: 'statements', name: 'CONN_STATEMENTS' },
       { key: 'budget', name: 'ORDERS_CONN_BUDGET' },
       { key: 'share', name: 'policy.share' },
     ]);

@@ -86,7 +86,7 @@ describe('a warning that nobody listens for', () => {
   it('goes to process.emitWarning', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
     const runtime = new FakeRuntime();
-    new Pool(new FakeConnector(runtime), parsePolicy({ ORDERS_CONN_BUDGET: '80' }, { name: 'orders' }), runtime);
+    new Pool(new FakeConnector(runtime), parsePolicy({ QUIET_CONN_BUDGET: '5' }, { name: 'quiet' }), runtime);
     expect(await warned).toMatchObject({ name: 'TenureWarning', code: 'TENURE_NOT_ACTED_ON' });
   });
 });

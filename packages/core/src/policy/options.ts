@@ -154,10 +154,16 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   }),
   statements: count('CONN_STATEMENTS', {
     default: 100,
-    meaning: 'prepared statements kept on each connection',
+    meaning: 'prepared statements kept on each connection; behind a pooler only if this is set',
     largest: Number.MAX_SAFE_INTEGER,
     zero: 'off',
-    later: true,
+  }),
+  prepareThreshold: count('CONN_PREPARE_THRESHOLD', {
+    default: 5,
+    meaning: 'a query with parameters is prepared when this process runs it for this many times',
+    smallest: 1,
+    largest: Number.MAX_SAFE_INTEGER,
+    zero: 'nothing could be prepared (`statements: 0` turns it off)',
   }),
   budget: count('CONN_BUDGET', {
     default: NONE,

@@ -56,8 +56,16 @@ export interface PolicyValues {
    * `CONN_LEAK_THRESHOLD`, default none. `0`: refused. `none`: off.
    */
   leakAfterMs: number;
-  /** Prepared statements kept on each connection. `CONN_STATEMENTS`, default 100. `0`: off. No `none`. Not acted on yet. */
+  /**
+   * Prepared statements kept on each connection; behind a pooler only if this or `prepareThreshold` is set.
+   * `CONN_STATEMENTS`, default 100. `0`: off. No `none`: each costs the server memory.
+   */
   statements: number;
+  /**
+   * A query with parameters is prepared when this process runs its text for this many times; 1: at the first use.
+   * `CONN_PREPARE_THRESHOLD`, default 5 (as in pgJDBC and psycopg). `0`: refused, `statements: 0` turns it off. No `none`.
+   */
+  prepareThreshold: number;
   /**
    * Server connections that all processes together may open; `auto`: from the server's own limit.
    * `CONN_BUDGET`, default none. `0`: refused. `none`: no limit. Not acted on yet.

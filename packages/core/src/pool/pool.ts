@@ -135,7 +135,8 @@ export class Pool<C extends object> {
 
   /** Figures of this moment, counters since the start, and where each setting came from. */
   stats(): PoolStats {
-    return takeStats(this.figures, this.#context.counters, this.#context.policy);
+    const { counters, policy, connector } = this.#context;
+    return takeStats(this.figures, counters, policy, connector.statementStats?.());
   }
 
   /** Every connection: its backend, state, age, idle time, uses and checks. */

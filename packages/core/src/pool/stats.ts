@@ -2,7 +2,7 @@ import type { PoolFigures, SessionStatus } from '../errors.js';
 import type { ConnectionKind, RetireReason } from '../lifecycle/connectionState.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
-import type { Connector } from './connector.js';
+import type { Connector, StatementStats } from './connector.js';
 import type { Counters } from './counters.js';
 import type { Slot } from './slot.js';
 
@@ -28,6 +28,8 @@ export interface PoolStats extends PoolFigures {
   readonly epochs: number;
   /** How long callers waited for a connection, in milliseconds, at most an eighth too long. */
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
+  /** Prepared statements. Absent where the connector keeps none. */
+  readonly statements?: StatementStats;
   /** Each setting, and where its value came from. */
   readonly policy: ReturnType<typeof describePolicy>;
 }
@@ -48,7 +50,12 @@ export interface ConnectionInfo {
   readonly status: SessionStatus;
 }
 
-export function takeStats(figures: PoolFigures, counters: Counters, policy: Policy): PoolStats {
+export function takeStats(
+  figures: PoolFigures,
+  counters: Counters,
+  policy: Policy,
+  statements: StatementStats | undefined,
+): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
     ...figures,
@@ -68,6 +75,7 @@ export function takeStats(figures: PoolFigures, counters: Counters, policy: Poli
       p99: waits.quantile(0.99, acquired),
       max: waits.longest,
     },
+    ...(statements && { statements }),
     policy: describePolicy(policy),
   };
 }

@@ -7,21 +7,18 @@ import { pgSession, type SessionOptions } from './session.js';
 /** What `new pg.Client()` takes: a connection string, or its own configuration. */
 export type PgConfig = string | pg.ClientConfig;
 
-export interface PgConnectorOptions extends SessionOptions<pg.Client> {
-  /** As in the policy: a connection that is being opened does not keep the process alive, only who waits for it does. Default true. */
-  readonly exitOnIdle?: boolean;
-}
-
 /**
  * Opens connections with the peer `pg`.
  *
  * @param config handed to every client as it is, so that a password function is asked each time; without it `pg` reads `PGHOST` and the like
+ * @param options `setUp` prepares each session; with `policy`, the one that the pool has, repeated queries are prepared statements, and the process may exit while
+ *   a connection is opened that nobody waits for, as far as it says
  */
-export function pgConnector(config?: PgConfig, options: PgConnectorOptions = {}): Connector<pg.Client> {
+export function pgConnector(config?: PgConfig, options: SessionOptions<pg.Client> = {}): Connector<pg.Client> {
   const stream = typeof config === 'object' ? config.stream : undefined;
   const session = pgSession<pg.Client>({ stream, ...options });
-  const { observe: _, watch: __, ...rest } = session;
-  const { setUp, exitOnIdle = true } = options;
+  const { observe: _, watch: __, keepStatements, ...rest } = session;
+  const { setUp, policy } = options;
   return {
     ...rest,
     connect: (signal, onLost, onReadOnly) =>
@@ -30,8 +27,11 @@ export function pgConnector(config?: PgConfig, options: PgConnectorOptions = {})
         signal,
         onLost,
         onReadOnly,
-        exitOnIdle,
-        prepare: async (client) => setUp && runSetUp(client, setUp, signal),
+        exitOnIdle: policy?.exitOnIdle ?? true,
+        async prepare(client) {
+          if (setUp) await runSetUp(client, setUp, signal);
+          await keepStatements(client, signal);
+        },
       }),
   };
 }

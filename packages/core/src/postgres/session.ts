@@ -1,10 +1,13 @@
-import type { Connector } from '../pool/connector.js';
+import type { Policy } from '../policy/policy.js';
+import type { Connector, StatementStats } from '../pool/connector.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
 import { classifyLoss } from './loss.js';
 import type { PgClient } from './pgTypes.js';
 import { isWritable, ping } from './ping.js';
 import { type ResetOptions, reset } from './reset.js';
+import { lastStatement, rememberLastStatement } from './statements/lastStatement.js';
+import { Statements } from './statements/statements.js';
 import { isOpen, transactionStatus } from './status.js';
 import { observe, watch } from './watch.js';
 
@@ -13,10 +16,11 @@ export interface SessionOptions<C> extends ResetOptions<C> {
   readonly setUp?: ResetOptions<C>['setUp'];
   /** The app's own `stream` option of `pg`, if it has one: a cancel goes the same way. */
   readonly stream?: ResetOptions<C>['stream'];
+  /** The policy of the pool. Without it no statements are prepared, and no client's last statement is known. */
+  readonly policy?: Policy | undefined;
 }
 
-type NotOfTheSession = 'connect' | 'validate' | 'lastStatement' | 'statementStats';
-type SessionOperations<C extends object> = Required<Omit<Connector<C>, NotOfTheSession>>;
+type SessionOperations<C extends object> = Required<Omit<Connector<C>, 'connect' | 'validate'>>;
 
 /** Everything a connector does but open: works on any connected client of node-postgres, however it was opened. */
 export interface PgSession<C extends PgClient> extends SessionOperations<C> {
@@ -32,9 +36,18 @@ export interface PgSession<C extends PgClient> extends SessionOperations<C> {
    * @param onReadOnly called once if the session can write now, and its server stops taking writes (PostgreSQL 14 and later)
    */
   watch(client: C, onLost: (cause?: Error) => void, onReadOnly?: () => void): void;
+  /**
+   * From now on the repeated queries of this client, which is connected and set up, are sent as prepared statements, as far as the policy
+   * says. Costs a round trip on the first client, if a pooler must be ruled out; rejects when the client cannot be used.
+   */
+  keepStatements(client: C, signal: AbortSignal): Promise<void>;
 }
 
+const NO_STATEMENTS: StatementStats = { state: 'off', hits: 0, prepared: 0, evicted: 0, invalidated: 0 };
+
 export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): PgSession<C> {
+  const { policy } = options;
+  const statements = policy && new Statements(policy);
   return {
     observe,
     watch,
@@ -50,5 +63,11 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     classifyLoss,
     reset: (client, mode, signal) => reset(client, mode, signal, options),
     processId: (client) => client.processID ?? undefined,
+    async keepStatements(client, signal) {
+      if (policy && Number.isFinite(policy.leakAfterMs)) rememberLastStatement(client);
+      await statements?.adopt(client, signal);
+    },
+    lastStatement,
+    statementStats: () => statements?.stats ?? NO_STATEMENTS,
   };
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Policy } from '../../policy/policy.js';
 import type { ConnectFailure, Connector } from '../../pool/connector.js';
 import { openClient } from '../openClient.js';
 import { runSetUp } from '../reset.js';
@@ -25,16 +26,13 @@ export interface ConnectorHost {
 
 /** What of the pool's policy and options concerns the connector. */
 export interface ConnectorSettings extends Pick<SessionOptions<pg.PoolClient>, 'stream'> {
-  readonly exitOnIdle: boolean;
+  readonly policy: Policy;
 }
 
 /** Opens clients the way pg-pool does, and looks after them the way Tenure does. */
-export function poolConnector(
-  host: ConnectorHost,
-  { exitOnIdle, stream }: ConnectorSettings,
-): Connector<pg.PoolClient> {
-  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client), stream });
-  const { observe: _, watch: __, ...rest } = session;
+export function poolConnector(host: ConnectorHost, { policy, stream }: ConnectorSettings): Connector<pg.PoolClient> {
+  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client), stream, policy });
+  const { observe: _, watch: __, keepStatements, ...rest } = session;
   /** What the app's own hooks threw, as against what the connection failed with. */
   const refusals = new WeakSet<object>();
 
@@ -45,6 +43,7 @@ export function poolConnector(
       // Listeners send their `SET …` and do not wait for it: whoever gets this client must not overtake it.
       await settle(client, signal);
       await unlessAborted(host.verify(client), signal);
+      await keepStatements(client, signal);
     } catch (error) {
       if (session.isOpen(client) && isAppsOwn(error)) refusals.add(error);
       throw error;
@@ -58,7 +57,7 @@ export function poolConnector(
       return client;
     };
     try {
-      const opening = { session, signal, onLost, onReadOnly, exitOnIdle };
+      const opening = { session, signal, onLost, onReadOnly, exitOnIdle: policy.exitOnIdle };
       return await openClient(create, { ...opening, prepare: (one) => prepare(one, signal) });
     } catch (error) {
       if (client) host.refused(client);

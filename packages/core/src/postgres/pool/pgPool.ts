@@ -60,8 +60,7 @@ class GovernedPool extends StockPool {
       writable: true,
       configurable: true,
     });
-    const { exitOnIdle } = policy;
-    this.#engine = new Engine(poolConnector(this.#host(), { exitOnIdle, stream: config?.stream }), policy);
+    this.#engine = new Engine(poolConnector(this.#host(), { policy, stream: config?.stream }), policy);
     this.#engine
       .on('opening', () => this.log('connecting new client'))
       .on('opened', () => this.log('new client connected'))

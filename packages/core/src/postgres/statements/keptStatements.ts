@@ -1,0 +1,64 @@
+import type { Statement } from './book.js';
+
+/** A statement that the server has under some name. */
+interface Copy {
+  /** What it was prepared as; undefined once it must not be used any more. */
+  statement: Statement | undefined;
+  /** The search path at that time: under another one the same text may mean other tables. */
+  readonly searchPath: string | undefined;
+}
+
+/** The prepared statements of one session, least recently used first. */
+export class KeptStatements {
+  readonly #copies = new Map<string, Copy>();
+
+  get size(): number {
+    return this.#copies.size;
+  }
+
+  /** Whether this very statement is ready to be used; if so, it now is the one used last. */
+  use(statement: Statement, searchPath: string | undefined): boolean {
+    const { name } = statement;
+    const copy = this.#copies.get(name);
+    if (copy?.statement !== statement || copy.searchPath !== searchPath) return false;
+    this.#copies.delete(name);
+    this.#copies.set(name, copy);
+    return true;
+  }
+
+  add(statement: Statement, searchPath: string | undefined): void {
+    this.#copies.set(statement.name, { statement, searchPath });
+  }
+
+  /** Whether the server has a statement of this name: one to use, or one to close. */
+  has(name: string): boolean {
+    return this.#copies.has(name);
+  }
+
+  get leastRecent(): string | undefined {
+    return this.#copies.keys().next().value;
+  }
+
+  /** The server still has it, but it must not be used any more. False if that was known. */
+  expire(name: string): boolean {
+    const copy = this.#copies.get(name);
+    if (copy?.statement === undefined) return false;
+    copy.statement = undefined;
+    return true;
+  }
+
+  /** Expires them all, and tells how many that were. */
+  expireAll(): number {
+    return [...this.#copies.keys()].filter((name) => this.expire(name)).length;
+  }
+
+  /** The server has it no more. */
+  delete(name: string): void {
+    this.#copies.delete(name);
+  }
+
+  /** The server has none any more. */
+  clear(): void {
+    this.#copies.clear();
+  }
+}

@@ -1,0 +1,80 @@
+import type { PgClient, PgConnection, PgParameterStatus, PgStream, PgSubmittable } from '../pgTypes.js';
+import type { ServerError } from './verdict.js';
+
+/*
+ * What preparing uses of the inside of `pg`, read in 8.21 to 8.23. A client that lacks any of it is left alone.
+ */
+
+/** A query of `pg`'s own making, as its class `Query` has it. */
+export interface PgQuery extends PgSubmittable {
+  readonly text?: unknown;
+  readonly values?: unknown;
+  readonly rows?: unknown;
+  readonly types?: unknown;
+  /** Set by the client also for a promise and for a time limit; absent on a `Query` of the app's that only emits. */
+  callback?: unknown;
+  /** Set: it is sent as a prepared statement of this name. */
+  name?: string | undefined;
+}
+
+export interface PreparingConnection extends PgConnection {
+  readonly stream: PgStream & { cork?(): void; uncork?(): void };
+  /** Texts by the name of their statement. `pg` sends no Parse for what is in here. */
+  readonly parsedStatements: Record<string, string | undefined>;
+  /** The same, as long as their Parse has not been answered. pg 8.22 and later. */
+  readonly submittedNamedStatements?: Record<string, string | undefined>;
+  close(message: { readonly type: string; readonly name?: string | undefined }): void;
+  on(event: 'errorMessage' | 'error', listener: (error: Error) => void): unknown;
+  on(event: 'connect' | 'sslconnect' | 'end' | 'parseComplete' | 'bindComplete', listener: () => void): unknown;
+  on(event: 'commandComplete', listener: (message: { readonly text: string }) => void): unknown;
+  on(event: 'parameterStatus', listener: (report: PgParameterStatus) => void): unknown;
+  prependListener(event: 'errorMessage', listener: (error: ServerError) => void): unknown;
+}
+
+export interface PreparingClient extends Omit<PgClient, 'query'> {
+  readonly connection: PreparingConnection;
+  readonly _queryQueue: PgQuery[];
+  readonly _activeQuery?: PgQuery | null;
+  readonly pipeline?: boolean;
+  query(...args: unknown[]): unknown;
+  /** Sends the first query in the queue, if the server waits for one. */
+  _pulseQueryQueue(): void;
+}
+
+/** The class of the client's own queries; its copy of `pg` may be another one than ours. */
+export type QueryClass = new (...args: never[]) => PgQuery;
+
+/**
+ * Whether this client has all that preparing needs, as those of pg-native have not. In pipeline mode more than one query is under way, and
+ * an answer cannot be told from the next one's.
+ */
+export function isPreparing(client: object): client is PreparingClient {
+  const { connection, pipeline, _queryQueue, _pulseQueryQueue } = client as Partial<PreparingClient>;
+  return (
+    !pipeline &&
+    typeof _pulseQueryQueue === 'function' &&
+    Array.isArray(_queryQueue) &&
+    typeof connection?.close === 'function' &&
+    typeof connection.parsedStatements === 'object' &&
+    queryClassOf(client) !== undefined
+  );
+}
+
+export function queryClassOf(client: object): QueryClass | undefined {
+  const { Query } = client.constructor as { Query?: QueryClass };
+  return typeof Query === 'function' ? Query : undefined;
+}
+
+/**
+ * Puts a method of our own before one of a client's or connection's. The original is looked up at each call: tools patch the class, also
+ * after the client was made.
+ */
+export function wrapMethod<T extends object, K extends keyof T>(
+  target: T,
+  name: K,
+  wrap: (original: () => T[K]) => T[K],
+): void {
+  const own = Object.hasOwn(target, name) ? target[name] : undefined;
+  const original = () => own ?? Object.getPrototypeOf(target)[name];
+  Object.defineProperty(target, name, { value: wrap(original), writable: true, configurable: true, enumerable: false });
+}

@@ -1,0 +1,45 @@
+import { type PolicyOverrides, parsePolicy } from '@tenure/core';
+import { pgSession } from '@tenure/core/pg';
+import Cursor from 'pg-cursor';
+import QueryStream from 'pg-query-stream';
+import { expect, it } from 'vitest';
+import { usePostgres } from '../../support/usePostgres.js';
+import { failure, soon, useClients } from '../session/support.js';
+
+const postgres = await usePostgres();
+const connect = useClients({ connectionString: postgres.url });
+
+async function kept(policy: PolicyOverrides) {
+  const session = pgSession({ policy: parsePolicy({}, { statements: 0, ...policy }) });
+  const client = await connect();
+  await session.keepStatements(client, soon());
+  return { client, last: () => session.lastStatement(client) };
+}
+
+it('is the text of what the client sent last, without parameter values, when leaks are reported', async () => {
+  const { client, last } = await kept({ leakAfterMs: 1_000 });
+  expect(last()).toBe(undefined);
+  await client.query('select 1');
+  expect(last()).toBe('select 1');
+  await client.query('select $1::text as secret', ['s3cret']);
+  expect(last()).toBe('select $1::text as secret');
+  await failure(client.query('select nothing'));
+  expect(last()).toBe('select nothing');
+  await client.query({ name: 'mine', text: 'select 2' });
+  expect(last()).toBe('select 2');
+});
+
+it('is known of cursors and streams', async () => {
+  const { client, last } = await kept({ leakAfterMs: 1_000 });
+  const cursor = client.query(new Cursor('select 3'));
+  await cursor.close();
+  expect(last()).toBe('select 3');
+  for await (const row of client.query(new QueryStream('select 4 as four'))) expect(row).toEqual({ four: 4 });
+  expect(last()).toBe('select 4 as four');
+});
+
+it('is not kept when nobody will ask', async () => {
+  const { client, last } = await kept({});
+  await client.query('select 1');
+  expect(last()).toBe(undefined);
+});

@@ -1,0 +1,127 @@
+import { createPool, type PolicyOverrides, parsePolicy } from '@tenure/core';
+import { Pool, pgConnector } from '@tenure/core/pg';
+import pg from 'pg';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
+import { usePostgres } from '../../support/usePostgres.js';
+import { own, prepared } from './support.js';
+
+const postgres = await usePostgres();
+
+/** Counts how often a client of any pool asks for its process. */
+function countAsked(): () => number {
+  let asked = 0;
+  const { query } = pg.Client.prototype;
+  pg.Client.prototype.query = function counted(this: pg.Client, ...args: unknown[]) {
+    if (args[0] === 'select pg_backend_pid() as pid') asked++;
+    return (query as (...args: unknown[]) => unknown).apply(this, args);
+  } as typeof query;
+  onTestFinished(() => {
+    pg.Client.prototype.query = query;
+  });
+  return () => asked;
+}
+
+function openPool(url: string, policy: PolicyOverrides = {}): Pool {
+  const pool = new Pool({ connectionString: url, max: 4, policy });
+  onTestFinished(() => pool.drain(0));
+  return pool;
+}
+
+/** Many at once, so that a pooler hands them to different sessions. */
+async function load(pool: Pool): Promise<void> {
+  const text = own('select $1::int as n, pg_sleep(0.001)');
+  for (let round = 0; round < 10; round++) {
+    const results = await Promise.all([1, 2, 3, 4].map((n) => pool.query(text, [n])));
+    expect(results.map(({ rows }) => rows[0].n)).toEqual([1, 2, 3, 4]);
+  }
+}
+
+describe('In front of the server itself', () => {
+  it('the pool asks once whether a pooler is there, however many connections it opens', async () => {
+    const asked = countAsked();
+    const pool = openPool(postgres.url);
+    await load(pool);
+    expect(pool.stats()).toMatchObject({ opened: 4, statements: { state: 'on' } });
+    expect(pool.stats().statements!.hits).toBeGreaterThan(20);
+    pool.invalidate();
+    await load(pool);
+    expect(asked()).toBe(1);
+  });
+
+  it.each([{ statements: 0 }, { statements: 100 }, { prepareThreshold: 5 }])(
+    'nobody asks when %o was written',
+    async (policy) => {
+      const asked = countAsked();
+      const pool = openPool(postgres.url, policy);
+      await load(pool);
+      expect(asked()).toBe(0);
+      expect(pool.stats().statements!.state).toBe(policy.statements === 0 ? 'off' : 'on');
+    },
+  );
+});
+
+describe.skipIf(!hasPgBouncer())('Behind PgBouncer in transaction mode', async () => {
+  const bouncer = await startPgBouncer({
+    upstream: postgres,
+    poolMode: 'transaction',
+    settings: { default_pool_size: 2 },
+  });
+  afterAll(() => bouncer.stop());
+
+  it('nothing is prepared, and every query is right', async () => {
+    const pool = openPool(bouncer.url);
+    await load(pool);
+    expect(await prepared(pool)).toEqual([]);
+    expect(pool.stats().statements).toEqual({
+      state: 'behind-pooler',
+      hits: 0,
+      prepared: 0,
+      evicted: 0,
+      invalidated: 0,
+    });
+  });
+
+  it('CONN_STATEMENTS=0 shows as off', async () => {
+    const pool = openPool(bouncer.url, { statements: 0 });
+    await load(pool);
+    expect(pool.stats().statements).toMatchObject({ state: 'off' });
+  });
+
+  it('statements are prepared when they are asked for', async () => {
+    const pool = openPool(bouncer.url, { statements: 10, prepareThreshold: 1, maxConnections: 1 });
+    const text = own('select $1::int as n');
+    for (let n = 0; n < 3; n++) expect((await pool.query(text, [n])).rows).toEqual([{ n }]);
+    expect(pool.stats().statements).toMatchObject({ state: 'on', prepared: 1, hits: 2 });
+  });
+});
+
+describe('What answers like a server but knows no process ID', () => {
+  it.skipIf(!hasPgBouncer())('is no plain server, and can be used', async () => {
+    const bouncer = await startPgBouncer({ upstream: postgres, poolMode: 'session', settings: { admin_users: 'app' } });
+    onTestFinished(() => bouncer.stop());
+    const console = openPool(bouncer.url.replace(/\/app$/, '/pgbouncer'));
+    expect((await console.query('show version')).rows).toHaveLength(1);
+    expect(console.stats().statements).toMatchObject({ state: 'behind-pooler' });
+  });
+});
+
+describe('A pool over pgConnector', () => {
+  it('prepares when the connector has its policy', async () => {
+    const policy = parsePolicy({}, { prepareThreshold: 1, maxConnections: 1 });
+    await using pool = createPool(pgConnector(postgres.url, { policy }), policy);
+    const text = own('select $1::int as n');
+    for (let n = 0; n < 3; n++) {
+      await pool.use(async (client) => expect((await client.query(text, [n])).rows).toEqual([{ n }]));
+    }
+    expect(await pool.use(prepared)).toEqual([text]);
+    expect(pool.stats().statements).toMatchObject({ state: 'on', hits: 2 });
+  });
+
+  it('says that it is off when the connector has none', async () => {
+    await using pool = createPool(pgConnector(postgres.url), { maxConnections: 1 });
+    for (let n = 0; n < 6; n++) await pool.use((client) => client.query('select $1::int', [n]));
+    expect(await pool.use(prepared)).toEqual([]);
+    expect(pool.stats().statements).toMatchObject({ state: 'off' });
+  });
+});

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import type { Statement } from '../../../packages/core/src/postgres/statements/book.js';
+import { KeptStatements } from '../../../packages/core/src/postgres/statements/keptStatements.js';
+
+const [a, b, c] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }] as [Statement, Statement, Statement];
+
+function kept(...statements: Statement[]): KeptStatements {
+  const all = new KeptStatements();
+  for (const statement of statements) all.add(statement, undefined);
+  return all;
+}
+
+describe('The statements of a session', () => {
+  it('are in the order of their use, the least recent first', () => {
+    const all = kept(a, b, c);
+    expect(all.leastRecent).toBe('a');
+    expect(all.use(a, undefined)).toBe(true);
+    expect(all.leastRecent).toBe('b');
+    all.delete('b');
+    expect(all.leastRecent).toBe('c');
+    expect(all.size).toBe(2);
+  });
+
+  it('can be used as what they were prepared as, and not as one that has taken its place', () => {
+    const all = kept(a);
+    expect(all.use({ name: 'a' }, undefined)).toBe(false);
+    expect(all.has('a')).toBe(true);
+    expect(all.use(b, undefined)).toBe(false);
+    expect(all.has('b')).toBe(false);
+  });
+
+  it('can be used under the search path that they were prepared under', () => {
+    const all = new KeptStatements();
+    all.add(a, 'one');
+    expect(all.use(a, 'two')).toBe(false);
+    expect(all.use(a, 'one')).toBe(true);
+  });
+
+  it('that have expired are still there, to be closed, and are counted once', () => {
+    const all = kept(a, b, c);
+    expect(all.expire('a')).toBe(true);
+    expect(all.expire('a')).toBe(false);
+    expect(all.expire('nothing')).toBe(false);
+    expect(all.use(a, undefined)).toBe(false);
+    expect(all.has('a')).toBe(true);
+    expect(all.expireAll()).toBe(2);
+    expect(all.size).toBe(3);
+    all.clear();
+    expect(all.size).toBe(0);
+  });
+});

@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { verdictOf } from '../../../packages/core/src/postgres/statements/verdict.js';
+
+it.each([
+  ['26000', 'FetchPreparedStatement', 'missing'],
+  ['0A000', 'RevalidateCachedQuery', 'outdated'],
+  // Not supported, whatever else: not by the wording, which is translated.
+  ['0A000', 'transformSelectStmt', undefined],
+  ['42P01', 'parserOpenTable', 'outdated'],
+  ['42883', 'op_error', 'outdated'],
+  ['42501', 'aclcheck_error', undefined],
+  ['22P02', 'pg_strtoint32_safe', 'doubtful'],
+  ['22003', 'pg_strtoint32_safe', 'doubtful'],
+  ['XX000', 'getTypeInputInfo', 'doubtful'],
+  ['25P02', 'exec_bind_message', undefined],
+  ['57014', 'ProcessInterrupts', undefined],
+  ['57P01', 'ProcessInterrupts', undefined],
+  [undefined, undefined, undefined],
+])('%s from %s is %s', (code, routine, verdict) => {
+  expect(verdictOf({ code, routine } as { code?: string })).toBe(verdict);
+});

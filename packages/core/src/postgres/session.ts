@@ -4,6 +4,7 @@ import { abort, close, ref, unref } from './farewell.js';
 import type { PgClient } from './pgTypes.js';
 import { ping } from './ping.js';
 import { reset, type SetUp } from './reset.js';
+import { adding } from './sharing/leftovers.js';
 import { isOpen, transactionStatus } from './status.js';
 import { watch } from './watch.js';
 
@@ -27,7 +28,7 @@ export interface PgSession<C extends PgClient> extends SessionOperations<C> {
 
 export function pgSession<C extends PgClient>({ setUp }: SessionOptions<C> = {}): PgSession<C> {
   return {
-    watch,
+    watch: adding(watch),
     close,
     abort,
     ref,

@@ -298,7 +298,7 @@ describe('The table of options', () => {
 
   it('knows what is not acted on yet', () => {
     const later = POLICY_KEYS.filter((key) => POLICY_OPTIONS[key].later);
-    expect(later.sort()).toEqual(['budget', 'share', 'statements', 'writable']);
+    expect(later.sort()).toEqual(['budget', 'statements', 'writable']);
   });
 });
 

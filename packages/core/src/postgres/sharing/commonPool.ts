@@ -11,6 +11,8 @@ import { removeLeftovers } from './leftovers.js';
 export interface Audience {
   /** Tells its listeners; `false` when it has none. */
   tell(event: string, args: readonly unknown[]): boolean;
+  /** Looks whether it still holds something: a connection has gone to someone else. */
+  look(): void;
 }
 
 /** One of those whose pool it is. Counted, not kept: a face that the app has forgotten can be collected. */
@@ -31,7 +33,7 @@ export interface PoolParts<C extends object> {
 const EVENTS = ['opening', 'opened', 'open-failed', 'closing', 'closed', 'rollback', 'warning'] as const;
 
 /** Has had a connection that was opened, and that nobody has used. */
-const NOBODY: Owner = { face: new WeakRef({ tell: () => false }) };
+const NOBODY: Owner = { face: new WeakRef({ tell: () => false, look() {} }) };
 
 /**
  * A pool that may have several owners. As long as it has one, that owner uses the engine as it is. Once a second one has joined, every
@@ -116,6 +118,7 @@ export class CommonPool<C extends PgClient> {
     const last = this.hadLast(connection);
     this.#had.set(connection, owner);
     if (last === owner || last === NOBODY) return true;
+    last.face.deref()?.look();
     try {
       await this.#makeLikeNew(connection);
       return true;

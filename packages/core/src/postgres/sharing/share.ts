@@ -205,6 +205,10 @@ export class Share<C extends PgClient> implements Audience, Omit<Pick<Engine<C>,
     return listeners.length > 0;
   }
 
+  look(): void {
+    this.#left?.look();
+  }
+
   /** The others go on with the pool that this share has left. */
   get #isElsewhere(): boolean {
     return this.#left?.isLast === false;
@@ -285,7 +289,7 @@ export class Share<C extends PgClient> implements Audience, Omit<Pick<Engine<C>,
       throw error;
     } finally {
       this.#waiting--;
-      this.#lookWhetherDone();
+      this.look();
     }
   }
 
@@ -333,11 +337,7 @@ export class Share<C extends PgClient> implements Audience, Omit<Pick<Engine<C>,
 
   #gaveBack(connection: C): void {
     if (this.#elsewhere.size > 0) this.#elsewhere.delete(connection);
-    this.#lookWhetherDone();
-  }
-
-  #lookWhetherDone(): void {
-    this.#left?.look();
+    this.look();
   }
 
   #warn(warning: PoolWarning | undefined): void {

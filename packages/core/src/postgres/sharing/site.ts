@@ -6,8 +6,8 @@ export function placeOf(maker: object): () => string | undefined {
 }
 
 /** The first line of a stack that is the app's. A module that is evaluated again, as `?t=123`, is the same place. */
-function siteOf(stack = ''): string | undefined {
+export function siteOf(stack = ''): string | undefined {
   const frames = stack.split('\n').filter((line) => line.startsWith('    at '));
-  const site = frames.find((frame) => !/[\\/]node_modules[\\/]|\(node:|\(<anonymous>\)$/.test(frame));
+  const site = frames.find((frame) => !/[\\/]node_modules[\\/]|\bnode:|\(<anonymous>\)$/.test(frame));
   return site?.replace(/\?[^:)]*/, '');
 }

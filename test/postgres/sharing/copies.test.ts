@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import { createContext, runInContext, runInNewContext } from 'node:vm';
+import { runInNewContext } from 'node:vm';
 import * as core from '@tenure/core/pg';
 import type pg from 'pg';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -70,16 +70,6 @@ describe('Copies of the package', () => {
       message: 'Cannot use a pool after calling end on the pool',
     });
     await expect.poll(() => backends(settings)).toEqual([]);
-  });
-
-  it('in another realm, such as a test file of Jest, have a registry of their own', () => {
-    const source = `Object.getOwnPropertySymbols(globalThis).filter((key) => String(key.description).startsWith('@tenure'))`;
-    expect(registry()).toBe(registry());
-    const here: symbol[] = runInNewContext('evaluate', { evaluate: Object.getOwnPropertySymbols(globalThis) });
-    expect(here.map(({ description }) => description)).toContainEqual(
-      expect.stringMatching(/^@tenure\/core .* pools$/),
-    );
-    expect(runInContext(source, createContext({ process }))).toEqual([]);
   });
 });
 

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { poolOf, tenure } from '@tenure/knex';
 import knex, { type Knex } from 'knex';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -5,6 +7,9 @@ import { usePostgres } from '../support/usePostgres.js';
 import { dialectClass, Log, useKnex } from './support.js';
 
 const postgres = await usePostgres();
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 const { open } = useKnex(postgres);
 
 let tests = 0;
@@ -110,6 +115,18 @@ describe('Knex instances with the same config', () => {
     await postgres.terminateBackends({ applicationName: connection.application_name });
     await expect.poll(() => poolOf(first).stats().closed.broken).toBe(1);
     expect(await pidOf(first)).toBe(await pidOf(second));
+  });
+
+  it('can be collected when the app forgets them', async () => {
+    const connection = own();
+    const app = open({ connection });
+    const forget = async () => void (await knex(tenure({ client: 'pg', connection, log: new Log() })).raw('select 1'));
+    await app.raw('select 1');
+    for (let n = 0; n < 10; n++) await forget();
+    expect(poolOf(app).stats().owners).toBe(11);
+    const owners = () => (collectGarbage(), poolOf(app).stats().owners);
+    await expect.poll(owners, { timeout: 10_000 }).toBe(1);
+    expect(poolOf(app).stats().opened).toBe(1);
   });
 
   it('with settings from one function are one pool', async () => {

@@ -108,19 +108,19 @@ export class CommonPool<C extends PgClient> {
     let connection = await engine.acquire(options);
     for (;;) {
       this.#lineIsOurs = true;
-      if (await this.#handOver(connection, owner)) return connection;
+      if (await this.#handOver(connection, owner, deadline)) return connection;
       connection = await engine.acquire({ ...options, timeoutMs: Math.max(0, deadline - systemRuntime.now()) });
     }
   }
 
   /** Makes a connection this owner's; `false` when it could not be made like new, and is gone. */
-  async #handOver(connection: C, owner: Owner): Promise<boolean> {
+  async #handOver(connection: C, owner: Owner, deadline: number): Promise<boolean> {
     const last = this.hadLast(connection);
     this.#had.set(connection, owner);
     if (last === owner || last === NOBODY) return true;
     last.face.deref()?.look();
     try {
-      await this.#makeLikeNew(connection);
+      await this.#makeLikeNew(connection, deadline);
       return true;
     } catch (error) {
       const isRefusal = this.#parts.connector.isOpen?.(connection) !== false && isAppsOwn(error);
@@ -131,8 +131,11 @@ export class CommonPool<C extends PgClient> {
     }
   }
 
-  #makeLikeNew(connection: C): Promise<unknown> {
-    const limit = { what: 'Preparing a connection for another owner', ms: this.engine.policy.connectTimeoutMs };
+  /** It may take what is left of the caller's time, but always as long as a check. */
+  #makeLikeNew(connection: C, deadline: number): Promise<unknown> {
+    const { connectTimeoutMs, healthTimeoutMs } = this.engine.policy;
+    const ms = Math.min(connectTimeoutMs, Math.max(healthTimeoutMs, deadline - systemRuntime.now()));
+    const limit = { what: 'Preparing a connection for another owner', ms };
     return withinLimit(systemRuntime, limit, async (signal) => {
       await removeLeftovers(connection, signal);
       await this.#parts.connector.reset?.(connection, 'session', signal);

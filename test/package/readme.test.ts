@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { usePostgres } from '../support/usePostgres.js';
 import { type App, type AppOptions, makeApp } from './app.js';
+import { BOTH_KINDS, TEST_FILES } from './copies.js';
 import { asCommonJs } from './printed.js';
 import { packageScripts, readmeScripts } from './scripts.js';
 import { CONFIGS, EXACT_TYPES, SAME } from './typescript.js';
@@ -36,6 +37,18 @@ describe('an ESM application', async () => {
   it.each(await packageScripts())("runs the $name snippet of the packages' READMEs", async ({ name, code, prints }) => {
     await app().write(`${name}.js`, code);
     expect(await app().node(`${name}.js`)).toBe(`${prints}\n`);
+  });
+
+  it('has one pool, as ES module and as CommonJS', async () => {
+    await app().write('bothKinds.js', BOTH_KINDS);
+    // Both classes, a timeout in line, one connection, no state of the other's, and one owner when the first has left.
+    expect(await app().node('bothKinds.js')).toBe('false TENURE_ACQUIRE_TIMEOUT 1 4MB 1\n');
+  });
+
+  it('has a pool for each test file of a runner like Jest, and one more for each copy of `pg`', async () => {
+    await app().write('testFiles.js', TEST_FILES);
+    // Twice in one file, in another file, with a fresh Tenure, with a fresh `pg` as well.
+    expect(await app().node('testFiles.js')).toBe('1,2,1,3,1\n');
   });
 });
 

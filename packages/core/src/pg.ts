@@ -5,3 +5,8 @@ export type { PgClient } from './postgres/pgTypes.js';
 export type { PoolConfig } from './postgres/pool/options.js';
 export { Pool } from './postgres/pool/pgPool.js';
 export { type PgSession, pgSession, type SessionOptions } from './postgres/session.js';
+export { type Identity, identityOf, policySettings } from './postgres/sharing/identity.js';
+export { rememberAsNew } from './postgres/sharing/leftovers.js';
+export type { ShareHost } from './postgres/sharing/share.js';
+export { sharedPool } from './postgres/sharing/sharedPool.js';
+export { placeOf } from './postgres/sharing/site.js';

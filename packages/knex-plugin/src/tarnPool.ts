@@ -1,4 +1,4 @@
-import { type Pool, TenureUsageError } from '@tenure/core';
+import type { Pool } from '@tenure/core';
 import { PendingAcquire } from './pendingAcquire.js';
 import { type TarnEventMap, TarnEvents, type TarnLog } from './tarnEvents.js';
 
@@ -21,6 +21,11 @@ export class TarnPool<C extends object> {
     this.#events = new TarnEvents(log);
     this.#tellOfOpening();
     this.#tellOfClosing(closeErrors);
+  }
+
+  /** Someone listens, and expects to hear of every connection and of nobody else's. */
+  get isWatched(): boolean {
+    return this.#events.isHeard;
   }
 
   get min(): number {
@@ -47,7 +52,8 @@ export class TarnPool<C extends object> {
       this.engine.release(connection);
       return true;
     } catch (error) {
-      if (error instanceof TenureUsageError) return false;
+      // By its code: the pool may belong to another copy of the core.
+      if (error instanceof Error && 'code' in error && error.code === 'TENURE_USAGE') return false;
       throw error;
     }
   }

@@ -1,13 +1,24 @@
-import { TenureConnectError, TenureTimeoutError, TenureUnreachableError } from '@tenure/core';
+import type { TenureErrorCode, TenureTimeoutError } from '@tenure/core';
 import knex from 'knex';
 import type { Origins } from './origins.js';
 
 /** What code around Knex expects: a `KnexTimeoutError` when no connection came, and PostgreSQL's own error when it refuses us. */
 export function toKnexError(error: unknown, origins?: Origins): unknown {
-  if (error instanceof TenureConnectError) return error.cause;
-  if (error instanceof TenureUnreachableError) return timeoutError(error.message, error);
-  if (!(error instanceof TenureTimeoutError)) return error;
-  return timeoutError(origins?.explain(error.message, error.holders) ?? error.message, error);
+  if (!(error instanceof Error)) return error;
+  // By its code: the pool may belong to another copy of the core.
+  switch ((error as { code?: TenureErrorCode }).code) {
+    case 'TENURE_CONNECT':
+      return error.cause;
+    case 'TENURE_UNREACHABLE':
+      return timeoutError(error.message, error);
+    case 'TENURE_ACQUIRE_TIMEOUT':
+      return timeoutError(
+        origins?.explain(error.message, (error as TenureTimeoutError).holders) ?? error.message,
+        error,
+      );
+    default:
+      return error;
+  }
 }
 
 /** Begins as Knex's own does, for whoever looks for it in a log. */

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { type HostSettings, type Policy, type PolicyOverrides, parsePolicy, TenureUsageError } from '@tenure/core';
 import { fromPgPool, Pool, type PoolConfig } from '@tenure/core/pg';
 import type pg from 'pg';
@@ -96,14 +97,30 @@ function writtenIn(pool: pg.Pool): pg.PoolConfig {
   return Object.assign(options, { Client });
 }
 
-/** What listens to the app's pool hears of the one in its place: `connect` often sets up the session. */
-function passOn(pool: Pool, appPool: pg.Pool): void {
-  for (const event of ['connect', 'acquire', 'release', 'remove'] as const) {
-    pool.on(event, (...args: unknown[]) => appPool.emit(event, ...args));
+/**
+ * What listens to the app's pool hears of the one in its place: `connect` often sets up the session. Events that nobody listens to are not
+ * passed on, since a pool with listeners is not shared.
+ */
+function passOn(pool: Pool, app: pg.Pool): void {
+  const appPool = app as EventEmitter;
+  for (const event of ['connect', 'acquire', 'release', 'remove', 'error']) {
+    const passAll = () => {
+      (pool as EventEmitter).on(event, (...args) => {
+        if (appPool.listenerCount(event) > 0) appPool.emit(event, ...args);
+      });
+    };
+    if (appPool.listenerCount(event) > 0) passAll();
+    else onFirstListener(appPool, event, passAll);
   }
-  pool.on('error', (...args) => {
-    if (appPool.listenerCount('error') > 0) appPool.emit('error', ...args);
-  });
+}
+
+function onFirstListener(emitter: EventEmitter, event: string, run: () => void): void {
+  const look = (heard: string | symbol) => {
+    if (heard !== event) return;
+    emitter.removeListener('newListener', look);
+    run();
+  };
+  emitter.on('newListener', look);
 }
 
 function withPolicy(config: pg.PoolConfig, policy: Policy | PolicyOverrides): PoolConfig {

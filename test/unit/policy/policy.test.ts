@@ -71,8 +71,8 @@ describe('describePolicy', () => {
   });
 
   it('marks what is not acted on yet only where somebody set it', () => {
-    const described = describePolicy(parsePolicy({ CONN_SHARE: 'on', CONN_MAX_AGE: '5' }));
-    expect(POLICY_KEYS.filter((key) => described[key].later)).toEqual(['share']);
+    const described = describePolicy(parsePolicy({ CONN_BUDGET: '80', CONN_MAX_AGE: '5' }));
+    expect(POLICY_KEYS.filter((key) => described[key].later)).toEqual(['budget']);
   });
 });
 
@@ -83,16 +83,13 @@ describe('laterSettings', () => {
   });
 
   it('leaves out what was turned off: it is not there anyway', () => {
-    const env = { CONN_STATEMENTS: '0', CONN_BUDGET: 'none', CONN_SHARE: 'off' };
+    const env = { CONN_STATEMENTS: '0', CONN_BUDGET: 'none' };
     expect(laterSettings(parsePolicy(env, { writable: false }))).toEqual([]);
   });
 
   it('names what was set, as it was written, also where the value is the default', () => {
-    const overrides: PolicyOverrides = { name: 'orders', share: true };
+    const overrides: PolicyOverrides = { name: 'orders' };
     const env = { CONN_STATEMENTS: '100', ORDERS_CONN_BUDGET: '80' };
-    expect(laterSettings(parsePolicy(env, overrides))).toEqual([
-      { key: 'budget', name: 'ORDERS_CONN_BUDGET' },
-      { key: 'share', name: 'policy.share' },
-    ]);
+    expect(laterSettings(parsePolicy(env, overrides))).toEqual([{ key: 'budget', name: 'ORDERS_CONN_BUDGET' }]);
   });
 });

@@ -191,7 +191,6 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     kind: 'flag',
     default: true,
     meaning: 'pools with the same target and settings in one process are one pool',
-    later: true,
   },
   retryReads: {
     env: 'CONN_RETRY_READS',

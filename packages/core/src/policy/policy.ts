@@ -77,7 +77,7 @@ export interface PolicyValues {
   exitOnIdle: boolean;
   /**
    * Pools with the same target and settings in one process are one pool.
-   * `CONN_SHARE`, default true. `0`: as `false`. No `none`. Not acted on yet.
+   * `CONN_SHARE`, default true. `0`: as `false`. No `none`.
    */
   share: boolean;
   /**

@@ -8,6 +8,8 @@ import type { Slot } from './slot.js';
 
 /** What a pool has done and what it is doing. Counters run since it was made. */
 export interface PoolStats extends PoolFigures {
+  /** How many pools of this process are this one, because they have the same target and settings. */
+  readonly owners: number;
   /** Checkouts. */
   readonly acquired: number;
   /** The share of checkouts served by a connection that had served before, 0 to 1; 0 before the first checkout. */
@@ -59,6 +61,7 @@ export function takeStats(
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
     ...figures,
+    owners: 1,
     acquired,
     reusedShare: acquired === 0 ? 0 : reused / acquired,
     opened,

@@ -6,6 +6,7 @@ import { classifyLoss } from './loss.js';
 import type { PgClient } from './pgTypes.js';
 import { isWritable, ping } from './ping.js';
 import { type ResetOptions, reset } from './reset.js';
+import { adding } from './sharing/leftovers.js';
 import { lastStatement, rememberLastStatement } from './statements/lastStatement.js';
 import { Statements } from './statements/statements.js';
 import { isOpen, transactionStatus } from './status.js';
@@ -49,8 +50,8 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
   const { policy } = options;
   const statements = policy && new Statements(policy);
   return {
-    observe,
-    watch,
+    observe: adding(observe),
+    watch: adding(watch),
     close,
     abort,
     ref,

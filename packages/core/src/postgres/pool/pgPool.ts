@@ -4,13 +4,18 @@ import pg from 'pg';
 import type { RetireReason } from '../../lifecycle/connectionState.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { fromPgPool } from '../../policy/pgPool.js';
+import type { Policy } from '../../policy/policy.js';
 import { Pool as Engine } from '../../pool/pool.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+import type { PoolParts } from '../sharing/commonPool.js';
+import { type Identity, identityOf, policySettings } from '../sharing/identity.js';
+import { Share } from '../sharing/share.js';
+import { placeOf } from '../sharing/site.js';
 import { isOpen } from '../status.js';
 import { causeOfEnd } from '../watch.js';
 import { callBack, throwOutside } from './callBack.js';
 import { type ConnectorHost, poolConnector } from './connector.js';
-import { clientConfig, type PoolConfig, stockOptions, trueOptions } from './options.js';
+import { clientConfig, copyOf, type PoolConfig, stockOptions, trueOptions } from './options.js';
 import { endedTwice, functionAsQuery, releasedTwice, toPgPoolError, traced, usedAfterEnd } from './pgPoolErrors.js';
 import { type Outcome, runQuery } from './runQuery.js';
 
@@ -39,11 +44,7 @@ interface StockPool extends EventEmitter {
 const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool;
 
 class GovernedPool extends StockPool {
-  readonly #engine: Engine<Client>;
-  /** In a borrower's hands, or come back with something left on them that is being looked at. */
-  readonly #engaged = new Set<Client>();
-  /** Connected clients whose `remove` is still to be told. */
-  readonly #known = new WeakSet<Client>();
+  readonly #engine: Share<Client>;
   #endCalled = false;
   /** Set while `end()` lets those in line be served first. */
   #lineIsServed: (() => void) | undefined;
@@ -60,11 +61,16 @@ class GovernedPool extends StockPool {
       writable: true,
       configurable: true,
     });
-    this.#engine = new Engine(poolConnector(this.#host(), { policy, stream: config?.stream }), policy);
+    const place = placeOf(new.target);
+    const { password } = this.options;
+    this.#engine = new Share<Client>({
+      policy,
+      make: () => this.#makePool(policy),
+      identity: () => this.#identity(policy),
+      mayShare: () => !this.#isWatched && this.options.password === password,
+      site: place,
+    });
     this.#engine
-      .on('opening', () => this.log('connecting new client'))
-      .on('opened', () => this.log('new client connected'))
-      .on('open-failed', (error) => this.log('client failed to connect', error))
       .on('closing', (client, reason, cause) => this.#closing(client, reason, cause))
       .on('closed', (client) => this.#removed(client));
   }
@@ -137,7 +143,8 @@ class GovernedPool extends StockPool {
 
   /** As pg documents it: those who wait for a client that is checked out. Who only waits for a connect is in `stats().waiting`. */
   get waitingCount(): number {
-    const { waiting, max, used } = this.#engine.figures;
+    const { max, used } = this.#engine.figures;
+    const { waiting } = this.#engine;
     return Math.max(0, waiting - Math.max(0, max - used));
   }
 
@@ -180,7 +187,7 @@ class GovernedPool extends StockPool {
   }
 
   #handedOut(client: Client): void {
-    this.#engaged.add(client);
+    this.#engine.engaged.add(client);
     this.#tell('acquire', client);
     this.#lineMoved();
   }
@@ -188,7 +195,7 @@ class GovernedPool extends StockPool {
   /** Lets what the app has begun finish, callers in line included: scripts send their queries and call `end()` at once. */
   async #finish(): Promise<void> {
     this.ending = true;
-    if (this.#engine.figures.waiting > 0) {
+    if (this.#engine.waiting > 0) {
       await new Promise<void>((resolve) => {
         this.#lineIsServed = resolve;
       });
@@ -197,7 +204,7 @@ class GovernedPool extends StockPool {
   }
 
   #lineMoved(): void {
-    if (this.#lineIsServed && this.#engine.figures.waiting === 0) this.#lineIsServed();
+    if (this.#lineIsServed && this.#engine.waiting === 0) this.#lineIsServed();
   }
 
   #releaseOnce(client: Client): Release {
@@ -213,15 +220,14 @@ class GovernedPool extends StockPool {
     this.#tell('release', error, client);
     // What follows an error on the wire decides about the connection. Anything else that is true is an order to close it.
     if (error && !isError(error)) return this.#engine.discard(client);
-    if (!error && isOpen(client)) this.#engaged.delete(client);
+    if (!error && isOpen(client)) this.#engine.engaged.delete(client);
     this.#engine.release(client, error || undefined);
   }
 
   /** Only an idle client's end is news of the pool's: a borrower hears of it on the client or from the query. */
   #closing(client: Client, reason: RetireReason, cause: unknown): void {
-    this.log(LOGGED[reason] ?? `remove client: ${reason}`);
-    if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp(client)) return;
-    if (this.listenerCount('error') === 0) return;
+    if (reason !== 'broken' || this.#engine.engaged.has(client) || wasEndedByApp(client)) return;
+    if (this.listenerCount('error') === 0 || !this.#engine.hadLast(client)) return;
     const error = isError(cause) ? cause : causeOfEnd(client);
     // pg-pool's errors have it too. Not for enumeration: a printed error would show the whole client.
     Object.defineProperty(error, 'client', { value: client, configurable: true, writable: true });
@@ -229,8 +235,8 @@ class GovernedPool extends StockPool {
   }
 
   #removed(client: Client): void {
-    this.#engaged.delete(client);
-    if (this.#known.delete(client)) this.#tell('remove', client);
+    this.#engine.engaged.delete(client);
+    if (this.#engine.hadLast(client)) this.#tell('remove', client);
   }
 
   #explained(error: unknown): unknown {
@@ -256,28 +262,69 @@ class GovernedPool extends StockPool {
     }
   }
 
-  #host(): ConnectorHost {
-    return {
-      create: () => new this.Client(clientConfig(this.options)),
-      setUp: (client) => this.options.onConnect?.(client),
-      verify: (client) => this.#verify(client),
-      connected: (client) => {
-        this.#known.add(client);
-        this.#tell('connect', client);
-      },
-      refused: (client) => this.#removed(client),
-      tidying: (client) => void this.#engaged.add(client),
-      tidied: (client) => void this.#engaged.delete(client),
-    };
+  /** Whether someone listens to what only a pool of one's own can tell: each connect, and each checkout. */
+  get #isWatched(): boolean {
+    return this.listenerCount('connect') + this.listenerCount('acquire') + this.listenerCount('release') > 0;
   }
 
-  #verify(client: Client): Promise<void> {
-    const { verify } = this.options;
-    if (!verify) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      verify(client, (error) => (error ? reject(error) : resolve()));
-    });
+  /** What another pool must have in common with this one to be the same. */
+  #identity(policy: Policy): Identity | undefined {
+    try {
+      const { Client, options } = this;
+      const { target, settings } = identityOf(Client, options, pg.Client);
+      // Like nobody else's.
+      const listeners = this.#isWatched ? this : undefined;
+      return { target, settings: { kind: 'pg.Pool', ...settings, ...policySettings(policy), listeners } };
+    } catch {
+      // What `pg` makes of these options it will say itself when it connects.
+      return undefined;
+    }
   }
+
+  /** The pool behind the face, which must not keep the face: the app may forget it while others use the pool. */
+  #makePool(policy: Policy): PoolParts<Client> {
+    const { Client, log } = this;
+    const face = new WeakRef(this);
+    const known = new WeakSet<Client>();
+    const tell = (event: string, client: Client) => {
+      const told = face.deref();
+      if (told) told.#tell(event, client);
+    };
+    const engaged = new Set<Client>();
+    let { options } = this;
+    const host: ConnectorHost = {
+      create: () => new Client(clientConfig(options)),
+      setUp: (client) => options.onConnect?.(client),
+      verify: (client) => verifyWith(options, client),
+      connected: (client) => {
+        known.add(client);
+        tell('connect', client);
+      },
+      refused: (client) => {
+        // Its `connect` may have been told.
+        if (known.delete(client)) tell('remove', client);
+      },
+      tidying: (client) => void engaged.add(client),
+      tidied: (client) => void engaged.delete(client),
+    };
+    const connector = poolConnector(host, { policy, stream: options.stream });
+    const engine = new Engine(connector, policy)
+      .on('opening', () => log('connecting new client'))
+      .on('opened', () => log('new client connected'))
+      .on('open-failed', (error) => log('client failed to connect', error))
+      .on('closing', (_, reason) => log(LOGGED[reason] ?? `remove client: ${reason}`));
+    const freeze = () => {
+      options = copyOf(options);
+    };
+    return { engine, connector, engaged, freeze };
+  }
+}
+
+function verifyWith({ verify }: pg.PoolConfig, client: Client): Promise<void> {
+  if (!verify) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    verify(client, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** Also one from another realm, such as a test runner's. */

@@ -1,9 +1,8 @@
 import {
   type PoolFigures,
   TenureClosedError,
-  TenureConnectError,
-  TenureTimeoutError,
-  TenureUnreachableError,
+  type TenureErrorCode,
+  type TenureTimeoutError,
   TenureUsageError,
 } from '../../errors.js';
 
@@ -22,16 +21,26 @@ export const endedTwice = () => new TenureUsageError(ENDED_TWICE);
 export const releasedTwice = () => new TenureUsageError(RELEASED_TWICE);
 export const functionAsQuery = () => new TenureUsageError(FUNCTION_AS_QUERY);
 
-/** The error of an acquire as code written for pg-pool expects it. What is not an acquire's comes back as it is. */
+/**
+ * The error of an acquire as code written for pg-pool expects it. What is not an acquire's comes back as it is. Errors go by their codes: a
+ * pool that is shared may belong to another copy of this package.
+ */
 export function toPgPoolError(error: unknown, acquireTimeoutMs: number): unknown {
-  // What PostgreSQL said (wrong password, no such database), or the app's own hook.
-  if (error instanceof TenureConnectError) return error.cause;
-  if (error instanceof TenureClosedError) return usedAfterEnd(error.figures);
-  if (error instanceof TenureTimeoutError || error instanceof TenureUnreachableError) {
-    // One who was refused at once has not timed out.
-    if (error.waitedMs >= acquireTimeoutMs) error.message = `${TIMED_OUT}. ${error.message}`;
+  if (!(error instanceof Error)) return error;
+  switch ((error as { code?: TenureErrorCode }).code) {
+    case 'TENURE_CONNECT':
+      // What PostgreSQL said (wrong password, no such database), or the app's own hook.
+      return error.cause;
+    case 'TENURE_CLOSED':
+      return usedAfterEnd((error as TenureClosedError).figures);
+    case 'TENURE_ACQUIRE_TIMEOUT':
+    case 'TENURE_UNREACHABLE':
+      // One who was refused at once has not timed out.
+      if ((error as TenureTimeoutError).waitedMs >= acquireTimeoutMs) error.message = `${TIMED_OUT}. ${error.message}`;
+      return error;
+    default:
+      return error;
   }
-  return error;
 }
 
 /**

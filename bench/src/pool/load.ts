@@ -1,30 +1,32 @@
 import { Bench } from 'tinybench';
-import { MAX, type Peer } from './peers/peer.js';
+import type { Peer } from './peers/peer.js';
 
 export interface Load {
   readonly callers: number;
+  /** Connections that are open from the start. */
+  readonly open: number;
   /** Acquires and releases in one sample. */
   readonly operations: number;
 }
 
 /** Nanoseconds per acquire and release. */
-export async function cost(peer: Peer, { callers, operations }: Load): Promise<number> {
+export async function cost(peer: Peer, { callers, open, operations }: Load): Promise<number> {
   const bench = new Bench({ iterations: 5, time: 0, warmup: false });
-  bench.add(peer.name, () => takeTurns(peer, callers, operations), { beforeEach: () => warmUp(peer) });
+  bench.add(peer.name, () => takeTurns(peer, callers, operations), { beforeEach: () => warmUp(peer, open) });
   const [task] = await bench.run();
   const result = task?.result;
   if (result?.state !== 'completed') throw new Error(`${peer.name} did not finish: ${JSON.stringify(result)}`);
   return (result.latency.p50 * 1e6) / operations;
 }
 
-/** Opens every connection, and lets the pool have heard from each a moment ago. */
-async function warmUp({ acquire, release }: Peer): Promise<void> {
-  const connections = await Promise.all(Array.from({ length: MAX }, acquire));
+/** Opens connections, and lets the pool have heard from each a moment ago. */
+export async function warmUp({ acquire, release }: Peer, open: number): Promise<void> {
+  const connections = await Promise.all(Array.from({ length: open }, acquire));
   for (const connection of connections) release(connection);
 }
 
 /** `callers` callers side by side take a connection and give it back, until they have done so `times` times together. */
-async function takeTurns({ acquire, release }: Peer, callers: number, times: number): Promise<void> {
+export async function takeTurns({ acquire, release }: Peer, callers: number, times: number): Promise<void> {
   const each = Math.ceil(times / callers);
   const caller = async () => {
     for (let turn = 0; turn < each; turn++) release(await acquire());

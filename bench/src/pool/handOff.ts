@@ -39,7 +39,8 @@ export async function handOff(quick: boolean, progress: (text: string) => void):
     title: 'The pool alone',
     about: [
       `Stub connections, ${MAX} at most; Tenure with its default policy, health checks on, the peers as they are by default. ` +
-        `Medians of ${rounds} interleaved rounds; a ratio is the median of the rounds’ ratios.`,
+        `Medians of ${rounds} interleaved rounds; a ratio is the median of the rounds’ ratios. ` +
+        'CPU time, the garbage collector’s included: no one waits for anything here.',
       'One caller opens one connection, and the pool is measured so. The row with ten open is what one caller meets after a burst: the timers of the nine ' +
         'idle others keep Node’s list of timers of that length alive, which pg-pool else makes and drops again with each release. ' +
         '“No pool” is a promise that is resolved already: what the callers’ own loop costs, which is in all figures.',
@@ -47,7 +48,7 @@ export async function handOff(quick: boolean, progress: (text: string) => void):
     tables: [tableOf(measured), growthOf(measured)],
     plots: measured.map(({ load, ns }) => ({
       title: `Acquire + release, ${nameOf(load)}`,
-      unit: 'nanoseconds, less is better',
+      unit: 'CPU nanoseconds, less is better',
       bars: [...ns].map(([name, values]) => ({ name, value: median(values) })),
     })),
     targets: measured.flatMap(targetsOf),
@@ -69,7 +70,7 @@ function tableOf(measured: readonly Measured[]): Table {
       times(ratioOf(values, ns.get('Tenure') ?? [])),
     ]),
   );
-  return { title: 'Acquire + release', head: ['callers', 'pool', 'ns', 'times Tenure'], rows };
+  return { title: 'Acquire + release', head: ['callers', 'pool', 'CPU ns', 'times Tenure'], rows };
 }
 
 function targetsOf({ load, ns }: Measured): Target[] {

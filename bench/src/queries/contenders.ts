@@ -6,15 +6,15 @@ import type { Contender } from './workloads.js';
 
 const OPEN: Record<Name, (name: Name, url: string) => Contender | Promise<Contender>> = {
   'pg.Pool': stockPool,
-  'Pool of @tenure/core/pg': tenurePool,
+  'Tenure Pool': tenurePool,
   'raw clients, unnamed': (name, url) => rawClients(name, url, false),
   'raw clients, named': (name, url) => rawClients(name, url, true),
   'postgres.js': postgresJs,
   Knex: stockKnex,
-  'Knex, select 1 in validate': validatingKnex,
+  'Knex + select 1': validatingKnex,
   'Knex + Tenure': tenureKnex,
   Prisma: stockPrisma,
-  'Prisma, statementNameGenerator': namingPrisma,
+  'Prisma + name generator': namingPrisma,
   'Prisma + Tenure': tenurePrisma,
 };
 

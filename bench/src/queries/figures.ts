@@ -40,7 +40,6 @@ export function barsOf(measured: Measured): Bars[] {
     const { title } = WORKLOADS[key];
     return [
       barsFor(measured[key], 'perSecond', title, 'operations/s, more is better'),
-      barsFor(measured[key], 'clientCpu', title, 'client CPU, µs per operation, less is better'),
       barsFor(measured[key], 'serverCpu', title, 'PostgreSQL CPU, µs per operation, less is better'),
     ];
   });
@@ -66,10 +65,10 @@ export function targetsOf(measured: Measured): Target[] {
       most,
     );
   return [
-    ...WORKLOAD_KEYS.map((key) => fast(key, 'Pool of @tenure/core/pg', 'raw clients, named', 0.9)),
+    ...WORKLOAD_KEYS.map((key) => fast(key, 'Tenure Pool', 'raw clients, named', 0.9)),
     fast('join', 'Knex + Tenure', 'Knex', 1.6),
     fast('lookup', 'Knex + Tenure', 'Knex', 1.2),
-    fast('lookup', 'Knex + Tenure', 'Knex, select 1 in validate', 1.6),
+    fast('lookup', 'Knex + Tenure', 'Knex + select 1', 1.6),
     ...WORKLOAD_KEYS.map((key) => fast(key, 'Prisma + Tenure', 'Prisma', key === 'join' ? 1.05 : 0.97)),
     light('lookup', 'Knex + Tenure', 'Knex', 0.6),
     light('join', 'Knex + Tenure', 'Knex', 0.6),

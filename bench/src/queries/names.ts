@@ -1,8 +1,8 @@
 /** Contenders over the same library; the ratios of each are to its first, which is what people use. */
 export const FAMILIES = {
-  pg: ['pg.Pool', 'Pool of @tenure/core/pg', 'raw clients, unnamed', 'raw clients, named', 'postgres.js'],
-  Knex: ['Knex', 'Knex, select 1 in validate', 'Knex + Tenure'],
-  Prisma: ['Prisma', 'Prisma, statementNameGenerator', 'Prisma + Tenure'],
+  pg: ['pg.Pool', 'Tenure Pool', 'raw clients, unnamed', 'raw clients, named', 'postgres.js'],
+  Knex: ['Knex', 'Knex + select 1', 'Knex + Tenure'],
+  Prisma: ['Prisma', 'Prisma + name generator', 'Prisma + Tenure'],
 } as const;
 
 export type Family = keyof typeof FAMILIES;

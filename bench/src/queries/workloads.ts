@@ -5,7 +5,7 @@ export const WORKLOADS: Record<WorkloadKey, { title: string; story: string }> = 
   join: {
     title: 'Join',
     story:
-      'the last ten orders of a customer with the name, by index; with Prisma `findMany` with a relation, two queries',
+      'the last ten orders of a customer with the name, by index; with Prisma findMany with its relation, two queries',
   },
   insert: { title: 'Insert', story: 'one row, its key returned' },
   transaction: { title: 'Transaction', story: 'begin, select, update, insert, commit' },

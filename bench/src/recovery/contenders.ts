@@ -17,7 +17,7 @@ const MAX = 10;
 
 export const CONTENDERS: readonly Contender[] = [
   { name: 'pg.Pool', open: (url) => withPool(new pg.Pool({ connectionString: url, max: MAX })) },
-  { name: 'Pool of @tenure/core/pg', open: (url) => withPool(new Pool({ connectionString: url, max: MAX })) },
+  { name: 'Tenure Pool', open: (url) => withPool(new Pool({ connectionString: url, max: MAX })) },
   { name: 'Knex', open: (url) => withKnex(knex(knexConfig(url))) },
   { name: 'Knex + Tenure', open: (url) => withKnex(knex(tenure(knexConfig(url)))) },
 ];

@@ -1,5 +1,5 @@
 import { targetLine } from '../figures/ratio.js';
-import type { Report, Setting, Table } from './report.js';
+import { isGrouped, type Report, type Setting, type Table } from './report.js';
 import { settingLines } from './setting.js';
 
 /** A report as Markdown: the tables, each under the command that prints it. */
@@ -14,8 +14,10 @@ export function markdown({ about, tables, targets }: Report, setting: Setting): 
   return `${parts.join('\n\n')}\n`;
 }
 
-function rowsOf({ head, rows }: Table): string {
-  const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
+function rowsOf(table: Table): string {
+  const { head, rows } = table;
+  const names = isGrouped(table) ? 2 : 1;
+  const rule = head.map((_, column) => (column < names ? '---' : '---:'));
   return [head, rule, ...rows].map((cells) => `| ${cells.map(escaped).join(' | ')} |`).join('\n');
 }
 

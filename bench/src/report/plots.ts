@@ -4,8 +4,9 @@ import type { Markup } from '@tenure/replay/report/html.js';
 import { type Bars, isOurs } from './report.js';
 
 const BAR_HEIGHT = 26;
-/** For the numbers at the ends of the bars. */
-const ROOM = 1.25;
+/** For the names before the bars, and for the numbers at their ends. */
+const PIXELS_PER_LETTER = 7;
+const ROOM = 52;
 
 /** A bar for each contender, ours in full colour; its figure at its end. */
 export function barsPlot({ title, unit, bars }: Bars): Markup {
@@ -13,10 +14,11 @@ export function barsPlot({ title, unit, bars }: Bars): Markup {
   return atEachWidth({
     ariaLabel: `${title}, ${unit}: ${bars.map(({ name, value }) => `${name} ${rounded(value)}`).join(', ')}`,
     height: bars.length * BAR_HEIGHT + 8,
-    marginLeft: 150,
+    marginLeft: Math.max(...bars.map(({ name }) => name.length)) * PIXELS_PER_LETTER + 8,
+    marginRight: ROOM,
     marginTop: 4,
     marginBottom: 4,
-    x: { axis: null, domain: [0, longest * ROOM || 1] },
+    x: { axis: null, domain: [0, longest || 1] },
     y: { label: null, domain: bars.map(({ name }) => name), tickSize: 0 },
     marks: [
       Plot.barX(bars, {

@@ -17,6 +17,11 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
+/** Whether rows share their first column, so that the second tells them apart. */
+export function isGrouped({ rows }: Table): boolean {
+  return new Set(rows.map(([first]) => first)).size < rows.length;
+}
+
 /** One plot: a bar for each contender. */
 export interface Bars {
   readonly title: string;

@@ -1,6 +1,6 @@
 import { getBorderCharacters, table } from 'table';
 import { targetLine } from '../figures/ratio.js';
-import type { Report, Setting, Table } from './report.js';
+import { isGrouped, type Report, type Setting, type Table } from './report.js';
 import { settingLines } from './setting.js';
 
 /** A report for the terminal. */
@@ -10,13 +10,13 @@ export function terminal({ title, about, tables, targets }: Report, setting: Set
 }
 
 /** A line between groups, where the first column makes groups. */
-function draw({ head, rows }: Table): string {
-  const lines = [head, ...rows] as string[][];
-  const grouped = new Set(rows.map(([first]) => first)).size < rows.length;
+function draw(one: Table): string {
+  const lines = [one.head, ...one.rows] as string[][];
+  const grouped = isGrouped(one);
   return table(lines, {
     border: getBorderCharacters('norc'),
     columnDefault: { alignment: 'right' },
-    columns: { 0: { alignment: 'left' } },
+    columns: { 0: { alignment: 'left' }, ...(grouped ? { 1: { alignment: 'left' } } : {}) },
     drawHorizontalLine: (line, count) =>
       line <= 1 || line === count || (grouped && lines[line]?.[0] !== lines[line - 1]?.[0]),
   });

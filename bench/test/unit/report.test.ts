@@ -50,7 +50,7 @@ test('Markdown names the command, the machine and the versions, and keeps a cell
   expect(text).toContain('```sh\nnpx pnpm@12 bench pool\n```');
   expect(text).toContain('2 × A processor');
   expect(text).toContain('PostgreSQL 18.4, Node 20.0.0');
-  expect(text).toContain('| group | name | ns |\n| --- | ---: | ---: |\n| a | one | 1 |\n| a | two \\| three | 2 |');
+  expect(text).toContain('| group | name | ns |\n| --- | --- | ---: |\n| a | one | 1 |\n| a | two \\| three | 2 |');
   expect(text).toContain('- ✗ MISSED: a promise');
 });
 

@@ -4,8 +4,8 @@ export const BENCHES: readonly Bench[] = [
   {
     name: 'pool',
     story: 'the pool alone, on stub connections: hand-off, memory',
-    seconds: 60,
-    quickSeconds: 10,
+    seconds: 90,
+    quickSeconds: 15,
     load: async () => (await import('./pool/run.js')).runPool,
   },
   {

@@ -22,7 +22,7 @@ export interface Job {
 export async function measure(job: Job, flags: readonly string[] = []): Promise<Report> {
   await compile(SOURCE, ENTRY);
   const child = fork(fileURLToPath(ENTRY), [JSON.stringify(job)], {
-    execArgv: ['--expose-gc', ...flags],
+    execArgv: [...flags],
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

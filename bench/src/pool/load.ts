@@ -12,12 +12,8 @@ export interface Load {
 /** Nanoseconds of CPU time per acquire and release. No one waits for anything here, so what else runs on the machine need not count. */
 export async function cost(peer: Peer, { callers, open, operations }: Load): Promise<number> {
   const bench = new Bench({ iterations: 5, time: 0, warmup: false, now: cpuMs });
-  const beforeEach = () => {
-    // What the one before has left is not this one's to clear away.
-    globalThis.gc!();
-    return warmUp(peer, open);
-  };
-  bench.add(peer.name, () => takeTurns(peer, callers, operations), { beforeEach });
+  // No collection is forced before: V8 would throw away the compiled code of peers whose turn was long ago.
+  bench.add(peer.name, () => takeTurns(peer, callers, operations), { beforeEach: () => warmUp(peer, open) });
   const [task] = await bench.run();
   const result = task?.result;
   if (result?.state !== 'completed') throw new Error(`${peer.name} did not finish: ${JSON.stringify(result)}`);

@@ -3,10 +3,11 @@ import { measure } from '../measured.js';
 
 /** So large a young generation, in megabytes, that 5,000 acquires fill it with no pool. */
 const YOUNG = ['--min-semi-space-size=128', '--max-semi-space-size=128'];
+const FORCED = '--expose-gc';
 
 export async function runPool(quick: boolean): Promise<Outcome> {
   const time = await measure({ part: 'hand-off', quick, url: '' });
-  const memory = await measure({ part: 'memory', quick, url: '' }, YOUNG);
+  const memory = await measure({ part: 'memory', quick, url: '' }, [FORCED, ...YOUNG]);
   return {
     report: {
       title: time.title,

@@ -22,8 +22,6 @@ export async function runSlice(
   server: ServerCpu,
 ): Promise<Figures> {
   await runFor(contender, workload, warmUpMs);
-  // What the one before has left is not this one's to clear away.
-  globalThis.gc!();
   const serverBefore = await server.readMs();
   const clientBefore = process.cpuUsage();
   const start = performance.now();

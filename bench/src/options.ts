@@ -33,6 +33,9 @@ export function parseOptions(args: string[]): Options {
     const known = BENCHES.map(({ name }) => name).join(', ');
     throw new UsageError(`No benchmark is called “${unknown.join('”, “')}”; there are ${known}.`);
   }
+  if (values.quick && values['write-docs']) {
+    throw new UsageError('--write-docs wants a full run: the figures of --quick mean nothing.');
+  }
   return {
     help: values.help ?? false,
     quick: values.quick ?? false,

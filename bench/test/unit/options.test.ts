@@ -12,6 +12,7 @@ test('without a name all run, and with names those, in their own order', () => {
 test.each([
   [['pols'], /called “pols”; there are pool, queries/],
   [['--quik'], /--quik/],
+  [['--quick', '--write-docs'], /wants a full run/],
 ])('%j is refused', (args, message) => {
   expect(() => parseOptions(args)).toThrow(message);
   expect(() => parseOptions(args)).toThrow(UsageError);

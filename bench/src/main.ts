@@ -22,7 +22,13 @@ async function main(options: Options): Promise<void> {
   const { benches, quick } = options;
   const seconds = benches.reduce((sum, bench) => sum + (quick ? bench.quickSeconds : bench.seconds), 0);
   console.error(`${benches.map(({ name }) => name).join(', ')}: ${duration(seconds)}`);
-  for (const bench of benches) await run(bench, options);
+  for (const bench of benches) {
+    await run(bench, options).catch((error: unknown) => {
+      // The others still run.
+      console.error(`${bench.name} failed:`, error);
+      process.exitCode = FAILED;
+    });
+  }
 }
 
 async function run({ name, load }: Bench, { quick, writeDocs: toDocs }: Options): Promise<void> {

@@ -11,8 +11,6 @@ process.send!(report, () => process.exit(0));
 
 async function run({ part, quick, url }: Job): Promise<Report> {
   switch (part) {
-    case 'hand-off':
-      return (await import('./pool/handOff.js')).handOff(quick, progress);
     case 'memory':
       return (await import('./pool/memory.js')).memory(quick, progress);
     case 'queries':

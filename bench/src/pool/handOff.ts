@@ -2,7 +2,7 @@ import { interleave } from '../figures/interleave.js';
 import { median } from '../figures/median.js';
 import { atLeast, ratioOf, times } from '../figures/ratio.js';
 import type { Report, Table, Target } from '../report/report.js';
-import { cost } from './load.js';
+import { startPeers } from './peerProcesses.js';
 import { PEERS } from './peers/all.js';
 import { bare } from './peers/bare.js';
 import { MAX } from './peers/peer.js';
@@ -28,18 +28,21 @@ export async function handOff(quick: boolean, progress: (text: string) => void):
   const rounds = quick ? 2 : 9;
   const operations = quick ? 10_000 : 20_000;
   const measured: Measured[] = [];
-  for (const load of LOADS) {
-    progress(`acquire and release, ${nameOf(load)}`);
-    const peers = [...PEERS, bare].map(({ open }) => open(MAX));
-    const ns = await interleave(peers, rounds, (peer) => cost(peer, { ...load, operations }));
-    await Promise.all(peers.map((peer) => peer.close()));
-    measured.push({ load, ns });
+  const peers = await startPeers([...PEERS, bare]);
+  try {
+    for (const load of LOADS) {
+      progress(`acquire and release, ${nameOf(load)}`);
+      const ns = await interleave(peers, rounds, ({ cost }) => cost({ ...load, operations }));
+      measured.push({ load, ns });
+    }
+  } finally {
+    for (const peer of peers) peer.stop();
   }
   return {
     title: 'The pool alone',
     about: [
       `Stub connections, ${MAX} at most; Tenure with its default policy, health checks on, the peers as they are by default. ` +
-        `Medians of ${rounds} interleaved rounds; a ratio is the median of the rounds’ ratios. ` +
+        `Each in a process of its own. Medians of ${rounds} interleaved rounds; a ratio is the median of the rounds’ ratios. ` +
         'CPU time, the garbage collector’s included: no one waits for anything here.',
       'One caller opens one connection, and the pool is measured so. The row with ten open is what one caller meets after a burst: the timers of the nine ' +
         'idle others keep Node’s list of timers of that length alive, which pg-pool else makes and drops again with each release. ' +

@@ -17,7 +17,7 @@ interface Models {
 }
 
 interface OrdersClient extends Models {
-  $transaction<T>(work: (models: Models) => Promise<T>): Promise<T>;
+  $transaction<T>(work: (models: Models) => Promise<T>, limits: typeof PATIENT): Promise<T>;
   $disconnect(): Promise<void>;
   $extends(extension: ReturnType<typeof tenure>): OrdersClient;
 }
@@ -25,6 +25,9 @@ interface OrdersClient extends Models {
 interface Generated {
   PrismaClient: new (options: { adapter: PrismaPg }) => OrdersClient;
 }
+
+/** Prisma gives a transaction up after 2 s in line; a machine that is busy with other work is no reason to. */
+const PATIENT = { maxWait: 30_000, timeout: 30_000 };
 
 /** Beside the compiled process, which this file is a part of when it runs. */
 const COMPILED = new URL('./ordersClient.js', import.meta.url);
@@ -72,7 +75,7 @@ function operationsOf(client: OrdersClient): Operations {
         include: { customer: true },
       }),
     insert: () => insert(client, someOrder()),
-    transaction: () => client.$transaction(changeOrder),
+    transaction: () => client.$transaction(changeOrder, PATIENT),
   };
 }
 

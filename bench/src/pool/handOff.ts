@@ -44,8 +44,8 @@ export async function handOff(quick: boolean, progress: (text: string) => void):
       `Stub connections, ${MAX} at most; Tenure with its default policy, health checks on, the peers as they are by default. ` +
         `Each in a process of its own. Medians of ${rounds} interleaved rounds; a ratio is the median of the rounds’ ratios. ` +
         'CPU time, the garbage collector’s included: no one waits for anything here.',
-      'One caller opens one connection, and the pool is measured so. The row with ten open is what one caller meets after a burst: the timers of the nine ' +
-        'idle others keep Node’s list of timers of that length alive, which pg-pool else makes and drops again with each release. ' +
+      'One caller opens one connection, and the pool is measured so. The row with ten open is what one caller meets after a burst: the idle timers of ' +
+        'the nine others keep alive a list of Node’s that pg-pool else makes and drops again with each release. ' +
         '“No pool” is a promise that is resolved already: what the callers’ own loop costs, which is in all figures.',
     ],
     tables: [tableOf(measured), growthOf(measured)],

@@ -15,11 +15,11 @@ const COLUMNS: readonly Column[] = [
   ['p99', ({ p99Ms }) => milliseconds(p99Ms)],
   ['failed', (summary) => percent(summary.failed, requestsOf(summary))],
   ['timed out', (summary) => percent(summary.timedOut, requestsOf(summary))],
-  ['server connections, peak', ({ peak }) => rough(peak)],
-  ['opened by the app / 1,000 requests', ({ openedPerThousand }) => rough(openedPerThousand)],
-  ['app CPU µs/request', (summary) => perRequest(summary, summary.appCpuMs)],
-  ['PostgreSQL CPU µs/request', (summary) => perRequest(summary, summary.serverCpuMs)],
-  ['PgBouncer CPU µs/request', (summary) => perRequest(summary, summary.poolerCpuMs)],
+  ['server connections', ({ peak }) => rough(peak)],
+  ['opened / 1,000 requests', ({ openedPerThousand }) => rough(openedPerThousand)],
+  ['app CPU µs', (summary) => perRequest(summary, summary.appCpuMs)],
+  ['PostgreSQL CPU µs', (summary) => perRequest(summary, summary.serverCpuMs)],
+  ['PgBouncer CPU µs', (summary) => perRequest(summary, summary.poolerCpuMs)],
   ['passes', ({ passes }) => rough(passes)],
 ];
 

@@ -49,6 +49,7 @@ function tableSection(table: Table): Markup {
 const MORE_STYLE = `
 .bars { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 24px; }
 thead th { white-space: normal; vertical-align: bottom; }
+.scroll th, .scroll td { padding: 6px 7px; }
 .grouped th:nth-child(2), .grouped td:nth-child(2) { text-align: left; }
 .reached::before { content: '✓ '; color: var(--good); }
 .missed::before { content: '✗ missed: '; color: var(--limit); font-weight: 600; }

@@ -1,48 +1,47 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { signUpsTable } from '@tenure/replay/database/signUps.js';
-import { generateClient } from '@tenure/replay/prisma/generate.js';
-import { compile } from '@tenure/replay/processes/compile.js';
-import { startPostgres } from '@tenure/test/support/postgres.js';
-import pg from 'pg';
+import { UsageError } from '@tenure/replay/output/usageError.js';
+import type { Bench } from './bench.js';
+import { duration, type Options, parseOptions, USAGE } from './options.js';
+import type { Setting } from './report/report.js';
+import { settingOf } from './report/setting.js';
+import { terminal } from './report/terminal.js';
+import { write, writeDocs } from './report/write.js';
 
-const BENCHES = { pool: poolBench, errors: errorsBench };
-type Name = keyof typeof BENCHES;
+const FAILED = 1;
+const MISUSED = 2;
 
-const SOURCE = new URL('./measure.ts', import.meta.url);
-const ENTRY = new URL('../dist/measure.js', import.meta.url);
-const PRISMA_CLIENT = new URL('../dist/prismaClient.js', import.meta.url);
-
-const names = Object.keys(BENCHES);
-const chosen = process.argv.slice(2).filter((word) => word !== '--');
-const unknown = chosen.filter((name) => !names.includes(name));
-if (unknown.length > 0) {
-  console.error(`No benchmark is called ${unknown.join(', ')}; there are ${names.join(' and ')}.`);
-  process.exit(2);
-}
-// Under tsx each closure would be given its name when it is made, a toll that stock pools, plain JavaScript, do not pay.
-await compile(SOURCE, ENTRY);
-for (const name of chosen.length > 0 ? chosen : names) await BENCHES[name as Name]();
-
-function poolBench(): Promise<void> {
-  return measure('pool');
+try {
+  await main(parseOptions(process.argv.slice(2)));
+} catch (error) {
+  const misused = error instanceof UsageError;
+  console.error(misused ? error.message : error);
+  process.exitCode = misused ? MISUSED : FAILED;
 }
 
-/** The server is this process's, so that reading its log takes no time of the process that is measured. */
-async function errorsBench(): Promise<void> {
-  await generateClient(PRISMA_CLIENT, () => console.error('  generating the Prisma client, this once …'));
-  await using server = await startPostgres({ settings: { log_min_messages: 'log' } });
-  const client = new pg.Client({ connectionString: server.url });
-  await client.connect();
-  await client.query(signUpsTable('public'));
-  await client.end();
-  await measure('errors', server.url);
+async function main(options: Options): Promise<void> {
+  if (options.help) return console.log(USAGE);
+  const { benches, quick } = options;
+  const seconds = benches.reduce((sum, bench) => sum + (quick ? bench.quickSeconds : bench.seconds), 0);
+  console.error(`${benches.map(({ name }) => name).join(', ')}: ${duration(seconds)}`);
+  for (const bench of benches) {
+    await run(bench, options).catch((error: unknown) => {
+      // The others still run.
+      console.error(`${bench.name} failed:`, error);
+      process.exitCode = FAILED;
+    });
+  }
 }
 
-async function measure(name: Name, ...more: string[]): Promise<void> {
-  const command = ['--expose-gc', fileURLToPath(ENTRY), name, ...more];
-  const child = spawn(process.execPath, command, { stdio: 'inherit' });
-  const [code] = await once(child, 'exit');
-  if (code !== 0) process.exitCode = 1;
+async function run({ name, load }: Bench, { quick, writeDocs: toDocs }: Options): Promise<void> {
+  const start = performance.now();
+  const runBench = await load();
+  const { report, postgres } = await runBench(quick);
+  const setting = withServer(await settingOf(`npx pnpm@12 bench ${name}${quick ? ' --quick' : ''}`), postgres);
+  const page = await write(name, report, setting);
+  if (toDocs) await writeDocs(name, report, setting);
+  console.log(terminal(report, setting));
+  console.log(`${page} (${Math.round((performance.now() - start) / 1_000)} s)\n`);
+}
+
+function withServer(setting: Setting, version: string | undefined): Setting {
+  return version === undefined ? setting : { ...setting, versions: { PostgreSQL: version, ...setting.versions } };
 }

@@ -1,14 +1,23 @@
-import { cpus } from 'node:os';
+import type { Job } from './measured.js';
+import type { Report } from './report/report.js';
 
-/** The process that is measured: compiled, and with nothing in it but what one benchmark needs. */
+/** The process that is measured: compiled, and with nothing in it but what one part of one benchmark needs. */
 
-const [name, url] = process.argv.slice(2);
-const progress = (text: string) => console.error(`  measuring ${text} …`);
-const [cpu] = cpus();
-console.log(`Node ${process.version}, ${cpus().length} × ${cpu?.model.trim() ?? 'unknown processor'}`);
-console.log(await run());
+const job = JSON.parse(process.argv[2]!) as Job;
+const progress = (text: string) => console.error(`  ${text} …`);
+const report = await run(job);
+// It goes when the report has gone: a contender may leave a timer behind.
+process.send!(report, () => process.exit(0));
 
-async function run(): Promise<string> {
-  if (name === 'errors') return (await import('./errors/errors.js')).errors(url!, progress);
-  return (await import('./poolAlone.js')).poolAlone(progress);
+async function run({ part, quick, url }: Job): Promise<Report> {
+  switch (part) {
+    case 'memory':
+      return (await import('./pool/memory.js')).memory(quick, progress);
+    case 'queries':
+      return (await import('./queries/queries.js')).queries(url, quick, progress);
+    case 'errors':
+      return (await import('./errors/errors.js')).errors(url, quick, progress);
+    case 'ageing':
+      return (await import('./ageing/ageing.js')).ageing(url, quick, progress);
+  }
 }

@@ -40,7 +40,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const plan = makePlan({ ...options, limit: await highestLimit(options.only) });
-  const outcome = await replay(plan, options, line, cleanup);
+  const outcome = await replay(plan, { ...options, url: process.env.DATABASE_URL || undefined }, line, cleanup);
   line.step('Stopping everything');
   await cleanup.run();
   line.end();

@@ -11,7 +11,7 @@ export interface Options {
   report: string | undefined;
 }
 
-const KEYS = CONTENDERS.map(({ key }) => key);
+const KEYS = CONTENDERS.filter(({ pooled }) => !pooled).map(({ key }) => key);
 
 export const USAGE = `Replays the incident on a real PostgreSQL, with and without Tenure.
 

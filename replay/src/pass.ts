@@ -1,8 +1,9 @@
 import { type Fleet, startFleet } from './app/fleet.js';
 import type { WorkerReport } from './app/worker.js';
-import { routeOf } from './contenders/catalogue.js';
+import { contenderOf, routeOf } from './contenders/catalogue.js';
 import { ROUTES } from './contenders/routes.js';
 import type { Database } from './database/database.js';
+import { type Pooler, startPooler } from './database/pooler.js';
 import type { PassFigures } from './figures/passFigures.js';
 import { tally } from './figures/tally.js';
 import { type Generator, startGenerator } from './load/load.js';
@@ -25,10 +26,12 @@ export interface Stage {
 /** One contender, once: a fresh app, the load, and what the server saw of it. Ends when no session is left. */
 export async function runPass(pass: Pass, stage: Stage): Promise<PassFigures> {
   const generator = startGenerator(stage.onProgress, stage.cleanup);
-  const { database } = stage;
-  const job = { contender: pass.contender, url: database.url, schema: database.schema };
-  const fleet = await beforeDeath([generator.died, database.died], startFleet(job, stage.cleanup));
-  return beforeDeath([fleet.died, generator.died, database.died], measure(pass, stage, fleet, generator));
+  const { database, plan, cleanup } = stage;
+  const { pooled } = contenderOf(pass.contender);
+  const pooler = pooled ? await startPooler(database.url, plan.connections, cleanup) : undefined;
+  const job = { contender: pass.contender, url: pooler?.url ?? database.url, schema: database.schema };
+  const fleet = await beforeDeath([generator.died, database.died], startFleet(job, cleanup));
+  return beforeDeath([fleet.died, generator.died, database.died], measure(pass, stage, fleet, generator, pooler));
 }
 
 /** A process that dies is the reason, whatever else fails because of it. */
@@ -41,15 +44,19 @@ async function measure(
   { plan, watcher, onConnections }: Stage,
   fleet: Fleet,
   generator: Generator,
+  pooler: Pooler | undefined,
 ): Promise<PassFigures> {
   const watch = await watcher.watch(onConnections);
   const serverBefore = await watcher.cpu.readMs();
+  const poolerBefore = await pooler?.readMs();
   await fleet.begin();
   const load = await beforeDeath([watch.failed], generator.call.run(loadJob(pass, plan, fleet)));
   const reports = await fleet.report();
   const serverAfter = await watcher.cpu.readMs();
+  const poolerAfter = await pooler?.readMs();
   const trace = await watch.stop();
   await Promise.all([fleet.stop(), generator.stop()]);
+  await pooler?.stop();
   await watcher.untilNoneLeft();
 
   return {
@@ -62,8 +69,13 @@ async function measure(
     failures: tally(reports.map(({ failures }) => failures)),
     limit: limitOf(reports),
     appCpuMs: sum(reports, ({ cpuMs }) => cpuMs),
-    serverCpuMs: serverBefore === null || serverAfter === null ? null : serverAfter - serverBefore,
+    serverCpuMs: difference(serverBefore, serverAfter),
+    poolerCpuMs: difference(poolerBefore, poolerAfter),
   };
+}
+
+function difference(before: number | null = null, after: number | null = null): number | null {
+  return before === null || after === null ? null : after - before;
 }
 
 function loadJob(pass: Pass, { clients, clientTimeoutMs }: Plan, { urls }: Fleet): LoadJob {

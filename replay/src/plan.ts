@@ -36,8 +36,20 @@ const ENOUGH_PER_CONNECTION = 75;
 
 /** With and without Tenure in turns, so that a machine that grows slower or faster hits both alike; fewer where the difference is large. */
 const INTERLEAVED: readonly ContenderKey[] = [
-  ...(['stock', 'tenure', 'tenure', 'stock', 'tenure', 'stock', 'stock', 'tenure'] as const),
-  ...(['prisma', 'prisma-tenure', 'prisma-tenure', 'prisma'] as const),
+  ...([
+    'stock',
+    'tenure',
+    'pgbouncer',
+    'tenure',
+    'stock',
+    'pgbouncer',
+    'tenure',
+    'stock',
+    'pgbouncer',
+    'stock',
+    'tenure',
+  ] as const),
+  ...(['prisma', 'prisma-tenure', 'prisma-pgbouncer', 'prisma-pgbouncer', 'prisma-tenure', 'prisma'] as const),
 ];
 
 export function makePlan({ only, quick, limit }: PlanOptions): Plan {

@@ -24,10 +24,20 @@ export interface Outcome {
   serverCpuComplete: boolean;
 }
 
+export interface ReplayOptions extends Pick<Options, 'allowRemote'> {
+  /** The user's own server; undefined for a fresh one. */
+  url: string | undefined;
+}
+
 /** Runs the whole plan on one database. */
-export async function replay(plan: Plan, options: Options, line: ProgressLine, cleanup: Cleanup): Promise<Outcome> {
+export async function replay(
+  plan: Plan,
+  options: ReplayOptions,
+  line: ProgressLine,
+  cleanup: Cleanup,
+): Promise<Outcome> {
   await prepareApp(plan, line);
-  const url = process.env.DATABASE_URL || undefined;
+  const { url } = options;
   line.step(url === undefined ? 'Starting a fresh PostgreSQL' : 'Looking at the server of DATABASE_URL');
   const database = await prepareDatabase(
     { url, allowRemote: options.allowRemote, needs: needsOf(plan), onFindings: (found) => tell(found, line) },

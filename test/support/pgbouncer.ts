@@ -26,6 +26,7 @@ export interface PgBouncer extends AsyncDisposable {
   readonly port: number;
   /** Role, password and database are those of the server behind it. */
   readonly url: string;
+  readonly pid: number;
   log(): string;
   /** Asks PgBouncer's own console: `show pools`. */
   admin<Row extends object = Record<string, unknown>>(command: string): Promise<Row[]>;
@@ -109,6 +110,7 @@ export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncer
     host: HOST,
     port,
     url: urlOf(database),
+    pid: pgBouncer.pid!,
     log: () => log,
     admin: async <Row extends object>(command: string) => {
       const client = new pg.Client(urlOf('pgbouncer'));
@@ -122,7 +124,8 @@ export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncer
   };
 }
 
-function findPgBouncer(): string | undefined {
+/** Where PgBouncer is, if it is installed. */
+export function findPgBouncer(): string | undefined {
   // Debian puts it where the PATH of an ordinary user does not look.
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin'];
   return folders.map((folder) => join(folder, 'pgbouncer')).find(isExecutable);

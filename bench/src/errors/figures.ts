@@ -1,4 +1,6 @@
-import { median } from '../median.js';
+import { median } from '../figures/median.js';
+import { atLeast, ratioOf, times } from '../figures/ratio.js';
+import type { Bars, Table, Target } from '../report/report.js';
 import { PAIRS } from './pairs.js';
 
 /** What one contender did. */
@@ -11,37 +13,33 @@ export interface Figures {
   readonly requests: number;
 }
 
-/** How many times the requests/s of another: the median of the rounds' ratios. */
-export function ratioOf(ours: Figures, theirs: Figures): number {
-  return median(ours.perSecond.map((rate, round) => rate / (theirs.perSecond[round] ?? Number.NaN)));
-}
-
-/** The table: a head, and a row for each. */
-export function rowsOf(all: readonly Figures[]): string[][] {
-  const head = ['through', '', 'requests/s', 'times stock', 'sessions opened', 'opened / 1,000 requests'];
+export function tableOf(all: readonly Figures[]): Table {
   const rows = PAIRS.flatMap(({ through, stock, ours }) =>
     [stock, ours].map((name) => {
-      const figures = find(all, name);
-      const perThousand = (1_000 * figures.opened) / figures.requests;
+      const { perSecond, opened, requests } = find(all, name);
       return [
         through,
         name,
-        median(figures.perSecond).toFixed(0),
-        `${ratioOf(figures, find(all, stock)).toFixed(2)} x`,
-        String(figures.opened),
-        perThousand.toFixed(1),
+        median(perSecond).toFixed(0),
+        times(ratioOf(perSecond, find(all, stock).perSecond)),
+        String(opened),
+        ((1_000 * opened) / requests).toFixed(1),
       ];
     }),
   );
-  return [head, ...rows];
+  const head = ['through', '', 'requests/s', 'times stock', 'sessions opened', 'opened / 1,000 requests'];
+  return { title: 'Requests, some of which fail', head, rows };
 }
 
-/** Whether each target was reached, said whichever way it came out. */
-export function targetsOf(all: readonly Figures[]): string[] {
-  return PAIRS.map(({ stock, ours, atLeast }) => {
-    const ratio = ratioOf(find(all, ours), find(all, stock));
-    return `${ratio >= atLeast ? '✓' : '✗ MISSED:'} ${ours}: ${ratio.toFixed(2)} times ${stock} (the target is ≥ ${atLeast})`;
-  });
+export function barsOf(all: readonly Figures[]): Bars {
+  const bars = all.map(({ name, perSecond }) => ({ name, value: median(perSecond) }));
+  return { title: 'Requests, some of which fail', unit: 'requests/s, more is better', bars };
+}
+
+export function targetsOf(all: readonly Figures[]): Target[] {
+  return PAIRS.map(({ stock, ours, least }) =>
+    atLeast(`${ours} by ${stock}, requests/s`, ratioOf(find(all, ours).perSecond, find(all, stock).perSecond), least),
+  );
 }
 
 function find(all: readonly Figures[], name: string): Figures {

@@ -1,5 +1,5 @@
 /** What is compared, over the same adapter, and what is to be shown: ratios of requests/s in one run. */
 export const PAIRS = [
-  { through: 'pool.query()', stock: 'pg.Pool', ours: 'Pool of @tenure/core/pg', atLeast: 8 },
-  { through: 'signUp.create()', stock: 'Prisma', ours: 'Prisma + Tenure', atLeast: 3 },
+  { through: 'pool.query()', stock: 'pg.Pool', ours: 'Tenure Pool', least: 8 },
+  { through: 'signUp.create()', stock: 'Prisma', ours: 'Prisma + Tenure', least: 3 },
 ] as const;

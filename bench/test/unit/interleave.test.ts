@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { interleave } from '../../src/interleave.js';
+import { interleave } from '../../src/figures/interleave.js';
 
 const [A, B] = [{ name: 'a' }, { name: 'b' }];
 

@@ -3,7 +3,15 @@ import type { RouteKey } from './routes.js';
 
 export const PROCESSES = 8;
 
-export type ContenderKey = 'per-request' | 'oversized' | 'stock' | 'tenure' | 'prisma' | 'prisma-tenure';
+export type ContenderKey =
+  | 'per-request'
+  | 'oversized'
+  | 'stock'
+  | 'pgbouncer'
+  | 'tenure'
+  | 'prisma'
+  | 'prisma-pgbouncer'
+  | 'prisma-tenure';
 
 export interface Contender {
   readonly key: ContenderKey;
@@ -17,7 +25,9 @@ export interface Contender {
   readonly exhausts: boolean;
   /** It answers so little that its passes are bounded in time alone. */
   readonly starves: boolean;
-  /** The most connections that each process may open. Asks Tenure's policy, so a bad one is refused here. */
+  /** Its way in is a PgBouncer in transaction mode. Only benchmarks run those: PgBouncer may not be installed. */
+  readonly pooled: boolean;
+  /** The most connections that each process may open, or that PgBouncer may open for each. Asks Tenure's policy, so a bad one is refused here. */
   limit(): Promise<number>;
   /** Loaded in the worker that needs it, and nowhere else. */
   load(): Promise<OpenApp>;
@@ -26,7 +36,7 @@ export interface Contender {
 const OVERSIZED = 50;
 const AFFORDABLE = 10;
 
-const KNEX = { route: 'orders', governed: false, exhausts: false, starves: false } as const;
+const KNEX = { route: 'orders', governed: false, exhausts: false, starves: false, pooled: false } as const;
 const PRISMA = { ...KNEX, route: 'sign-ups' } as const;
 const stockLimit = async () => AFFORDABLE;
 const tenureLimit = async () => (await import('./tenureLimit.js')).tenureLimit(AFFORDABLE);
@@ -62,6 +72,15 @@ export const CONTENDERS: readonly Contender[] = [
   },
   {
     ...KNEX,
+    key: 'pgbouncer',
+    title: `Knex ${PROCESSES} × ${OVERSIZED}, PgBouncer`,
+    story: `one stock Knex per process, each with a max of ${OVERSIZED}, through a PgBouncer that opens ${PROCESSES * AFFORDABLE}`,
+    pooled: true,
+    limit: stockLimit,
+    load: async () => (await import('./stock.js')).stock(OVERSIZED),
+  },
+  {
+    ...KNEX,
     key: 'tenure',
     title: 'Tenure',
     story: `the same code as Knex ${PROCESSES} × ${AFFORDABLE} plus the one call; its policy comes from the environment`,
@@ -77,6 +96,16 @@ export const CONTENDERS: readonly Contender[] = [
     starves: true,
     limit: stockLimit,
     load: async () => (await import('./prisma.js')).stockPrisma(AFFORDABLE),
+  },
+  {
+    ...PRISMA,
+    key: 'prisma-pgbouncer',
+    title: `Prisma ${PROCESSES} × ${OVERSIZED}, PgBouncer`,
+    story: `one stock Prisma client per process, each with a max of ${OVERSIZED}, through a PgBouncer that opens ${PROCESSES * AFFORDABLE}`,
+    starves: true,
+    pooled: true,
+    limit: stockLimit,
+    load: async () => (await import('./prisma.js')).stockPrisma(OVERSIZED),
   },
   {
     ...PRISMA,

@@ -17,4 +17,6 @@ export interface PassFigures {
   limit: number | null;
   appCpuMs: number;
   serverCpuMs: number | null;
+  /** Of the PgBouncer in front, where there is one. */
+  poolerCpuMs: number | null;
 }

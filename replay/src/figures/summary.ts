@@ -32,6 +32,7 @@ export interface Summary {
   p50Ms: number | null;
   p99Ms: number | null;
   serverCpuMs: number | null;
+  poolerCpuMs: number | null;
   appCpuMs: number;
   generatorCpuMs: number;
 }
@@ -62,6 +63,7 @@ export function summarise(contender: ContenderKey, passes: readonly PassFigures[
     p50Ms: mid(({ load }) => load.p50Ms),
     p99Ms: mid(({ load }) => load.p99Ms),
     serverCpuMs: mid(({ serverCpuMs }) => serverCpuMs),
+    poolerCpuMs: mid(({ poolerCpuMs }) => poolerCpuMs),
     appCpuMs: mid(({ appCpuMs }) => appCpuMs) ?? 0,
     generatorCpuMs: mid(({ load }) => load.cpuMs) ?? 0,
   };

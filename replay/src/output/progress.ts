@@ -2,23 +2,24 @@ import ora, { type Ora } from 'ora';
 
 /** One line that says what goes on. In a terminal it is kept up to date; elsewhere each step is printed once. */
 export class ProgressLine {
-  readonly #terminal = process.stdout.isTTY === true;
+  readonly #stream: NodeJS.WriteStream;
   readonly #spinner: Ora;
   #step = '';
 
-  constructor() {
+  constructor(stream: NodeJS.WriteStream = process.stdout) {
+    this.#stream = stream;
     // Not on stdin: in raw mode Ctrl-C would be no signal.
-    this.#spinner = ora({ stream: process.stdout, discardStdin: false, isSilent: !this.#terminal });
+    this.#spinner = ora({ stream, discardStdin: false, isSilent: !stream.isTTY });
   }
 
   step(text: string): void {
     this.#step = text;
-    if (this.#terminal) this.#spinner.start(text);
-    else console.log(text);
+    if (this.#stream.isTTY) this.#spinner.start(text);
+    else this.#stream.write(`${text}\n`);
   }
 
   detail(text: string): void {
-    if (this.#terminal && this.#spinner.isSpinning) this.#spinner.text = `${this.#step}: ${text}`;
+    if (this.#stream.isTTY && this.#spinner.isSpinning) this.#spinner.text = `${this.#step}: ${text}`;
   }
 
   end(): void {

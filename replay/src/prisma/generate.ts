@@ -11,13 +11,13 @@ const SCHEMA = new URL('../../prisma/schema.prisma', import.meta.url);
 const resolve = createRequire(import.meta.url).resolve;
 
 /**
- * Makes the Prisma client of our schema, as one file of plain JavaScript, unless it is there already. Needs no network.
+ * Makes the Prisma client of a schema, as one file of plain JavaScript, unless it is there already. Needs no network.
  *
  * @param target `prismaClient.js` beside the compiled process that loads it
  * @param onStart told when there is something to do, which takes a moment
  */
-export async function generateClient(target: URL, onStart: () => void): Promise<void> {
-  const stamp = await currentStamp();
+export async function generateClient(target: URL, onStart: () => void, schema: URL = SCHEMA): Promise<void> {
+  const stamp = await currentStamp(schema);
   if ((await stampOf(target)) === stamp) return;
   onStart();
   const here = new URL('.', target);
@@ -25,7 +25,7 @@ export async function generateClient(target: URL, onStart: () => void): Promise<
   // In a folder of its own: another run may be generating as well.
   const folder = await mkdtemp(fileURLToPath(new URL('generating-', here)));
   try {
-    await copyFile(SCHEMA, join(folder, 'schema.prisma'));
+    await copyFile(schema, join(folder, 'schema.prisma'));
     await runPrisma(folder);
     await compile(pathToFileURL(join(folder, 'generated/client.ts')), target, { firstLine: stamp });
   } finally {
@@ -46,9 +46,9 @@ async function runPrisma(cwd: string): Promise<void> {
 }
 
 /** Tells a client of this schema and this Prisma from any other. Files' dates would not: an upgrade may bring older ones. */
-async function currentStamp(): Promise<string> {
+async function currentStamp(schema: URL): Promise<string> {
   const hash = createHash('sha256');
-  for (const source of [SCHEMA, resolve('@prisma/client/package.json'), resolve('prisma/package.json')]) {
+  for (const source of [schema, resolve('@prisma/client/package.json'), resolve('prisma/package.json')]) {
     hash.update(await readFile(source));
   }
   return `// ${hash.digest('hex')}`;

@@ -1,21 +1,12 @@
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
 import type { Trace } from '../watch/trace.js';
-import { html, Markup } from './html.js';
+import { atEachWidth, HEIGHT, WIDTHS } from './draw.js';
+import type { Markup } from './html.js';
 
-// Plot wants a browser's document; this one has all that it uses.
-const document = parseHTML('<!doctype html><html><body></body></html>').document as unknown as NonNullable<
-  Plot.PlotOptions['document']
->;
-
-/** An SVG cannot reflow its labels, so each plot is drawn for a wide and for a narrow page; the style sheet shows one. */
-const WIDTHS = { wide: 500, narrow: 330 };
-const HEIGHT = 300;
 /** Of its row; the rest keeps it apart from the next. */
 const BAR_SHARE = 0.8;
 const THINNEST_BAR = 1.5;
 const AXES = {
-  style: { fontSize: '12px', fontFamily: 'inherit', background: 'none' },
   marginLeft: 48,
   marginBottom: 36,
 };
@@ -81,13 +72,4 @@ export function lifelinesPlot({ lifelines }: Trace, { seconds }: Scales, label: 
     y: { domain: [rows, 0], label: null, ticks: 5 },
     marks: [mark(bars, 'var(--rest)'), mark(worked, 'var(--work)')],
   });
-}
-
-function atEachWidth(options: Plot.PlotOptions): Markup {
-  const drawn = Object.entries(WIDTHS).map(([name, width]) => {
-    const svg = Plot.plot({ ...options, document, width, height: HEIGHT });
-    svg.setAttribute('role', 'img');
-    return html`<div class="${name}">${new Markup(svg.outerHTML)}</div>`;
-  });
-  return html`${drawn}`;
 }

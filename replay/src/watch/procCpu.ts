@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import type { Backend, ServerCpu } from './cpuSource.js';
 
 /** Linux counts in ticks of a hundredth of a second, whatever its own clock. */
-const MS_PER_TICK = 10;
+export const MS_PER_TICK = 10;
 
 interface ProcessTimes {
   parent: number;

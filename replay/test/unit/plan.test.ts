@@ -13,6 +13,15 @@ test('in full, what is compared takes turns, and neither is always first', () =>
   expect(clients).toBe(400);
 });
 
+test('with PgBouncer as a peer it takes turns too, and the order of the others stays', () => {
+  const orderOf = (only: Parameters<typeof makePlan>[0]['only']) =>
+    makePlan({ only, quick: false, limit: 10 }).passes.map(({ contender }) => contender);
+  const order = orderOf(['stock', 'pgbouncer', 'tenure']);
+  expect(order.filter((key) => key === 'pgbouncer')).toHaveLength(3);
+  expect(order.at(-1)).not.toBe('pgbouncer');
+  expect(order.filter((key) => key !== 'pgbouncer')).toEqual(orderOf(['stock', 'tenure']));
+});
+
 test('quick, each runs once', () => {
   const { passes, clients } = makePlan({ only: ALL, quick: true, limit: 10 });
   expect(passes.map(({ contender, number, of }) => [contender, number, of])).toEqual(ALL.map((key) => [key, 1, 1]));

@@ -6,8 +6,8 @@ import { PAIRS } from '../../src/figures/ratio.js';
 test('contenders are grouped by route; a route without any is left out', () => {
   const groups = byRoute(CONTENDERS, ({ route }) => route);
   expect(groups.map(([route, members]) => [route, members.length])).toEqual([
-    ['orders', 4],
-    ['sign-ups', 2],
+    ['orders', 5],
+    ['sign-ups', 3],
   ]);
   expect(byRoute([contenderOf('prisma')], ({ route }) => route)).toHaveLength(1);
 });

@@ -21,6 +21,7 @@ export function passOf(
     limit: 80,
     appCpuMs: 1_000,
     serverCpuMs: 500,
+    poolerCpuMs: null,
     ...given,
     load: {
       answered: 8_000,

@@ -2,12 +2,12 @@
  * One figure a round and contender. In each round every contender has its turn, and each round begins with another one, so that a machine
  * that slows down meanwhile slows all of them.
  */
-export async function interleave<Contender extends { readonly name: string }>(
+export async function interleave<Contender extends { readonly name: string }, Figure = number>(
   contenders: readonly Contender[],
   rounds: number,
-  measure: (contender: Contender, isWarmUp: boolean) => Promise<number>,
-): Promise<Map<string, number[]>> {
-  const figures = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
+  measure: (contender: Contender, isWarmUp: boolean) => Promise<Figure>,
+): Promise<Map<string, Figure[]>> {
+  const figures = new Map<string, Figure[]>(contenders.map(({ name }) => [name, []]));
   for (let round = -1; round < rounds; round++) {
     for (const contender of rotated(contenders, round)) {
       // The first round only lets the compiler see the code.

@@ -1,8 +1,8 @@
 import { type Connector, createPool } from '@tenure/core';
-import { MAX, type Peer } from './peer.js';
+import type { PeerKind } from './peer.js';
 
 /** Answers everything at once. It can do all that the PostgreSQL connector can, so that nothing the engine asks for is left out. */
-const stub: Connector<object> = {
+const connector: Connector<object> = {
   connect: async () => ({}),
   close: async () => {},
   abort: () => {},
@@ -15,12 +15,16 @@ const stub: Connector<object> = {
 };
 
 /** Tenure with its default policy: health checks on. */
-export function tenure(): Peer {
-  const pool = createPool(stub, { maxConnections: MAX });
-  return {
-    name: 'Tenure',
-    acquire: () => pool.acquire(),
-    release: (connection) => pool.release(connection),
-    close: () => pool.drain(),
-  };
-}
+export const tenure: PeerKind = {
+  name: 'Tenure',
+  open(max) {
+    const pool = createPool(connector, { maxConnections: max });
+    return {
+      name: 'Tenure',
+      acquire: () => pool.acquire(),
+      release: (connection) => pool.release(connection),
+      close: () => pool.drain(),
+    };
+  },
+  stub: () => ({}),
+};

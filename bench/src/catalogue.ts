@@ -1,0 +1,46 @@
+import type { Bench } from './bench.js';
+
+export const BENCHES: readonly Bench[] = [
+  {
+    name: 'pool',
+    story: 'the pool alone, on stub connections: hand-off, memory',
+    seconds: 90,
+    quickSeconds: 15,
+    load: async () => (await import('./pool/run.js')).runPool,
+  },
+  {
+    name: 'queries',
+    story: 'one process on a real server: raw clients, pools, Knex, Prisma',
+    seconds: 420,
+    quickSeconds: 45,
+    load: async () => (await import('./queries/run.js')).runQueries,
+  },
+  {
+    name: 'errors',
+    story: 'what a failing query costs',
+    seconds: 40,
+    quickSeconds: 8,
+    load: async () => (await import('./errors/run.js')).runErrors,
+  },
+  {
+    name: 'fleet',
+    story: 'eight processes on one server, with PgBouncer as a peer',
+    seconds: 200,
+    quickSeconds: 40,
+    load: async () => (await import('./fleet/run.js')).runFleet,
+  },
+  {
+    name: 'ageing',
+    story: 'what the retirement of connections of age costs a steady load',
+    seconds: 60,
+    quickSeconds: 15,
+    load: async () => (await import('./ageing/run.js')).runAgeing,
+  },
+  {
+    name: 'recovery',
+    story: 'how soon a pool works again after the server has restarted',
+    seconds: 60,
+    quickSeconds: 15,
+    load: async () => (await import('./recovery/run.js')).runRecovery,
+  },
+];

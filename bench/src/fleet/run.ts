@@ -1,0 +1,51 @@
+import { type ContenderKey, highestLimit, PROCESSES } from '@tenure/replay/contenders/catalogue.js';
+import { summariseAll } from '@tenure/replay/figures/summary.js';
+import { ProgressLine } from '@tenure/replay/output/progress.js';
+import { makePlan } from '@tenure/replay/plan.js';
+import { Cleanup } from '@tenure/replay/processes/cleanup.js';
+import { replay } from '@tenure/replay/replay.js';
+import { findPgBouncer } from '@tenure/test/support/pgbouncer.js';
+import type { Outcome } from '../bench.js';
+import { barsOf, tablesOf } from './figures.js';
+
+const DIRECT: readonly ContenderKey[] = ['oversized', 'stock', 'tenure', 'prisma', 'prisma-tenure'];
+const POOLED: readonly ContenderKey[] = ['pgbouncer', 'prisma-pgbouncer'];
+
+/** The contenders of the replay, and what people put in front of a server that has too many clients. */
+export async function runFleet(quick: boolean): Promise<Outcome> {
+  const hasPgBouncer = findPgBouncer() !== undefined;
+  const only = hasPgBouncer ? [...DIRECT, ...POOLED] : DIRECT;
+  const cleanup = new Cleanup();
+  const line = new ProgressLine(process.stderr);
+  try {
+    const plan = makePlan({ only, quick, limit: await highestLimit(only) });
+    const { passes, findings } = await replay(plan, { allowRemote: false, url: undefined }, line, cleanup);
+    const summaries = summariseAll(passes);
+    return {
+      postgres: findings.version,
+      report: {
+        title: 'A fleet on one server',
+        about: [
+          `${PROCESSES} processes of an HTTP service, ${plan.clients} clients, a server with ${findings.maxConnections} connections: what npx pnpm@12 start shows, with PgBouncer ` +
+            'as a peer. “Knex 8 × 50” is eight processes with a max of 50 each. Medians of the passes, which take turns; failed and timed out are of all passes. ' +
+            'Server connections: the peak. Opened: by the app, to the server or to PgBouncer. CPU: per request that was answered. ' +
+            'The server, the processes, PgBouncer and the clients share the cores.',
+          pgBouncerLine(hasPgBouncer, plan.connections),
+        ],
+        tables: tablesOf(summaries),
+        plots: barsOf(summaries),
+        targets: [],
+        figures: { fleet: summaries },
+      },
+    };
+  } finally {
+    line.end();
+    await cleanup.run();
+  }
+}
+
+function pgBouncerLine(installed: boolean, connections: number): string {
+  return installed
+    ? `PgBouncer: transaction mode, at most ${connections} connections to the server, as many as Tenure’s processes have together.`
+    : 'PgBouncer is not installed here, so it did not run: apt-get install pgbouncer.';
+}

@@ -1,0 +1,20 @@
+import { createPool } from 'generic-pool';
+import type { PeerKind } from './peer.js';
+
+export const genericPool: PeerKind = {
+  name: 'generic-pool',
+  open(max) {
+    const pool = createPool({ create: async () => ({}), destroy: async () => {} }, { max });
+    return {
+      name: 'generic-pool',
+      // Its types promise less than the promise it gives.
+      acquire: () => pool.acquire() as Promise<object>,
+      release: (connection) => void pool.release(connection),
+      close: async () => {
+        await pool.drain();
+        await pool.clear();
+      },
+    };
+  },
+  stub: () => ({}),
+};

@@ -1,0 +1,23 @@
+import { stockKnex, tenureKnex, validatingKnex } from './knexContenders.js';
+import type { Name } from './names.js';
+import { postgresJs, rawClients, stockPool, tenurePool } from './pgContenders.js';
+import { namingPrisma, stockPrisma, tenurePrisma } from './prismaContenders.js';
+import type { Contender } from './workloads.js';
+
+const OPEN: Record<Name, (name: Name, url: string) => Contender | Promise<Contender>> = {
+  'pg.Pool': stockPool,
+  'Tenure Pool': tenurePool,
+  'raw clients, unnamed': (name, url) => rawClients(name, url, false),
+  'raw clients, named': (name, url) => rawClients(name, url, true),
+  'postgres.js': postgresJs,
+  Knex: stockKnex,
+  'Knex + select 1': validatingKnex,
+  'Knex + Tenure': tenureKnex,
+  Prisma: stockPrisma,
+  'Prisma + name generator': namingPrisma,
+  'Prisma + Tenure': tenurePrisma,
+};
+
+export function openContenders(url: string): Promise<Contender[]> {
+  return Promise.all(Object.entries(OPEN).map(([name, open]) => open(name as Name, url)));
+}

@@ -1,0 +1,91 @@
+import { median } from '../figures/median.js';
+import { atLeast, atMost, ratioOf, times } from '../figures/ratio.js';
+import type { Bars, Table, Target } from '../report/report.js';
+import { FAMILIES, FAMILY_KEYS, type Name } from './names.js';
+import type { Figures } from './slice.js';
+import { WORKLOAD_KEYS, WORKLOADS, type WorkloadKey } from './workloads.js';
+
+/** Of each contender, the rounds. */
+export type Rounds = ReadonlyMap<string, readonly Figures[]>;
+export type Measured = Readonly<Record<WorkloadKey, Rounds>>;
+
+type Figure = keyof Figures;
+
+const HEAD = ['through', '', 'operations/s', 'times stock', 'client CPU µs/op', 'PostgreSQL CPU µs/op', 'times stock'];
+
+export function tablesOf(measured: Measured): Table[] {
+  return WORKLOAD_KEYS.map((key) => {
+    const { title, story } = WORKLOADS[key];
+    return { title: `${title}: ${story}`, head: HEAD, rows: rowsOf(measured[key]) };
+  });
+}
+
+function rowsOf(rounds: Rounds): string[][] {
+  return FAMILY_KEYS.flatMap((family) => {
+    const [stock] = FAMILIES[family];
+    return FAMILIES[family].map((name) => [
+      family,
+      name,
+      median(take(rounds, name, 'perSecond')).toFixed(0),
+      times(ratio(rounds, name, stock, 'perSecond')),
+      median(take(rounds, name, 'clientCpu')).toFixed(0),
+      microseconds(median(take(rounds, name, 'serverCpu'))),
+      times(ratio(rounds, name, stock, 'serverCpu')),
+    ]);
+  });
+}
+
+export function barsOf(measured: Measured): Bars[] {
+  return WORKLOAD_KEYS.flatMap((key) => {
+    const { title } = WORKLOADS[key];
+    return [
+      barsFor(measured[key], 'perSecond', title, 'operations/s, more is better'),
+      barsFor(measured[key], 'serverCpu', title, 'PostgreSQL CPU, µs per operation, less is better'),
+    ];
+  });
+}
+
+function barsFor(rounds: Rounds, figure: Figure, title: string, unit: string): Bars {
+  const names = FAMILY_KEYS.flatMap((family): readonly Name[] => FAMILIES[family]);
+  return { title, unit, bars: names.map((name) => ({ name, value: median(take(rounds, name, figure)) })) };
+}
+
+/** What the issue promises: of throughput at least, of PostgreSQL's CPU at most. */
+export function targetsOf(measured: Measured): Target[] {
+  const fast = (key: WorkloadKey, ours: Name, theirs: Name, least: number) =>
+    atLeast(
+      `${WORKLOADS[key].title}, operations/s: ${ours} by ${theirs}`,
+      ratio(measured[key], ours, theirs, 'perSecond'),
+      least,
+    );
+  const light = (key: WorkloadKey, ours: Name, theirs: Name, most: number) =>
+    atMost(
+      `${WORKLOADS[key].title}, PostgreSQL CPU: ${ours} by ${theirs}`,
+      ratio(measured[key], ours, theirs, 'serverCpu'),
+      most,
+    );
+  return [
+    ...WORKLOAD_KEYS.map((key) => fast(key, 'Tenure Pool', 'raw clients, named', 0.9)),
+    fast('join', 'Knex + Tenure', 'Knex', 1.6),
+    fast('lookup', 'Knex + Tenure', 'Knex', 1.2),
+    fast('lookup', 'Knex + Tenure', 'Knex + select 1', 1.6),
+    ...WORKLOAD_KEYS.map((key) => fast(key, 'Prisma + Tenure', 'Prisma', key === 'join' ? 1.05 : 0.97)),
+    light('lookup', 'Knex + Tenure', 'Knex', 0.6),
+    light('join', 'Knex + Tenure', 'Knex', 0.6),
+    light('join', 'Prisma + Tenure', 'Prisma', 0.75),
+  ];
+}
+
+function ratio(rounds: Rounds, ours: Name, theirs: Name, figure: Figure): number {
+  return ratioOf(take(rounds, ours, figure), take(rounds, theirs, figure));
+}
+
+function take(rounds: Rounds, name: Name, figure: Figure): number[] {
+  const figures = rounds.get(name);
+  if (!figures) throw new Error(`${name} did not run.`);
+  return figures.map((round) => round[figure]);
+}
+
+function microseconds(figure: number): string {
+  return Number.isFinite(figure) ? figure.toFixed(0) : 'n/a';
+}

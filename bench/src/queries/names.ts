@@ -1,0 +1,11 @@
+/** Contenders over the same library; the ratios of each are to its first, which is what people use. */
+export const FAMILIES = {
+  pg: ['pg.Pool', 'Tenure Pool', 'raw clients, unnamed', 'raw clients, named', 'postgres.js'],
+  Knex: ['Knex', 'Knex + select 1', 'Knex + Tenure'],
+  Prisma: ['Prisma', 'Prisma + name generator', 'Prisma + Tenure'],
+} as const;
+
+export type Family = keyof typeof FAMILIES;
+export type Name = (typeof FAMILIES)[Family][number];
+
+export const FAMILY_KEYS = Object.keys(FAMILIES) as Family[];

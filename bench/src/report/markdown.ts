@@ -1,0 +1,26 @@
+import { targetLine } from '../figures/ratio.js';
+import { isGrouped, type Report, type Setting, type Table } from './report.js';
+import { settingLines } from './setting.js';
+
+/** A report as Markdown: the tables, each under the command that prints it. */
+export function markdown({ about, tables, targets }: Report, setting: Setting): string {
+  const parts = [
+    `\`\`\`sh\n${setting.command}\n\`\`\``,
+    settingLines(setting).join('  \n'),
+    ...about,
+    ...tables.map((one) => `**${one.title}**\n\n${rowsOf(one)}`),
+    ...(targets.length > 0 ? [targets.map((one) => `- ${targetLine(one)}`).join('\n')] : []),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function rowsOf(table: Table): string {
+  const { head, rows } = table;
+  const names = isGrouped(table) ? 2 : 1;
+  const rule = head.map((_, column) => (column < names ? '---' : '---:'));
+  return [head, rule, ...rows].map((cells) => `| ${cells.map(escaped).join(' | ')} |`).join('\n');
+}
+
+function escaped(cell: string): string {
+  return cell.replaceAll('|', '\\|');
+}

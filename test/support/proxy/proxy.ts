@@ -21,7 +21,7 @@ export interface Upstream {
 export type Arrivals = 'served' | 'reset' | 'silent';
 
 /** A network of our own between a client and a server, that breaks in the ways in which networks break. */
-export class Proxy implements AsyncDisposable, Pace {
+export class FaultProxy implements AsyncDisposable, Pace {
   readonly host = HOST;
   /** When each client connected, by `performance.now()`. */
   readonly connects: number[] = [];
@@ -121,8 +121,8 @@ export class Proxy implements AsyncDisposable, Pace {
 }
 
 /** Starts a proxy before a server. */
-export async function startProxy(upstream: Upstream): Promise<Proxy> {
-  const proxy = new Proxy(upstream);
+export async function startProxy(upstream: Upstream): Promise<FaultProxy> {
+  const proxy = new FaultProxy(upstream);
   await proxy.listen();
   return proxy;
 }

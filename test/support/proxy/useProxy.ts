@@ -1,8 +1,8 @@
 import { onTestFinished } from 'vitest';
-import { type Proxy, startProxy, type Upstream } from './proxy.js';
+import { type FaultProxy, startProxy, type Upstream } from './proxy.js';
 
 /** A proxy that goes when the test ends. */
-export async function useProxy(upstream: Upstream): Promise<Proxy> {
+export async function useProxy(upstream: Upstream): Promise<FaultProxy> {
   const proxy = await startProxy(upstream);
   onTestFinished(() => proxy[Symbol.asyncDispose]());
   return proxy;

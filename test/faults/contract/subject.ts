@@ -1,0 +1,109 @@
+import { expect } from 'vitest';
+import type { Adapter, Query } from '../../contract/adapterContract.js';
+
+/** One call, from being asked to its end. */
+export interface Call {
+  readonly askedAt: number;
+  endedAt: number;
+  error: unknown;
+}
+
+/** What `pg` says without a code. */
+const CODELESS = [
+  'Connection terminated',
+  'Query read timeout',
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+];
+
+/** An app that lives through faults, with the books that a bystander keeps: what was asked, what became of it, who holds which connection. */
+export class Subject {
+  readonly calls: Call[] = [];
+  /** Connections that were lent to someone who had not got them back from someone else. */
+  lentTwice = 0;
+  readonly #lent = new Set<object>();
+
+  constructor(private readonly adapter: Adapter) {
+    adapter.watchLending?.(
+      (connection) => {
+        if (this.#lent.has(connection)) this.lentTwice++;
+        this.#lent.add(connection);
+      },
+      (connection) => void this.#lent.delete(connection),
+    );
+  }
+
+  readonly query: Query = (sql) => this.#note(() => this.adapter.query(sql));
+
+  transaction(work: (query: Query) => Promise<unknown>): Promise<unknown> {
+    return this.#note(() => this.adapter.transaction(work));
+  }
+
+  stats() {
+    return this.adapter.stats();
+  }
+
+  destroy(): Promise<unknown> {
+    return this.adapter.destroy();
+  }
+
+  get answered(): Call[] {
+    return this.calls.filter(({ endedAt, error }) => endedAt !== Number.POSITIVE_INFINITY && error === undefined);
+  }
+
+  get failed(): Call[] {
+    return this.calls.filter(({ error }) => error !== undefined);
+  }
+
+  /** What went wrong, in the words that the app heard. */
+  get complaints(): string[] {
+    return this.failed.map(({ error }) => String(error));
+  }
+
+  /** Asked and not answered, until now. */
+  get pending(): Call[] {
+    return this.calls.filter(({ endedAt }) => endedAt === Number.POSITIVE_INFINITY);
+  }
+
+  /** Forgets what was asked so far. */
+  turnThePage(): void {
+    this.calls.length = 0;
+  }
+
+  /** What holds of every app at the end of every fault. */
+  expectInOrder(): void {
+    expect(this.pending).toHaveLength(0);
+    expect(this.answered.length + this.failed.length).toBe(this.calls.length);
+    // In words: what errors of Knex and Prisma drag along is too much to be printed.
+    expect(this.failed.filter(({ error }) => !isStated(error)).map(({ error }) => String(error))).toEqual([]);
+    expect(this.lentTwice).toBe(0);
+  }
+
+  async #note(ask: () => Promise<unknown>): Promise<unknown> {
+    const call: Call = { askedAt: performance.now(), endedAt: Number.POSITIVE_INFINITY, error: undefined };
+    this.calls.push(call);
+    try {
+      return await ask();
+    } catch (error) {
+      call.error = error ?? new Error('rejected without a reason');
+      throw error;
+    } finally {
+      call.endedAt = performance.now();
+    }
+  }
+}
+
+/** Whether an error says what has happened: with a code, of PostgreSQL's, the system's, Prisma's or ours, or in words of `pg` that are known. */
+export function isStated(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && typeof error.code === 'string') return true;
+  if (CODELESS.some((words) => error.message.includes(words))) return true;
+  // Knex and Prisma put an error of their own around it.
+  return error.cause !== undefined && isStated(error.cause);
+}
+
+export const tookMs = ({ askedAt, endedAt }: Call): number => endedAt - askedAt;
+
+export function longestMs(calls: readonly Call[]): number {
+  return Math.max(0, ...calls.map(tookMs));
+}

@@ -35,9 +35,8 @@ export function crowding(stages: Stages): void {
     console.info(`1,000 at once: first answer after ${Math.round(firstMs)} ms, ${proxy.connects.length} opened`);
     expect(app.complaints).toEqual([]);
     expect(proxy.connects.length).toBeLessThanOrEqual(10);
-    expect(firstMs).toBeLessThan(1_000);
-    const tenth = proxy.connects[9];
-    if (tenth !== undefined) expect(began + firstMs).toBeLessThan(tenth + 500);
+    const tenth = proxy.connects[9] ?? Number.POSITIVE_INFINITY;
+    expect(began + firstMs).toBeLessThan(tenth + 500);
   });
 }
 

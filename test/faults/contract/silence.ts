@@ -22,7 +22,7 @@ export function silence(stages: Stages): void {
 
   it('the event loop blocked for 3 s under load, nothing wrong with the server: no connection is thrown away', async () => {
     // Every reuse is checked, and so there are checks under way whose time is up when the loop turns again.
-    const { app, proxy } = await stages.warm(5, { healthBypassMs: 0, healthTimeoutMs: 500, acquireTimeoutMs: 2_000 });
+    const { app, proxy } = await stages.warm(5, { healthBypassMs: 0, healthTimeoutMs: 500 });
     const load = startLoad(10, () => app.query('select pg_sleep(0.001)'));
     await sleep(300);
     blockLoop(3_000);

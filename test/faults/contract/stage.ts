@@ -57,7 +57,8 @@ export class Stages {
     await expect.poll(() => proxy.open, { timeout: ENDS_WITHIN_MS }).toBe(0);
     // What a network has swallowed, the server holds until its own keepalive finds out.
     proxy.sever();
-    await expect.poll(() => this.postgres.activity(), { timeout: ENDS_WITHIN_MS }).toEqual([]);
+    const sessions = async () => (await this.postgres.activity()).map(({ query }) => query);
+    await expect.poll(sessions, { timeout: ENDS_WITHIN_MS }).toEqual([]);
   }
 }
 

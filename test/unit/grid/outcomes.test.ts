@@ -86,6 +86,8 @@ async function play({ connect, check, reset, close, cancelled }: Case): Promise<
       if (hands.has(connection)) wrong.push(`connection ${connection.id} was lent twice`);
       if (!connection.isOpen) wrong.push(`connection ${connection.id} was lent although it is closed`);
       hands.add(connection);
+      // The first of those whom the drain surprises never gives back what it has.
+      if (index === 2 * CALLERS) return;
       // One in three leaves a transaction open, one in three comes back after an error, one in four is lost in use.
       runtime.after(20, () => {
         hands.delete(connection);
@@ -101,10 +103,9 @@ async function play({ connect, check, reset, close, cancelled }: Case): Promise<
   for (let index = CALLERS; index < 2 * CALLERS; index++) call(index);
   await runtime.advance(ACQUIRE_TIMEOUT_MS);
 
-  for (const [index, { answers, answeredAt, deadline }] of callers.entries()) {
-    if (answers !== 1) wrong.push(`caller ${index} was answered ${answers} times`);
-    if (answeredAt > deadline) wrong.push(`caller ${index} was answered ${answeredAt - deadline} ms late`);
-  }
+  // The drain comes in the middle of their checks and resets.
+  for (let index = 2 * CALLERS; index < 3 * CALLERS; index++) call(index);
+  await runtime.advance(30);
 
   let drained = false;
   void pool.drain(DRAIN_MS).then(() => {
@@ -112,6 +113,11 @@ async function play({ connect, check, reset, close, cancelled }: Case): Promise<
   });
   // What has been dropped is closed within the time that a goodbye may take.
   await runtime.advance(DRAIN_MS + POLICY.healthTimeoutMs);
+  for (const [index, { answers, answeredAt, deadline }] of callers.entries()) {
+    if (answers !== 1) wrong.push(`caller ${index} was answered ${answers} times`);
+    if (answeredAt > deadline) wrong.push(`caller ${index} was answered ${answeredAt - deadline} ms late`);
+  }
+
   if (!drained) wrong.push('the drain did not end');
   if (pool.connections().length > 0) wrong.push(`${pool.connections().length} connections are left in the pool`);
   await runtime.advance(LONG_MS);

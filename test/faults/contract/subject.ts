@@ -14,6 +14,7 @@ const CODELESS = [
   'Query read timeout',
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',
+  'received invalid response',
 ];
 
 /** An app that lives through faults, with the books that a bystander keeps: what was asked, what became of it, who holds which connection. */

@@ -48,7 +48,7 @@ export class Stages {
 
   async #strike({ app, proxy }: Stage): Promise<void> {
     try {
-      app.expectInOrder();
+      expectInOrder(app);
     } finally {
       proxy.heal();
       const drained = app.destroy().then(() => 'drained');
@@ -60,6 +60,14 @@ export class Stages {
     const sessions = async () => (await this.postgres.activity()).map(({ query }) => query);
     await expect.poll(sessions, { timeout: ENDS_WITHIN_MS }).toEqual([]);
   }
+}
+
+/** What holds of every app at the end of every fault. */
+function expectInOrder(app: Subject): void {
+  expect(app.pending.size).toBe(0);
+  expect(app.answered.length + app.failed.length).toBe(app.calls.length);
+  expect(app.unexplained).toEqual([]);
+  expect(app.lentTwice).toBe(0);
 }
 
 function passed(ms: number): Promise<string> {

@@ -47,7 +47,7 @@ const APPS: readonly { open: OpenAdapter; max: number; workers: number }[] = [
 ];
 const LIMITS = {
   acquireTimeoutMs: 5_000,
-  connectTimeoutMs: 1_000,
+  connectTimeoutMs: 3_000,
   healthTimeoutMs: 500,
   maxAgeMs: 10_000,
   keepaliveMs: 2_000,

@@ -11,6 +11,7 @@ const HOST = '127.0.0.1';
 const SUPERUSER = 'postgres';
 const APP = 'app';
 const LOG_LINES_KEPT = 400;
+const TOO_MANY = '53300';
 
 /** A throw-away server need not outlive a power cut: it never waits for the disk. */
 const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off' };
@@ -156,10 +157,23 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
   const urlOf = (user: string, password: string) => `postgres://${user}:${password}@${HOST}:${port}/${APP}`;
   const superuserUrl = urlOf(SUPERUSER, SUPERUSER);
 
+  const connectAdmin = async (): Promise<pg.Client> => {
+    for (let attempt = 1; ; attempt++) {
+      const client = new pg.Client({ connectionString: superuserUrl, application_name: 'admin' });
+      client.on('error', keep);
+      try {
+        await client.connect();
+        return client;
+      } catch (error) {
+        // Slots are kept for the superuser, but those who are about to be refused hold one for a moment.
+        if ((error as { code?: string }).code !== TOO_MANY || attempt === 50) throw error;
+        await sleep(50);
+      }
+    }
+  };
+
   const admin = async <Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> => {
-    const client = new pg.Client({ connectionString: superuserUrl, application_name: 'admin' });
-    client.on('error', keep);
-    await client.connect();
+    const client = await connectAdmin();
     try {
       // Only a query without values may hold several statements.
       const result = values.length > 0 ? await client.query<Row>(sql, values) : await client.query<Row>(sql);

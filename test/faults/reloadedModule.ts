@@ -3,7 +3,7 @@ import { Pool } from '@tenure/core/pg';
 import { tenure } from '@tenure/knex';
 import knex from 'knex';
 
-const connectionString = process.env.RELOADED_URL;
+const connectionString = process.env.RELOADED_URL ?? '';
 
 export const pool = new Pool({ connectionString, max: 5, application_name: 'reloaded pool' });
 export const db = knex(

@@ -97,7 +97,7 @@ export function isStated(error: unknown): boolean {
   return error.cause !== undefined && isStated(error.cause);
 }
 
-export const tookMs = ({ askedAt, endedAt }: Call): number => endedAt - askedAt;
+const tookMs = ({ askedAt, endedAt }: Call): number => endedAt - askedAt;
 
 export function longestMs(calls: readonly Call[]): number {
   return Math.max(0, ...calls.map(tookMs));

@@ -25,7 +25,7 @@ function withKnex(name: string) {
   };
 }
 
-/** unit: no server, no sleeps. postgres: servers of their own. package: what `pnpm run package` has packed. */
+/** unit: no server, no sleeps. postgres: servers of their own. faults: and networks that break. package: what `pnpm run package` has packed. */
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
@@ -47,6 +47,18 @@ export default defineConfig({
           name: 'postgres',
           include: ['test/{postgres,knex,prisma}/**/*.test.ts', 'replay/test/postgres/**/*.test.ts'],
           globalSetup: ['test/prisma/generate.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...databaseTests,
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          globalSetup: ['test/prisma/generate.ts'],
+          // Alone on the machine, one file after the other: what these tests assert of deadlines is no matter of others' load.
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
         },
       },
       { extends: true, test: withKnex('knex-3.1') },

@@ -16,6 +16,8 @@ export interface Adapter {
   transaction(work: (query: Query) => Promise<unknown>): Promise<unknown>;
   stats(): PoolStats;
   destroy(): Promise<unknown>;
+  /** Tells of every connection that is lent, and of every one that comes back, where the adapter can. */
+  watchLending?(lent: (connection: object) => void, returned: (connection: object) => void): void;
 }
 
 /** Where to connect. */
@@ -25,6 +27,8 @@ export interface Target {
   readonly user: string;
   readonly password: string;
   readonly database: string;
+  /** How long `pg` waits for the answer to a query, in milliseconds. */
+  readonly query_timeout?: number;
 }
 
 export type OpenAdapter = (target: Target, policy: PolicyOverrides) => Adapter;

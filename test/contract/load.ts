@@ -21,7 +21,11 @@ export function startLoad(concurrency: number, call: () => Promise<unknown>) {
   const outcomes: Outcome[] = [];
   let stopped = false;
   const caller = async () => {
-    while (!stopped) outcomes.push(await timed(call));
+    while (!stopped) {
+      outcomes.push(await timed(call));
+      // Calls that are refused at once would leave no time for anything else in the process.
+      await new Promise(setImmediate);
+    }
   };
   const callers = Array.from({ length: concurrency }, caller);
   return {

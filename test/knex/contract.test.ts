@@ -1,24 +1,14 @@
-import { poolOf, tenure } from '@tenure/knex';
-import knex from 'knex';
 import { describe, expect, it } from 'vitest';
 import { adapterContract, killUnheard } from '../contract/adapterContract.js';
 import { failures, runCalls } from '../contract/load.js';
+import { openKnex } from '../contract/openKnex.js';
 import { usePostgres } from '../support/usePostgres.js';
-import { Log, useKnex } from './support.js';
+import { useKnex } from './support.js';
 
 const postgres = await usePostgres();
 
 describe('Knex with Tenure', () => {
-  adapterContract(postgres, (connection, policy) => {
-    const db = knex(tenure({ client: 'pg', connection, log: new Log() }, policy));
-    const pool = poolOf(db);
-    return {
-      query: (sql) => Promise.resolve(db.raw(sql)),
-      transaction: (work) => db.transaction((trx) => work((sql) => Promise.resolve(trx.raw(sql)))),
-      stats: () => pool.stats(),
-      destroy: () => db.destroy(),
-    };
-  });
+  adapterContract(postgres, openKnex);
 });
 
 describe('Knex without Tenure, for comparison', () => {

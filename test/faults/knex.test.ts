@@ -1,0 +1,5 @@
+import { openKnex } from '../contract/openKnex.js';
+import { usePostgres } from '../support/usePostgres.js';
+import { faultContract } from './contract/faultContract.js';
+
+faultContract(await usePostgres({ maxConnections: 30 }), openKnex);

@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Link, type Pace } from './link.js';
+
+const HOST = '127.0.0.1';
+
+/** Where a proxy leads. */
+export interface Upstream {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * What becomes of those who connect.
+ *
+ * - `served`: they reach the server, after `connectDelayMs`.
+ * - `reset`: as if no server were there, but counted.
+ * - `silent`: they are connected, and never hear a word.
+ */
+export type Arrivals = 'served' | 'reset' | 'silent';
+
+/** A network of our own between a client and a server, that breaks in the ways in which networks break. */
+export class FaultProxy implements AsyncDisposable, Pace {
+  readonly host = HOST;
+  /** When each client connected, by `performance.now()`. */
+  readonly connects: number[] = [];
+  arrivals: Arrivals = 'served';
+  /** How long it takes until a client that connects reaches the server, in milliseconds. */
+  connectDelayMs = 0;
+  latencyMs = 0;
+  bytesPerSecond = Number.POSITIVE_INFINITY;
+  /** Most connections that were open at once, frozen ones left out. */
+  mostOpen = 0;
+
+  readonly #server = createServer({ allowHalfOpen: true }, (client) => void this.#accept(client));
+  readonly #links = new Set<Link>();
+  /** Clients that have no link: not yet, or never. */
+  readonly #unserved = new Set<Socket>();
+  #upstream: Upstream;
+
+  constructor(upstream: Upstream) {
+    this.#upstream = upstream;
+  }
+
+  /** Listens on a port: on any that is free the first time, then again on the same. */
+  async listen(): Promise<void> {
+    if (this.#server.listening) return;
+    this.#server.listen(this.#port, HOST);
+    await once(this.#server, 'listening');
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  #port = 0;
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Connections that reach the server now, frozen ones left out. */
+  get open(): number {
+    return [...this.#links].filter(({ isFrozen }) => !isFrozen).length;
+  }
+
+  /** Leads those who come from now on to another server. What is open stays where it is. */
+  retarget({ host, port }: Upstream): void {
+    this.#upstream = { host, port };
+  }
+
+  /** From now on nobody is even listened to: a connect is refused. What is open stays open. */
+  stopListening(): void {
+    this.#server.close();
+  }
+
+  /** Makes every open connection half-open: bytes are swallowed both ways, no end is ever heard. Those who come later are not affected. */
+  freeze(): void {
+    for (const link of this.#links) link.freeze();
+  }
+
+  /** Lets this many more bytes of the server's through on each open connection, then ends it: in mid-message, if the number is small. */
+  cutAfter(bytes: number): void {
+    for (const link of this.#links) link.cutAfter(bytes);
+  }
+
+  /** Resets every connection, frozen ones and silent ones too. */
+  sever(): void {
+    for (const link of this.#links) link.sever();
+    for (const client of this.#unserved) client.resetAndDestroy();
+  }
+
+  /** Everything works again, for those who come from now on. */
+  heal(): void {
+    this.arrivals = 'served';
+    this.connectDelayMs = this.latencyMs = 0;
+    this.bytesPerSecond = Number.POSITIVE_INFINITY;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = this.#server.listening && once(this.#server, 'close');
+    this.#server.close();
+    this.sever();
+    await closed;
+  }
+
+  async #accept(client: Socket): Promise<void> {
+    this.connects.push(performance.now());
+    client.on('error', () => {});
+    if (this.arrivals === 'reset') return void client.resetAndDestroy();
+    this.#unserved.add(client);
+    client.on('close', () => this.#unserved.delete(client));
+    if (this.arrivals === 'silent') return void client.resume();
+    if (this.connectDelayMs > 0) await sleep(this.connectDelayMs);
+    if (client.destroyed) return;
+    const server = connect({ ...this.#upstream, allowHalfOpen: true });
+    server.on('error', () => {});
+    const link = new Link(client, server, this, () => this.#links.delete(link));
+    this.#unserved.delete(client);
+    this.#links.add(link);
+    this.mostOpen = Math.max(this.mostOpen, this.open);
+  }
+}
+
+/** Starts a proxy before a server. */
+export async function startProxy(upstream: Upstream): Promise<FaultProxy> {
+  const proxy = new FaultProxy(upstream);
+  await proxy.listen();
+  return proxy;
+}

@@ -78,24 +78,8 @@ export class Exchange<C extends object> {
     if (!clean || policy.reset === 'session') return this.#tidy(slot, clean);
     // Of its epoch nothing is known: it may have been held, and not used, since the last news.
     slot.idleSince = slot.heardAt = now;
-    if (this.#callers.waiting > 0) return this.#passOn(slot, now);
     slot.move('returned');
     this.#offer(slot, now);
-  }
-
-  /**
-   * A connection that came back goes on to whoever waits, once what was read from its socket together with the last answer has been heard: that
-   * may be the server's goodbye, and the next borrower's query would be the one to fail.
-   */
-  #passOn(slot: Slot<C>, now: number): void {
-    slot.move('tidying');
-    const stage = slot.state;
-    slot.late = false;
-    queueMicrotask(() => {
-      if (slot.state !== stage) return;
-      slot.move('ready');
-      this.#offer(slot, now);
-    });
   }
 
   /** A connection was opened. */

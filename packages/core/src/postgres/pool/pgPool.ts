@@ -221,7 +221,11 @@ class GovernedPool extends StockPool {
     // What follows an error on the wire decides about the connection. Anything else that is true is an order to close it.
     if (error && !isError(error)) return this.#engine.discard(client);
     if (!error && isOpen(client)) this.#engine.engaged.delete(client);
-    this.#engine.release(client, error || undefined);
+    const release = () => this.#engine.release(client, error || undefined);
+    // Called back in the middle of what was read from the socket, which may end with the server's goodbye: whoever waits for this connection
+    // must not be the one to meet it.
+    if (this.#engine.waiting > 0) queueMicrotask(release);
+    else release();
   }
 
   /** Only an idle client's end is news of the pool's: a borrower hears of it on the client or from the query. */

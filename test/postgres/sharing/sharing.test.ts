@@ -207,6 +207,18 @@ describe('A connection that goes to another owner', () => {
     expect(await pidOf(second)).toBeGreaterThan(0);
   });
 
+  it('is replaced when its session answers no more, after the time of a check', async () => {
+    const settings = { ...own(), max: 1, policy: { healthTimeoutMs: 300 } };
+    const [first, second] = [open(settings), open(settings)];
+    const pid = await pidOf(first);
+    process.kill(pid, 'SIGSTOP');
+    onTestFinished(() => void process.kill(pid, 'SIGCONT'));
+    const start = performance.now();
+    expect(await pidOf(second)).not.toBe(pid);
+    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(second.stats()).toMatchObject({ used: 0, opened: 2 });
+  });
+
   it('is refused at once when the set-up objects', async () => {
     let objects = false;
     const onConnect = async () => {

@@ -131,13 +131,13 @@ export class CommonPool<C extends PgClient> {
     }
   }
 
-  /** It may take what is left of the caller's time, but always as long as a check. */
-  #makeLikeNew(connection: C, deadline: number): Promise<unknown> {
+  /** A session that answers the first query no sooner than a check may take is dead. The app's set-up may take its time, and the caller's. */
+  async #makeLikeNew(connection: C, deadline: number): Promise<void> {
     const { connectTimeoutMs, healthTimeoutMs } = this.engine.policy;
+    const what = 'Preparing a connection for another owner';
+    await withinLimit(systemRuntime, { what, ms: healthTimeoutMs }, (signal) => removeLeftovers(connection, signal));
     const ms = Math.min(connectTimeoutMs, Math.max(healthTimeoutMs, deadline - systemRuntime.now()));
-    const limit = { what: 'Preparing a connection for another owner', ms };
-    return withinLimit(systemRuntime, limit, async (signal) => {
-      await removeLeftovers(connection, signal);
+    await withinLimit(systemRuntime, { what, ms }, async (signal) => {
       await this.#parts.connector.reset?.(connection, 'session', signal);
     });
   }

@@ -2,4 +2,4 @@ import { openKnex } from '../contract/openKnex.js';
 import { usePostgres } from '../support/usePostgres.js';
 import { faultContract } from './contract/faultContract.js';
 
-faultContract(await usePostgres({ maxConnections: 30 }), openKnex);
+faultContract(await usePostgres({ maxConnections: 30 }), openKnex, 'some');

@@ -5,17 +5,17 @@ import { crowding } from './crowding.js';
 import { downtime } from './downtime.js';
 import { failover } from './failover.js';
 import { silence } from './silence.js';
-import { Stages } from './stage.js';
+import { type Scope, Stages } from './stage.js';
 
 /**
  * What every adapter survives, on a real server behind a network that breaks. Beside what each test asserts, `Subject` and `Stages` hold
  * for all of them: what was asked was answered or failed with an error that says why, nothing hangs, no connection is lent to two, and
  * after a drain none is left.
  */
-export function faultContract(postgres: PostgresServer, open: OpenAdapter): void {
+export function faultContract(postgres: PostgresServer, open: OpenAdapter, scope: Scope): void {
   const stages = new Stages(postgres, open);
-  describe('silence', () => silence(stages));
-  describe('downtime', () => downtime(stages));
+  describe('silence', () => silence(stages, scope));
+  describe('downtime', () => downtime(stages, scope));
   describe('crowding', () => crowding(stages));
-  describe('failover', () => failover(stages));
+  describe('failover', () => failover(stages, scope));
 }

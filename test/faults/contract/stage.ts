@@ -10,6 +10,9 @@ import { Subject } from './subject.js';
 /** Nothing that ends takes longer than this to do so. */
 const ENDS_WITHIN_MS = 5_000;
 
+/** `some`: those faults that an adapter could make worse. What is the engine's alone is shown with `Pool`. */
+export type Scope = 'all' | 'some';
+
 export interface Stage {
   readonly app: Subject;
   readonly proxy: FaultProxy;

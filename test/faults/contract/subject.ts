@@ -14,6 +14,7 @@ const CODELESS = [
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',
   'received invalid response',
+  'Received unexpected',
 ];
 
 /** An app that lives through faults, with the books that a bystander keeps: what was asked, what became of it, who holds which connection. */

@@ -19,6 +19,8 @@ const ANSWERED_WITHIN_MS = LIMITS.acquireTimeoutMs + QUERY_TIMEOUT_MS + 4_000;
 interface Case {
   readonly phase: Phase;
   readonly misdeed: Misdeed;
+  /** With prepared statements, the pool asks a question of its own first. */
+  readonly statements: number;
 }
 
 /**
@@ -68,7 +70,11 @@ const misdeed: fc.Arbitrary<Misdeed> = fc.oneof(
     }),
   },
 );
-const cases: fc.Arbitrary<Case> = fc.record({ phase: fc.constantFrom(...PHASES), misdeed });
+const cases: fc.Arbitrary<Case> = fc.record({
+  phase: fc.constantFrom(...PHASES),
+  misdeed,
+  statements: fc.constantFrom(0, 100),
+});
 
 /**
  * What nobody caught. `pg` lets its parser throw into the socket's event when a message contradicts itself, with every pool: those are counted,
@@ -85,7 +91,7 @@ beforeAll(() => void process.on('uncaughtException', onStray).on('unhandledRejec
 afterAll(() => void process.off('uncaughtException', onStray).off('unhandledRejection', onStray));
 
 /** Asks a server that misbehaves, and lists what was wrong with how the pool took it. */
-async function play({ phase, misdeed: deed }: Case): Promise<string[]> {
+async function play({ phase, misdeed: deed, statements }: Case): Promise<string[]> {
   const server = await listenAndCount((socket) => serve(socket, phase, deed));
   const { host, port } = server;
   const pool = new Pool({
@@ -95,7 +101,7 @@ async function play({ phase, misdeed: deed }: Case): Promise<string[]> {
     password: 'secret',
     database: 'app',
     query_timeout: QUERY_TIMEOUT_MS,
-    policy: LIMITS,
+    policy: { ...LIMITS, statements },
   });
   const wrong: string[] = [];
   const hung = new Promise((_, reject) => void setTimeout(reject, ANSWERED_WITHIN_MS, new Error('it hung')).unref());
@@ -114,9 +120,10 @@ async function play({ phase, misdeed: deed }: Case): Promise<string[]> {
   return wrong;
 }
 
-function describeCase({ phase, misdeed: deed }: Case): string {
-  if (deed.do !== 'say') return `${phase}: ${deed.do}`;
-  return `${phase}: says ${Buffer.from(deed.bytes).toString('hex')}, then ${deed.next}`;
+function describeCase({ phase, misdeed: deed, statements }: Case): string {
+  const when = `${phase} (statements ${statements})`;
+  if (deed.do !== 'say') return `${when}: ${deed.do}`;
+  return `${when}: says ${Buffer.from(deed.bytes).toString('hex')}, then ${deed.next}`;
 }
 
 it(`${RUNS} servers that lie, break off or fall silent: no crash, no hang, an error that says why, nothing left open (seed ${SEED})`, async () => {

@@ -57,14 +57,14 @@ export const RIGHT: Record<Phase, Buffer> = {
   result: COMPLETE,
 };
 
-/** Serves one client rightly until the phase, then does the misdeed; without one, rightly to the end. */
-export function serve(socket: Socket, phase?: Phase, misdeed?: Misdeed): void {
+/** Serves one client rightly until the phase, then does the misdeed. */
+export function serve(socket: Socket, phase: Phase, misdeed: Misdeed): void {
   let isStarted = false;
   let isSilent = false;
   const speak = (phases: readonly Phase[]) => {
     for (const now of phases) {
       if (isSilent) return;
-      if (now === phase && misdeed) isSilent = commit(socket, misdeed) !== 'go on';
+      if (now === phase) isSilent = commit(socket, misdeed) !== 'go on';
       if (!isSilent) socket.write(RIGHT[now]);
     }
   };

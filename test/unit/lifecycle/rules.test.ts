@@ -217,6 +217,7 @@ describe('what a pool may open', () => {
   const policy = policyOf({ maxConnections: 10, connectTimeoutMs: 10_000 });
   const demandOf = (demand: Partial<Demand> = {}): Demand => ({
     successor: false,
+    wanted: false,
     waiting: 0,
     expected: 0,
     opening: 0,
@@ -323,7 +324,7 @@ describe('trouble', () => {
   });
 
   it('of a full server does not hurry while a connection is open that may serve', () => {
-    const demand = { waiting: 1, expected: 0, opening: 0, closing: 0, successor: false, proven: false };
+    const demand = { waiting: 1, expected: 0, opening: 0, closing: 0, wanted: false, successor: false, proven: false };
     const trouble = troubleOf({ kind: 'full', failures: 9 });
     expect(opensAllowedFrom({ ...demand, alive: 0, trouble })).toBe(400);
     expect(opensAllowedFrom({ ...demand, alive: 1, trouble })).toBe(5_000);

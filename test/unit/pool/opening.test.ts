@@ -171,6 +171,26 @@ describe('a server that is down', () => {
     await expect(take(fake)).resolves.toBeDefined();
   });
 
+  it('is found within half a second, however long it was away, while callers come and are refused', async () => {
+    const fake = fakePool(down, (server) => {
+      server.connecting = () => ({ error: REFUSED });
+    });
+    follow(fake.pool.acquire());
+    await fake.runtime.advance(60_000);
+    const keepAsking = async () => {
+      for (let i = 0; i < 20; i++) {
+        follow(fake.pool.acquire());
+        await fake.runtime.advance(100);
+      }
+    };
+    const probes = fake.server.connects;
+    await keepAsking();
+    expect(fake.server.connects - probes).toBeLessThanOrEqual(6);
+    fake.server.connecting = () => ({});
+    await fake.runtime.advance(500);
+    expect(fake.pool.stats()).toMatchObject({ idle: 1 });
+  });
+
   it('is left in peace once nobody waits any more', async () => {
     const fake = fakePool({ ...down, acquireTimeoutMs: 1_000 }, (server) => {
       server.connecting = () => ({ error: REFUSED });

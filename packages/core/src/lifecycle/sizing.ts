@@ -8,6 +8,8 @@ const OPENS_AT_ONCE = 3;
 /** What decides how many connections to open. */
 export interface Demand {
   readonly waiting: number;
+  /** Someone has been told lately that the server is unreachable, and would come back. */
+  readonly wanted: boolean;
   /** Connections that are about to serve a waiter without being opened: checks and returns that are not late. */
   readonly expected: number;
   readonly opening: number;
@@ -42,8 +44,8 @@ export function missing(demand: Demand, policy: Policy, now: number): number {
 }
 
 /** From when on a connection may be opened: at once, or after the back-off of the last failure. */
-export function opensAllowedFrom({ trouble, waiting, alive }: Demand): number {
+export function opensAllowedFrom({ trouble, waiting, wanted, alive }: Demand): number {
   if (trouble === undefined) return Number.NEGATIVE_INFINITY;
-  const urgent = waiting > 0 && (trouble.kind !== 'full' || alive === 0);
+  const urgent = (waiting > 0 || wanted) && (trouble.kind !== 'full' || alive === 0);
   return retryAt(trouble, urgent);
 }

@@ -17,6 +17,9 @@ export interface OpenerListener<C> {
   readOnly(slot: Slot<C>): void;
 }
 
+/** A caller who was refused less than this ago counts as one who waits. */
+const WANTED_MS = 1_000;
+
 class EndedUnusedError extends Error {
   override name = 'EndedUnusedError';
 
@@ -37,6 +40,8 @@ export class Opener<C extends object> {
   #proven = false;
   /** When a connection last ended before it was of use. */
   #endedEarlyAt = Number.NEGATIVE_INFINITY;
+  /** When a caller was last refused. */
+  #refusedAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: Context<C>, roster: Roster<C>, renewal: Renewal<C>, listener: OpenerListener<C>) {
     this.#context = context;
@@ -48,6 +53,11 @@ export class Opener<C extends object> {
   /** Why the last connect failed, if it did. */
   get trouble(): Trouble | undefined {
     return this.#trouble;
+  }
+
+  /** A caller was told that waiting is in vain. Others will ask, so the server is probed as if they waited. */
+  refused(now: number): void {
+    this.#refusedAt = now;
   }
 
   /** Whether callers wait in vain, and why. */
@@ -62,7 +72,7 @@ export class Opener<C extends object> {
    */
   grow(waiting: number, now: number): number {
     const { policy } = this.#context;
-    const demand = this.#demand(waiting);
+    const demand = this.#demand(waiting, now);
     for (let wanted = opensWanted(demand, policy, now); wanted > 0; wanted--) this.#open(now);
     const allowedFrom = opensAllowedFrom(demand);
     return allowedFrom > now && missing(demand, policy, now) > 0 ? allowedFrom : Number.POSITIVE_INFINITY;
@@ -79,10 +89,21 @@ export class Opener<C extends object> {
     this.#cancelled.abort(reason);
   }
 
-  #demand(waiting: number): Demand {
+  #demand(waiting: number, now: number): Demand {
     const { expected, opening, alive, closing } = this.#roster;
     const successor = this.#renewal.wantsSuccessor;
-    return { waiting, expected, opening, alive, closing, successor, proven: this.#proven, trouble: this.#trouble };
+    const wanted = now - this.#refusedAt < WANTED_MS;
+    return {
+      waiting,
+      wanted,
+      expected,
+      opening,
+      alive,
+      closing,
+      successor,
+      proven: this.#proven,
+      trouble: this.#trouble,
+    };
   }
 
   #open(now: number): void {

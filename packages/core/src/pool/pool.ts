@@ -210,7 +210,10 @@ export class Pool<C extends object> {
     const prospects = Math.max(0, policy.maxConnections - this.#roster.engaged);
     if (!inVain && this.#callers.waiting - prospects < policy.maxWaiting) return undefined;
     counters.refused++;
-    return inVain ? this.#refusal(0) : tooManyWaiting(this.figures, policy.maxWaiting);
+    if (!inVain) return tooManyWaiting(this.figures, policy.maxWaiting);
+    this.#opener.refused(now);
+    this.#exchange.pump(now);
+    return this.#refusal(0);
   }
 
   #refusal(waitedMs: number): Error {

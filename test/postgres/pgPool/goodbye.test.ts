@@ -19,7 +19,7 @@ it('whoever waits does not get a connection whose goodbye was read together with
   const client = await pool.connect();
   endsWithItsAnswer(client);
   const answered = new Promise<void>((resolve) => {
-    client.query('select 1', () => {
+    void client.query('select 1', () => {
       client.release();
       resolve();
     });

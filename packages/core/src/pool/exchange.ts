@@ -79,7 +79,8 @@ export class Exchange<C extends object> {
     // Of its epoch nothing is known: it may have been held, and not used, since the last news.
     slot.idleSince = slot.heardAt = now;
     slot.move('returned');
-    this.#offer(slot, now);
+    // Whether it looks open was asked above.
+    this.#offer(slot, now, connector.validate === undefined, this.#worn(slot, now));
   }
 
   /** A connection was opened. */
@@ -241,15 +242,16 @@ export class Exchange<C extends object> {
 
   /** Why an idle connection may not serve. */
   #unfit(slot: Slot<C>, now: number): RetireReason | undefined {
-    const { connector, policy } = this.#context;
-    if (this.isClosing) return 'closing';
-    if (connector.isOpen?.(slot.connection) === false) return 'broken';
-    return wornOut(slot, this.#roster.generation, policy) ?? (this.#hasToGo(slot, now) ? 'max-age' : undefined);
+    return this.#context.connector.isOpen?.(slot.connection) === false ? 'broken' : this.#worn(slot, now);
   }
 
-  /** Whether a connection is of age, and its turn has come. */
-  #hasToGo(slot: Slot<C>, now: number): boolean {
-    return isOfAge(slot, now) && (!keepsConnections(this.#context.policy) || this.#renewal.lets(slot, now));
+  /** Why a connection that looks open may not serve. */
+  #worn(slot: Slot<C>, now: number): RetireReason | undefined {
+    if (this.isClosing) return 'closing';
+    const { policy } = this.#context;
+    const reason = wornOut(slot, this.#roster.generation, policy);
+    if (reason || !isOfAge(slot, now)) return reason;
+    return !keepsConnections(policy) || this.#renewal.lets(slot, now) ? 'max-age' : undefined;
   }
 
   /** How far a connection must be checked before reuse. What the driver cannot do, nobody asks for. */
@@ -263,8 +265,13 @@ export class Exchange<C extends object> {
   }
 
   /** A connection that was heard from this moment serves the oldest caller, waits for one, or goes. */
-  #offer(slot: Slot<C>, now: number, validated = this.#context.connector.validate === undefined): void {
-    const reason = this.#unfit(slot, now) ?? (this.#roster.isOverfull ? 'overflow' : undefined);
+  #offer(
+    slot: Slot<C>,
+    now: number,
+    validated = this.#context.connector.validate === undefined,
+    unfit = this.#unfit(slot, now),
+  ): void {
+    const reason = unfit ?? (this.#roster.isOverfull ? 'overflow' : undefined);
     if (reason) this.retire(slot, reason);
     else if (validated && this.#callers.waiting > 0) return this.#serveOldest(slot, now);
     else this.#park(slot, now);

@@ -9,6 +9,7 @@ export interface Call {
 
 /** What `pg` says without a code. */
 const CODELESS = [
+  "what is not PostgreSQL's protocol",
   'Connection terminated',
   'Query read timeout',
   'Client has encountered a connection error and is not queryable',

@@ -1,5 +1,6 @@
 import { keepAlive } from './keepAlive.js';
 import { EndedByAppError } from './loss.js';
+import { guardParser } from './nonsense.js';
 import type { PgClient, PgConnection } from './pgTypes.js';
 import { noteReadOnly, watchForReadOnly } from './readOnly.js';
 
@@ -25,7 +26,10 @@ export function observe(client: PgClient): void {
   lives.set(client, life);
   client.on('error', (error) => end(life, error));
   client.on('end', () => end(life, client._ending ? new EndedByAppError() : undefined));
-  if (client.connection) rememberLastWord(client.connection, life);
+  if (client.connection) {
+    guardParser(client.connection);
+    rememberLastWord(client.connection, life);
+  }
   noteReadOnly(client);
   keepAlive(client);
 }

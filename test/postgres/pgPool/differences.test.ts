@@ -85,7 +85,7 @@ describe('On purpose, unlike pg.Pool', () => {
   it('a client that is given back in mid-query reaches nobody before its answer has come', async () => {
     const nextAfterBusy = async (pool: pg.Pool) => {
       const client = await pool.connect();
-      const answer = client.query('select pg_sleep(0.2)').then(() => 'answered');
+      const answer = client.query('select pg_sleep(0.1)').then(() => 'answered');
       client.release();
       (await pool.connect()).release();
       return Promise.race([answer, sleep(0).then(() => 'not answered')]);

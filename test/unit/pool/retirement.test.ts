@@ -16,7 +16,7 @@ describe('maxAgeMs', () => {
   });
 
   it('retires a connection at its return when it came of age in use, and never before', async () => {
-    const fake = fakePool({ maxAgeMs: 5_000, maxConnections: 1, ...still });
+    const fake = fakePool({ maxAgeMs: 5_000, ...still });
     const connection = await take(fake);
     await fake.runtime.advance(60_000);
     expect(connection.ended).toBeUndefined();

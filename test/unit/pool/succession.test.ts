@@ -112,6 +112,16 @@ describe('a connection in steady use that comes of age', () => {
     expect(fake.server.connects).toBe(3);
   });
 
+  it('goes without a successor when it comes back from its first borrower', async () => {
+    const fake = fakePool({ maxAgeMs: 5_000, ...still });
+    const connection = await take(fake);
+    await fake.runtime.advance(6_000);
+    fake.pool.release(connection);
+    await fake.runtime.advance(1_000);
+    expect(fake.closings).toEqual(['max-age']);
+    expect(fake.server.connects).toBe(1);
+  });
+
   it('has no successor with maxAgeMs 0', async () => {
     const fake = fakePool({ maxAgeMs: 0 });
     await keepBusy(fake, 1, 100);

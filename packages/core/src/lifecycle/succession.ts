@@ -18,7 +18,7 @@ export const NO_SUCCESSION: Succession = { kind: 'resting', since: Number.NEGATI
 /** Between two successors. At most two are opened in any 100 ms because of age, with some room for late timers. */
 const SPACING_MS = 60;
 
-/** One that has served within this time is in steady use; a share of the age, so that a short one is kept as well. */
+/** One that rests no longer than this between its borrowers is in steady use; a share of the age, so that a short one is kept as well. */
 const STEADY_MS = 1_000;
 const STEADY_SHARE = 0.25;
 
@@ -28,7 +28,7 @@ export function steadyUseMs({ maxAgeMs }: Policy): number {
 
 /** What matters about a connection that has come of age, and the pool around it. */
 export interface Predecessor {
-  /** It has served lately. */
+  /** It is in steady use. */
   readonly isInUse: boolean;
   /** Without it the pool would fall below its minimum. */
   readonly isOfMinimum: boolean;

@@ -31,10 +31,11 @@ export class Renewal<C extends object> {
   }
 
   /** Whether this connection, which has come of age, goes now. */
-  lets({ idleSince }: Slot<C>, now: number): boolean {
+  lets({ idleSince, restedMs }: Slot<C>, now: number): boolean {
     const { policy } = this.#context;
+    const steadyMs = steadyUseMs(policy);
     const predecessor = {
-      isInUse: now < idleSince + steadyUseMs(policy),
+      isInUse: restedMs < steadyMs && now < idleSince + steadyMs,
       isOfMinimum: this.#roster.alive <= policy.minConnections,
       hasRoom: !this.#roster.isFull,
     };

@@ -19,6 +19,8 @@ export class Slot<C> implements ConnectionFacts {
   readOnly = false;
   spread = 0;
   idleSince = 0;
+  /** How long it had waited for its last borrower; of a first borrower that says nothing. */
+  restedMs = Number.POSITIVE_INFINITY;
   takenAt = 0;
   uses = 0;
   checks = 0;
@@ -80,6 +82,7 @@ export class Slot<C> implements ConnectionFacts {
 
   taken(now: number, stack: string | undefined): void {
     this.move('taken');
+    if (this.uses > 0) this.restedMs = now - this.idleSince;
     this.takenAt = now;
     this.stack = stack;
     this.leakReported = false;

@@ -21,7 +21,8 @@ const [ON_PG, ON_PRISMA] = PAIRS;
 export async function openContenders(url: string): Promise<Contender[]> {
   const config = { connectionString: url, max: MAX };
   const stock = await newClient(config);
-  const governed = (await newClient(config)).$extends(tenure());
+  // A target of its own, or it would be one pool with the other of ours.
+  const governed = (await newClient({ ...config, application_name: ON_PRISMA.ours })).$extends(tenure());
   return [
     withPool(ON_PG.stock, new pg.Pool(config)),
     withPool(ON_PG.ours, new Pool(config)),

@@ -31,31 +31,35 @@ export function tenure(policy: PolicyOverrides = {}) {
   }
   return Prisma.defineExtension((client) => {
     const { pool, retryReads } = governorOf(factoryOf(client), policy);
+    const retries = retryReads && !isExtended(client, pool);
     const isGoverned = async () => {
-      if (pool.wasUsed) return;
       // A client that has connected does nothing here; its type leaves the method out.
       await (client as unknown as { $connect(): Promise<void> }).$connect();
       if (!pool.wasUsed) throw tooLate();
     };
-    const retries = retryReads && !isExtended(client, pool);
+    const run = ({ args, query }: Operation) => (pool.wasUsed ? query(args) : isGoverned().then(() => query(args)));
+    // Prisma charges for each operation that an extension sees: whatever is not run again is seen only as long as it must be.
+    const read = (operation: Operation) => {
+      const result = run(operation);
+      if (!retries || !isOutsideTransactions(operation)) return result;
+      return result.catch((error: unknown) => {
+        if (!isConnectionLost(error)) throw error;
+        return operation.query(operation.args);
+      });
+    };
     return client.$extends({
       name: 'tenure',
       client: { $pool: pool as PrismaPool },
       query: {
-        async $allOperations(params) {
-          const { operation, args, query } = params;
-          await isGoverned();
-          if (!retries || !READS.includes(operation) || !isOutsideTransactions(params)) return query(args);
-          try {
-            return await query(args);
-          } catch (error) {
-            if (!isConnectionLost(error)) throw error;
-            return query(args);
-          }
-        },
+        $allOperations: (operation) => (READS.includes(operation.operation) ? read(operation) : run(operation)),
       },
     });
   });
+}
+
+interface Operation {
+  readonly args: unknown;
+  query(args: unknown): Promise<unknown>;
 }
 
 /** What governs a client's factory: what did before, or a new governor, put under it now. */

@@ -231,7 +231,6 @@ describe('refused, with what to do', () => {
     await client.user.count();
     const prisma = client.$extends(tenure());
     await expect(prisma.user.create({ data: { email: 'late' } })).rejects.toThrow(/before its first query/);
-    expect(await client.user.count({ where: { email: 'late' } })).toBe(0);
     await client.$disconnect();
     expect(await prisma.user.count()).toBe(0);
     expect(prisma.$pool.stats().acquired).toBe(1);

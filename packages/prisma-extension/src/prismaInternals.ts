@@ -112,8 +112,26 @@ function moved(): TenureUsageError {
   );
 }
 
-/** Whether an operation, as a query extension sees it, surely runs outside transactions. */
-export function isOutsideTransactions(params: object): boolean {
-  const { __internalParams: internal } = params as { __internalParams?: { transaction?: unknown } };
-  return internal !== undefined && internal.transaction === undefined;
+/** An operation as a client hands it on, once for each time it is run. */
+export interface ClientRequest {
+  /** Such as `findMany`. */
+  readonly action: string;
+  /** The transaction that it is part of. */
+  readonly transaction?: unknown;
+}
+
+/**
+ * Comes between a client and its operations, with those of the clients that are extended from it. What a query extension would cost each of
+ * them is more than all the rest of Tenure.
+ */
+export function interceptRequests(
+  client: object,
+  intercept: (request: ClientRequest, run: () => Promise<unknown>) => Promise<unknown>,
+): void {
+  const { _request: request } = client as { _request?(this: object, request: ClientRequest): Promise<unknown> };
+  if (typeof request !== 'function') throw moved();
+  function intercepted(this: object, asked: ClientRequest): Promise<unknown> {
+    return intercept(asked, () => request!.call(this, asked));
+  }
+  Object.defineProperty(client, '_request', { value: intercepted, configurable: true, writable: true });
 }

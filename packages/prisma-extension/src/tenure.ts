@@ -3,7 +3,7 @@ import { Prisma } from '@prisma/client/extension';
 import { type PolicyOverrides, TenureUsageError } from '@tenure/core';
 import { isConnectionLost } from './adapterErrors.js';
 import { connectOn, type Governor, govern } from './governor.js';
-import { factoryOf, givenTo, isOutsideTransactions, mark, markOf, overrideConnect } from './prismaInternals.js';
+import { factoryOf, givenTo, interceptRequests, mark, markOf, overrideConnect } from './prismaInternals.js';
 import type { PrismaPool } from './sharedPool.js';
 
 /** The operations that cannot write, whatever their arguments. */
@@ -21,7 +21,7 @@ const READS = [
 /**
  * Governs the connections of a Prisma client: `new PrismaClient({ adapter: new PrismaPg(config) }).$extends(tenure())`.
  *
- * Adds `prisma.$pool`. To be applied before the client's first query; the order among other extensions does not matter.
+ * Adds `prisma.$pool`, and gives the very client back. To be applied before the client's first query; the order among other extensions does not matter.
  *
  * @param policy what is not given is read from the environment, then from the adapter's config and connection URL, or has its default
  */
@@ -31,35 +31,26 @@ export function tenure(policy: PolicyOverrides = {}) {
   }
   return Prisma.defineExtension((client) => {
     const { pool, retryReads } = governorOf(factoryOf(client), policy);
-    const retries = retryReads && !isExtended(client, pool);
-    const isGoverned = async () => {
-      // A client that has connected does nothing here; its type leaves the method out.
-      await (client as unknown as { $connect(): Promise<void> }).$connect();
-      if (!pool.wasUsed) throw tooLate();
-    };
-    const run = ({ args, query }: Operation) => (pool.wasUsed ? query(args) : isGoverned().then(() => query(args)));
-    // Prisma charges for each operation that an extension sees: whatever is not run again is seen only as long as it must be.
-    const read = (operation: Operation) => {
-      const result = run(operation);
-      if (!retries || !isOutsideTransactions(operation)) return result;
-      return result.catch((error: unknown) => {
-        if (!isConnectionLost(error)) throw error;
-        return operation.query(operation.args);
+    if (!isExtended(client, pool)) {
+      const isGoverned = async () => {
+        // A client that has connected does nothing here; its type leaves the method out.
+        await (client as unknown as { $connect(): Promise<void> }).$connect();
+        if (!pool.wasUsed) throw tooLate();
+      };
+      interceptRequests(client, (request, run) => {
+        const result = pool.wasUsed ? run() : isGoverned().then(run);
+        if (!retryReads || request.transaction !== undefined || !READS.includes(request.action)) return result;
+        return result.catch((error: unknown) => {
+          if (!isConnectionLost(error)) throw error;
+          return run();
+        });
       });
-    };
-    return client.$extends({
-      name: 'tenure',
-      client: { $pool: pool as PrismaPool },
-      query: {
-        $allOperations: (operation) => (READS.includes(operation.operation) ? read(operation) : run(operation)),
-      },
-    });
+      Object.defineProperty(client, '$pool', { value: pool, configurable: true });
+    }
+    // Only of the type of this one: Prisma charges for each operation of a client that an extension has made.
+    const extended = () => client.$extends({ name: 'tenure', client: { $pool: pool as PrismaPool } });
+    return client as unknown as ReturnType<typeof extended>;
   });
-}
-
-interface Operation {
-  readonly args: unknown;
-  query(args: unknown): Promise<unknown>;
 }
 
 /** What governs a client's factory: what did before, or a new governor, put under it now. */

@@ -38,22 +38,21 @@ it('PrismaPg keeps what it is given in config, externalPool and options', async 
   await pool.end();
 });
 
-it('a query extension is told of a transaction in __internalParams', async () => {
-  const kinds: unknown[] = [];
-  const adapter = new PrismaPg(config);
-  const client = new PrismaClient({ adapter }).$extends({
-    query: {
-      async $allOperations(params) {
-        const { __internalParams: internal } = params as unknown as {
-          __internalParams: { transaction?: { kind: string } };
-        };
-        expect(internal, MOVED).toBeDefined();
-        kinds.push(internal.transaction?.kind);
-        return [];
-      },
+it('the client hands its operations on through _request, with their action and transaction, and so do clients extended from it', async () => {
+  const asked: unknown[] = [];
+  const client = new PrismaClient({ adapter: new PrismaPg(config) });
+  Object.defineProperty(client, '_request', {
+    value: async ({ action, transaction }: { action: string; transaction?: { kind: string } }) => {
+      asked.push([action, transaction?.kind]);
+      return [];
     },
   });
   await client.user.findMany();
   await client.$transaction([client.user.findMany()]);
-  expect(kinds, MOVED).toEqual([undefined, 'batch']);
+  await client.$extends({ client: { $named: true } }).user.findMany();
+  expect(asked, MOVED).toEqual([
+    ['findMany', undefined],
+    ['findMany', 'batch'],
+    ['findMany', undefined],
+  ]);
 });

@@ -17,6 +17,7 @@ import { Renewal } from './renewal.js';
 import { Roster } from './roster.js';
 import { type Runtime, systemRuntime } from './runtime.js';
 import { type ConnectionInfo, describeConnection, type PoolStats, takeStats } from './stats.js';
+import { useConnection } from './useConnection.js';
 
 /**
  * A pool of connections: one line of callers, and connections that serve it.
@@ -129,17 +130,8 @@ export class Pool<C extends object> {
   }
 
   /** Runs `work` with a connection and gives it back, whatever happens. */
-  async use<T>(work: (connection: C) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
-    const connection = await this.acquire(options);
-    let result: T;
-    try {
-      result = await work(connection);
-    } catch (error) {
-      this.release(connection, error);
-      throw error;
-    }
-    this.release(connection);
-    return result;
+  use<T>(work: (connection: C) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    return useConnection(this, work, options);
   }
 
   /** Figures of this moment. Cheap enough to be read for every request. */

@@ -8,6 +8,7 @@ import type { PoolEvents, PoolWarning } from '../../pool/events.js';
 import type { Pool as Engine } from '../../pool/pool.js';
 import { systemRuntime } from '../../pool/runtime.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+import { useConnection } from '../../pool/useConnection.js';
 import type { PgClient } from '../pgTypes.js';
 import { type Audience, CommonPool, emitWarning, type Owner, type PoolParts } from './commonPool.js';
 import { fingerprintOf, type Identity } from './identity.js';
@@ -104,17 +105,8 @@ export class Share<C extends PgClient> implements Audience, Omit<Pick<Engine<C>,
     this.#gaveBack(connection);
   }
 
-  async use<T>(work: (connection: C) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
-    const connection = await this.acquire(options);
-    let result: T;
-    try {
-      result = await work(connection);
-    } catch (error) {
-      this.release(connection, error);
-      throw error;
-    }
-    this.release(connection);
-    return result;
+  use<T>(work: (connection: C) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    return useConnection(this, work, options);
   }
 
   /** Of the whole pool. Nothing, once this share has left it to others. */

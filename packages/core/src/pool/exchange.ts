@@ -58,9 +58,10 @@ export class Exchange<C extends object> {
   }
 
   /** Checks the hottest idle connection out, if it can be handed out as it is. */
-  takeFresh(now: number, stack: string | undefined): C | undefined {
+  takeFresh(now: number, stack: string | undefined): Promise<C> | undefined {
     const slot = this.#hottestFresh(now);
-    return slot && this.#checkOut(slot, now, stack);
+    if (slot) this.#checkOut(slot, now, stack);
+    return slot?.promised;
   }
 
   /** A caller gives a connection back. */
@@ -209,18 +210,18 @@ export class Exchange<C extends object> {
   }
 
   #serveOldest(slot: Slot<C>, now: number): void {
-    const caller = this.#callers.takeOldest();
-    caller.resolve(this.#checkOut(slot, now, caller.stack));
+    const caller = this.#callers.takeOldest(now);
+    this.#checkOut(slot, now, caller.stack);
+    caller.resolve(slot.connection);
   }
 
-  #checkOut(slot: Slot<C>, now: number, stack: string | undefined): C {
+  #checkOut(slot: Slot<C>, now: number, stack: string | undefined): void {
     const { connector, counters, policy } = this.#context;
     slot.taken(now, stack);
     counters.acquired++;
     if (slot.uses > 1) counters.reused++;
     if (policy.exitOnIdle) connector.ref?.(slot.connection);
     if (policy.leakAfterMs !== Number.POSITIVE_INFINITY) this.#host.taken(slot);
-    return slot.connection;
   }
 
   /** The hottest idle connection, off the stack, if it can be handed out as it is. What has worn out on top of it is retired. */

@@ -82,7 +82,7 @@ export class Pool<C extends object> {
     const { clock, runtime } = this.#context;
     const fresh =
       this.#callers.waiting === 0 ? this.#exchange.takeFresh(clock.read(), this.#captureStack()) : undefined;
-    if (fresh) return Promise.resolve(fresh);
+    if (fresh) return fresh;
     const now = runtime.now();
     const error = this.#refuse(now) ?? unusableTimeout(options?.timeoutMs);
     if (error) return Promise.reject(error);
@@ -100,7 +100,9 @@ export class Pool<C extends object> {
   release(connection: C, error?: unknown): void {
     const slot = this.#roster.find(connection);
     if (slot?.kind !== 'used') return this.#rejectRelease(connection);
-    this.#exchange.takeBack(slot, error, this.#context.clock.read());
+    const { clock, runtime } = this.#context;
+    // One clock for each release: whoever waits wants to know exactly for how long; else it matters that a freeze is noticed.
+    this.#exchange.takeBack(slot, error, this.#callers.waiting > 0 ? runtime.now() : clock.read());
   }
 
   /**

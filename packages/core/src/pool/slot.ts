@@ -12,6 +12,8 @@ import type { Census } from './census.js';
 export class Slot<C> implements ConnectionFacts {
   /** The connection; set when it has been opened, which is before anyone but the opener sees this place. */
   connection: C = undefined as unknown as C;
+  /** The same as a promise, made once: a warm acquire hands this out, and allocates nothing. */
+  promised: Promise<C> = undefined as unknown as Promise<C>;
   bornAt = 0;
   expiresAt = Number.POSITIVE_INFINITY;
   heardAt = 0;
@@ -61,6 +63,7 @@ export class Slot<C> implements ConnectionFacts {
   opened(connection: C, now: number, life: { readonly expiresAt: number; readonly spread: number }): void {
     this.move('opened');
     this.connection = connection;
+    this.promised = Promise.resolve(connection);
     this.bornAt = this.idleSince = now;
     this.expiresAt = life.expiresAt;
     this.spread = life.spread;

@@ -1,7 +1,8 @@
 import type { Statement } from './book.js';
+import type { Described } from './describeOnce.js';
 
 /** A statement that the server has under some name. */
-interface Copy {
+interface Copy extends Described {
   /** What it was prepared as; undefined once it must not be used any more. */
   statement: Statement | undefined;
   /** The search path at that time: under another one the same text may mean other tables. */
@@ -16,18 +17,20 @@ export class KeptStatements {
     return this.#copies.size;
   }
 
-  /** Whether this very statement is ready to be used; if so, it now is the one used last. */
-  use(statement: Statement, searchPath: string | undefined): boolean {
+  /** This very statement, if it is ready to be used; it now is the one used last. */
+  use(statement: Statement, searchPath: string | undefined): Described | undefined {
     const { name } = statement;
     const copy = this.#copies.get(name);
-    if (copy?.statement !== statement || copy.searchPath !== searchPath) return false;
+    if (copy?.statement !== statement || copy.searchPath !== searchPath) return undefined;
     this.#copies.delete(name);
     this.#copies.set(name, copy);
-    return true;
+    return copy;
   }
 
-  add(statement: Statement, searchPath: string | undefined): void {
-    this.#copies.set(statement.name, { statement, searchPath });
+  add(statement: Statement, searchPath: string | undefined): Described {
+    const copy: Copy = { statement, searchPath, columns: undefined };
+    this.#copies.set(statement.name, copy);
+    return copy;
   }
 
   /** Whether the server has a statement of this name: one to use, or one to close. */

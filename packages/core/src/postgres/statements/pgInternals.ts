@@ -11,10 +11,17 @@ export interface PgQuery extends PgSubmittable {
   readonly values?: unknown;
   readonly rows?: unknown;
   readonly types?: unknown;
+  /** Its rows are to come in binary form. */
+  readonly binary?: unknown;
   /** Set by the client also for a promise and for a time limit; absent on a `Query` of the app's that only emits. */
   callback?: unknown;
   /** Set: it is sent as a prepared statement of this name. */
   name?: string | undefined;
+}
+
+/** The columns of a result, as the server describes them. */
+export interface RowDescription {
+  readonly fields: readonly object[];
 }
 
 export interface PreparingConnection extends PgConnection {
@@ -24,8 +31,14 @@ export interface PreparingConnection extends PgConnection {
   /** The same, as long as their Parse has not been answered. pg 8.22 and later. */
   readonly submittedNamedStatements?: Record<string, string | undefined>;
   close(message: { readonly type: string; readonly name?: string | undefined }): void;
+  describe(message: { readonly type: string; readonly name?: string | undefined }): void;
+  emit(event: 'rowDescription', message: RowDescription): unknown;
   on(event: 'errorMessage' | 'error', listener: (error: Error) => void): unknown;
-  on(event: 'connect' | 'sslconnect' | 'end' | 'parseComplete' | 'bindComplete', listener: () => void): unknown;
+  on(
+    event: 'connect' | 'sslconnect' | 'end' | 'parseComplete' | 'bindComplete' | 'noData',
+    listener: () => void,
+  ): unknown;
+  on(event: 'rowDescription', listener: (message: RowDescription) => void): unknown;
   on(event: 'commandComplete', listener: (message: { readonly text: string }) => void): unknown;
   on(event: 'parameterStatus', listener: (report: PgParameterStatus) => void): unknown;
   prependListener(event: 'errorMessage', listener: (error: ServerError) => void): unknown;
@@ -55,6 +68,7 @@ export function isPreparing(client: object): client is PreparingClient {
     typeof _pulseQueryQueue === 'function' &&
     Array.isArray(_queryQueue) &&
     typeof connection?.close === 'function' &&
+    typeof connection.describe === 'function' &&
     typeof connection.parsedStatements === 'object' &&
     queryClassOf(client) !== undefined
   );

@@ -1,4 +1,5 @@
 import type { Book, Statement } from './book.js';
+import { type Described, DescribeOnce } from './describeOnce.js';
 import { KeptStatements } from './keptStatements.js';
 import { onSubmit, type SubmitListener } from './onSubmit.js';
 import {
@@ -57,6 +58,7 @@ export class Preparer implements SubmitListener {
   readonly #pool: Preparing;
   readonly #Query: QueryClass;
   readonly #kept = new KeptStatements();
+  readonly #describeOnce: DescribeOnce;
   /** Queries that the app made itself. */
   readonly #foreign = new WeakSet<object>();
   #attempt: Attempt | undefined;
@@ -69,6 +71,7 @@ export class Preparer implements SubmitListener {
     this.#connection = client.connection;
     this.#pool = pool;
     this.#Query = queryClassOf(client)!;
+    this.#describeOnce = new DescribeOnce(this.#connection);
     this.#listen();
   }
 
@@ -87,9 +90,7 @@ export class Preparer implements SubmitListener {
     // Before `pg` tells the caller, and after `pg` has noted what was parsed.
     connection.prependListener('errorMessage', (error) => this.#failed(error));
     connection.on('parseComplete', () => this.#parsed());
-    connection.on('bindComplete', () => {
-      if (this.#attempt) this.#attempt.isBound = true;
-    });
+    connection.on('bindComplete', () => this.#bound());
     connection.on('commandComplete', ({ text }) => this.#completed(text));
     connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       if (parameterName === 'search_path') this.#searchPath = parameterValue;
@@ -98,17 +99,17 @@ export class Preparer implements SubmitListener {
 
   before(query: PgQuery): void {
     this.#attempt = undefined;
+    this.#describeOnce.follow(undefined);
     if (query === this.#rerun?.query) return;
     this.#rerun = undefined;
     if (!this.#pool.isOn || !this.#qualifies(query)) return;
     const { text } = query;
     const statement = this.#pool.book.use(text, this.#pool.threshold);
     if (statement === undefined) return;
-    const isHit = this.#kept.use(statement, this.#searchPath);
-    if (isHit) this.#pool.counts.hits++;
+    const kept = this.#kept.use(statement, this.#searchPath);
+    const isHit = kept !== undefined;
+    if (isHit) this.#hit(statement, kept, query);
     else this.#makeRoomFor(statement);
-    // `pg` sends no Parse for what is in its table.
-    if (isHit) this.#connection.parsedStatements[statement.name] = text;
     query.name = statement.name;
     const wasIdle = this.#client.getTransactionStatus?.() === 'I';
     this.#attempt = { statement, text, isHit, wasIdle, isBound: false };
@@ -136,6 +137,18 @@ export class Preparer implements SubmitListener {
       !Array.isArray(types) &&
       !this.#foreign.has(query)
     );
+  }
+
+  #hit({ name }: Statement, kept: Described, query: PgQuery): void {
+    this.#pool.counts.hits++;
+    // `pg` sends no Parse for what is in its table.
+    this.#connection.parsedStatements[name] = query.text as string;
+    this.#follow(kept, query);
+  }
+
+  /** Columns are described as they are to come, and remembered as text. */
+  #follow(kept: Described, { binary }: PgQuery): void {
+    if (!binary) this.#describeOnce.follow(kept);
   }
 
   /** Closes what is in the way of a new statement, in the packet that carries it. */
@@ -170,8 +183,14 @@ export class Preparer implements SubmitListener {
     if (this.#attempt === undefined) return;
     const { name } = this.#attempt.statement;
     this.#pool.counts.prepared++;
-    this.#kept.add(this.#attempt.statement, this.#searchPath);
+    const kept = this.#kept.add(this.#attempt.statement, this.#searchPath);
+    if (this.#client._activeQuery) this.#follow(kept, this.#client._activeQuery);
     delete this.#connection.parsedStatements[name];
+  }
+
+  #bound(): void {
+    if (this.#attempt) this.#attempt.isBound = true;
+    this.#describeOnce.bound();
   }
 
   #failed(error: ServerError): void {

@@ -1,0 +1,47 @@
+import { type PreparingConnection, type RowDescription, wrapMethod } from './pgInternals.js';
+
+/** What a prepared statement returns: its columns, or `nothing`; not known before its first run. */
+export interface Described {
+  columns: RowDescription | 'nothing' | undefined;
+}
+
+/**
+ * Has the server describe the columns of a prepared statement once. `pg` asks with every run, and is told what it was told before: the server
+ * refuses to run a statement whose columns have changed (0A000). For a wide row that is a good part of the answer, on both sides.
+ *
+ * What may grow old is the `tableID` of a column, if another session drops the table and makes the same one again.
+ */
+export class DescribeOnce {
+  readonly #connection: PreparingConnection;
+  #statement: Described | undefined;
+  /** The server was not asked. */
+  #isKnown = false;
+
+  constructor(connection: PreparingConnection) {
+    this.#connection = connection;
+    wrapMethod(connection, 'describe', (original) => (message) => {
+      this.#isKnown = this.#statement?.columns !== undefined;
+      if (!this.#isKnown) original().call(connection, message);
+    });
+    connection.on('rowDescription', (columns) => this.#learn(columns));
+    connection.on('noData', () => this.#learn('nothing'));
+  }
+
+  /** From here on, what is sent and answered is a run of this statement; `undefined`: of something else. */
+  follow(statement: Described | undefined): void {
+    this.#statement = statement;
+    this.#isKnown = false;
+  }
+
+  /** The server has taken the statement. In its stead we now tell what the rows that follow are made of. */
+  bound(): void {
+    const columns = this.#isKnown ? this.#statement?.columns : undefined;
+    if (columns === undefined || columns === 'nothing') return;
+    // The list becomes that of the result, which is the app's.
+    this.#connection.emit('rowDescription', { ...columns, fields: columns.fields.slice() });
+  }
+
+  #learn(columns: RowDescription | 'nothing'): void {
+    if (this.#statement && !this.#isKnown) this.#statement.columns = columns;
+  }
+}

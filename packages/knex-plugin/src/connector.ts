@@ -24,7 +24,6 @@ export function knexConnector(
     keepStatements,
     ...session
   } = pgSession<Connection>({
-    policy,
     get stream() {
       return streamOf(client);
     },

@@ -12,7 +12,8 @@ const setUp = what === 'open' || what === 'stay' ? never : undefined;
 const { CA: ca } = process.env;
 const config = ca ? { connectionString: url.replace('127.0.0.1', 'localhost'), ssl: { ca } } : url;
 const policy = parsePolicy({}, { exitOnIdle: what !== 'stay' });
-const connector = pgConnector(config, { setUp, policy });
+const connector = pgConnector(config, { setUp });
+connector.governedBy?.(policy);
 // While it opens, a connection does not keep the process: that is up to whoever waits.
 const waiting = setTimeout(() => {}, 10_000);
 const client = await connector.connect(

@@ -10,7 +10,8 @@ const postgres = await usePostgres();
 const connect = useClients({ connectionString: postgres.url });
 
 async function kept(policy: PolicyOverrides) {
-  const session = pgSession({ policy: parsePolicy({}, { statements: 0, ...policy }) });
+  const session = pgSession();
+  session.governedBy(parsePolicy({}, { statements: 0, ...policy }));
   const client = await connect();
   await session.keepStatements(client, soon());
   return { client, last: () => session.lastStatement(client) };

@@ -1,4 +1,4 @@
-import { createPool, type PolicyOverrides, parsePolicy } from '@tenure/core';
+import { createPool, type PolicyOverrides } from '@tenure/core';
 import { Pool, pgConnector } from '@tenure/core/pg';
 import pg from 'pg';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -107,9 +107,8 @@ describe('What answers like a server but knows no process ID', () => {
 });
 
 describe('A pool over pgConnector', () => {
-  it('prepares when the connector has its policy', async () => {
-    const policy = parsePolicy({}, { prepareThreshold: 1, maxConnections: 1 });
-    await using pool = createPool(pgConnector(postgres.url, { policy }), policy);
+  it('prepares by the policy of the pool', async () => {
+    await using pool = createPool(pgConnector(postgres.url), { prepareThreshold: 1, maxConnections: 1 });
     const text = own('select $1::int as n');
     for (let n = 0; n < 3; n++) {
       await pool.use(async (client) => expect((await client.query(text, [n])).rows).toEqual([{ n }]));
@@ -118,8 +117,8 @@ describe('A pool over pgConnector', () => {
     expect(pool.stats().statements).toMatchObject({ state: 'on', hits: 2 });
   });
 
-  it('says that it is off when the connector has none', async () => {
-    await using pool = createPool(pgConnector(postgres.url), { maxConnections: 1 });
+  it('prepares nothing when the policy says so', async () => {
+    await using pool = createPool(pgConnector(postgres.url), { statements: 0, maxConnections: 1 });
     for (let n = 0; n < 6; n++) await pool.use((client) => client.query('select $1::int', [n]));
     expect(await pool.use(prepared)).toEqual([]);
     expect(pool.stats().statements).toMatchObject({ state: 'off' });

@@ -1,4 +1,5 @@
 import type { SessionStatus } from '../errors.js';
+import type { Policy } from '../policy/policy.js';
 
 /**
  * What a failed connect says about the next one.
@@ -44,6 +45,8 @@ export interface StatementStats {
  * Every promise here is limited in time by the engine, which aborts the connection when the time is up.
  */
 export interface Connector<C extends object> {
+  /** Told by its pool, before anything else is asked of it, which policy holds: for what the driver does by it, such as preparing statements. */
+  governedBy?(policy: Policy): void;
   /**
    * Opens one connection, set up and ready for a query.
    *

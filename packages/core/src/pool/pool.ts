@@ -37,6 +37,7 @@ export class Pool<C extends object> {
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(connector: Connector<C>, policy: Policy, runtime: Runtime = systemRuntime) {
+    connector.governedBy?.(policy);
     const clock = new Clock(runtime, (byMs, now) => this.#thaw(byMs, now));
     this.#context = { connector, policy, runtime, clock, counters: new Counters(), announcer: new Announcer<C>() };
     this.#roster = new Roster(this.#context);

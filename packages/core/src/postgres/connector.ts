@@ -11,23 +11,27 @@ export type PgConfig = string | pg.ClientConfig;
  * Opens connections with the peer `pg`.
  *
  * @param config handed to every client as it is, so that a password function is asked each time; without it `pg` reads `PGHOST` and the like
- * @param options `setUp` prepares each session; with `policy`, the one that the pool has, repeated queries are prepared statements, and the process may exit while
- *   a connection is opened that nobody waits for, as far as it says
+ * @param options `setUp` prepares each session
  */
 export function pgConnector(config?: PgConfig, options: SessionOptions<pg.Client> = {}): Connector<pg.Client> {
   const stream = typeof config === 'object' ? config.stream : undefined;
   const session = pgSession<pg.Client>({ stream, ...options });
   const { observe: _, watch: __, keepStatements, ...rest } = session;
-  const { setUp, policy } = options;
+  const { setUp } = options;
+  let exitOnIdle = true;
   return {
     ...rest,
+    governedBy(policy) {
+      session.governedBy(policy);
+      exitOnIdle = policy.exitOnIdle;
+    },
     connect: (signal, onLost, onReadOnly) =>
       openClient(() => new pg.Client(config), {
         session,
         signal,
         onLost,
         onReadOnly,
-        exitOnIdle: policy?.exitOnIdle ?? true,
+        exitOnIdle,
         async prepare(client) {
           if (setUp) await runSetUp(client, setUp, signal);
           await keepStatements(client, signal);

@@ -1,4 +1,3 @@
-import type { Policy } from '../policy/policy.js';
 import type { Connector, StatementStats } from '../pool/connector.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
@@ -17,8 +16,6 @@ export interface SessionOptions<C> extends ResetOptions<C> {
   readonly setUp?: ResetOptions<C>['setUp'];
   /** The app's own `stream` option of `pg`, if it has one: a cancel goes the same way. */
   readonly stream?: ResetOptions<C>['stream'];
-  /** The policy of the pool. Without it no statements are prepared, and no client's last statement is known. */
-  readonly policy?: Policy | undefined;
 }
 
 type SessionOperations<C extends object> = Required<Omit<Connector<C>, 'connect' | 'validate'>>;
@@ -39,7 +36,7 @@ export interface PgSession<C extends PgClient> extends SessionOperations<C> {
   watch(client: C, onLost: (cause?: Error) => void, onReadOnly?: () => void): void;
   /**
    * From now on the repeated queries of this client, which is connected and set up, are sent as prepared statements, as far as the policy
-   * says. Costs a round trip on the first client, if a pooler must be ruled out; rejects when the client cannot be used.
+   * says, and none before `governedBy`. Costs a round trip on the first client, if a pooler must be ruled out; rejects when the client cannot be used.
    */
   keepStatements(client: C, signal: AbortSignal): Promise<void>;
 }
@@ -47,9 +44,13 @@ export interface PgSession<C extends PgClient> extends SessionOperations<C> {
 const NO_STATEMENTS: StatementStats = { state: 'off', hits: 0, prepared: 0, evicted: 0, invalidated: 0 };
 
 export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): PgSession<C> {
-  const { policy } = options;
-  const statements = policy && new Statements(policy);
+  let remembersLast = false;
+  let statements: Statements | undefined;
   return {
+    governedBy(policy) {
+      remembersLast = Number.isFinite(policy.leakAfterMs);
+      statements = new Statements(policy);
+    },
     observe: adding(observe),
     watch: adding(watch),
     close,
@@ -65,7 +66,7 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     reset: (client, mode, signal) => reset(client, mode, signal, options),
     processId: (client) => client.processID ?? undefined,
     async keepStatements(client, signal) {
-      if (policy && Number.isFinite(policy.leakAfterMs)) rememberLastStatement(client);
+      if (remembersLast) rememberLastStatement(client);
       await statements?.adopt(client, signal);
     },
     lastStatement,

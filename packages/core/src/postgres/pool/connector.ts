@@ -31,7 +31,7 @@ export interface ConnectorSettings extends Pick<SessionOptions<pg.PoolClient>, '
 
 /** Opens clients the way pg-pool does, and looks after them the way Tenure does. */
 export function poolConnector(host: ConnectorHost, { policy, stream }: ConnectorSettings): Connector<pg.PoolClient> {
-  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client), stream, policy });
+  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client), stream });
   const { observe: _, watch: __, keepStatements, ...rest } = session;
   /** What the app's own hooks threw, as against what the connection failed with. */
   const refusals = new WeakSet<object>();

@@ -5,7 +5,6 @@ import type { RetireReason } from '../../lifecycle/connectionState.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { fromPgPool } from '../../policy/pgPool.js';
 import type { Policy } from '../../policy/policy.js';
-import { Pool as Engine } from '../../pool/pool.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
 import type { PoolParts } from '../sharing/commonPool.js';
 import { type Identity, identityOf, policySettings } from '../sharing/identity.js';
@@ -14,21 +13,14 @@ import { placeOf } from '../sharing/site.js';
 import { isOpen } from '../status.js';
 import { causeOfEnd } from '../watch.js';
 import { callBack, throwOutside } from './callBack.js';
-import { type ConnectorHost, poolConnector } from './connector.js';
-import { clientConfig, copyOf, type PoolConfig, stockOptions, trueOptions } from './options.js';
+import { makePool } from './makePool.js';
+import { type PoolConfig, stockOptions, trueOptions } from './options.js';
 import { endedTwice, functionAsQuery, releasedTwice, toPgPoolError, traced, usedAfterEnd } from './pgPoolErrors.js';
 import { type Outcome, runQuery } from './runQuery.js';
 
 type Client = pg.PoolClient;
 type Release = (error?: unknown) => void;
 type ConnectCallback = (error: unknown, client: Client | undefined, release: Release) => void;
-
-/** The words of pg-pool's log, for the reasons that it knows. */
-const LOGGED: { readonly [R in RetireReason]?: string } = {
-  idle: 'remove idle client',
-  'max-age': 'remove expired client',
-  'max-uses': 'remove expended client',
-};
 
 /** What pg-pool's constructor makes and we keep using. Its own lists of clients and callers stay empty. */
 interface StockPool extends EventEmitter {
@@ -287,48 +279,14 @@ class GovernedPool extends StockPool {
 
   /** The pool behind the face, which must not keep the face: the app may forget it while others use the pool. */
   #makePool(policy: Policy): PoolParts<Client> {
-    const { Client, log } = this;
     const face = new WeakRef(this);
-    const known = new WeakSet<Client>();
     const tell = (event: string, client: Client) => {
       const told = face.deref();
       if (told) told.#tell(event, client);
     };
-    const engaged = new Set<Client>();
-    let { options } = this;
-    const host: ConnectorHost = {
-      create: () => new Client(clientConfig(options)),
-      setUp: (client) => options.onConnect?.(client),
-      verify: (client) => verifyWith(options, client),
-      connected: (client) => {
-        known.add(client);
-        tell('connect', client);
-      },
-      refused: (client) => {
-        // Its `connect` may have been told.
-        if (known.delete(client)) tell('remove', client);
-      },
-      tidying: (client) => void engaged.add(client),
-      tidied: (client) => void engaged.delete(client),
-    };
-    const connector = poolConnector(host, { policy, stream: options.stream });
-    const engine = new Engine(connector, policy)
-      .on('opening', () => log('connecting new client'))
-      .on('opened', () => log('new client connected'))
-      .on('open-failed', (error) => log('client failed to connect', error))
-      .on('closing', (_, reason) => log(LOGGED[reason] ?? `remove client: ${reason}`));
-    const freeze = () => {
-      options = copyOf(options);
-    };
-    return { engine, connector, engaged, freeze };
+    const { Client, options, log } = this;
+    return makePool({ Client, options, log, policy, tell });
   }
-}
-
-function verifyWith({ verify }: pg.PoolConfig, client: Client): Promise<void> {
-  if (!verify) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    verify(client, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 /** Also one from another realm, such as a test runner's. */

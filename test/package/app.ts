@@ -8,6 +8,8 @@ import { printed } from './printed.js';
 export interface App {
   write(file: string, text: string): Promise<void>;
   node(file: string): Promise<string>;
+  /** Runs the folder's tests with Jest, in one process. */
+  jest(): Promise<{ passed: number; failed: number }>;
   tsc(...args: string[]): Promise<void>;
   remove(): Promise<void>;
 }
@@ -31,9 +33,14 @@ export async function makeApp(
     await mkdir(join(folder, file, '..'), { recursive: true });
     await writeFile(join(folder, file), text);
   };
+  const environment = { DATABASE_URL: databaseUrl };
   const app: App = {
     write,
-    node: (file) => run('node', [file], folder, { DATABASE_URL: databaseUrl }),
+    node: (file) => run('node', [file], folder, environment),
+    async jest() {
+      const report = JSON.parse(await run('jest', ['--runInBand', '--json'], folder, environment));
+      return { passed: report.numPassedTests, failed: report.numFailedTests };
+    },
     tsc: async (...args) => void (await run('tsc', args, folder)),
     remove: () => rm(folder, { recursive: true, force: true }),
   };

@@ -1,4 +1,4 @@
-import { type PreparingConnection, type RowDescription, wrapMethod } from './pgInternals.js';
+import { type Field, type PreparingConnection, type RowDescription, wrapMethod } from './pgInternals.js';
 
 /** What a prepared statement returns: its columns, or `nothing`; not known before its first run. */
 export interface Described {
@@ -23,7 +23,8 @@ export class DescribeOnce {
       this.#isKnown = this.#statement?.columns !== undefined;
       if (!this.#isKnown) original().call(connection, message);
     });
-    connection.on('rowDescription', (columns) => this.#learn(columns));
+    // Before `pg` makes them the result's, and the app's.
+    connection.prependListener('rowDescription', (columns) => this.#learn(columns));
     connection.on('noData', () => this.#learn('nothing'));
   }
 
@@ -37,11 +38,23 @@ export class DescribeOnce {
   bound(): void {
     const columns = this.#isKnown ? this.#statement?.columns : undefined;
     if (columns === undefined || columns === 'nothing') return;
-    // The list becomes that of the result, which is the app's.
-    this.#connection.emit('rowDescription', { ...columns, fields: columns.fields.slice() });
+    this.#connection.emit('rowDescription', copyOf(columns));
   }
 
   #learn(columns: RowDescription | 'nothing'): void {
-    if (this.#statement && !this.#isKnown) this.#statement.columns = columns;
+    if (this.#statement === undefined || this.#isKnown) return;
+    this.#statement.columns = columns === 'nothing' ? columns : copyOf(columns);
   }
+}
+
+/** Each result has columns of its own, which the app may change. */
+function copyOf(columns: RowDescription): RowDescription {
+  return { ...columns, fields: columns.fields.map(copyOfField) };
+}
+
+/** Of the class that `pg` has for them. */
+function copyOfField(field: Field): Field {
+  const FieldClass = field.constructor as new (...values: unknown[]) => Field;
+  const { name, tableID, columnID, dataTypeID, dataTypeSize, dataTypeModifier, format } = field;
+  return new FieldClass(name, tableID, columnID, dataTypeID, dataTypeSize, dataTypeModifier, format);
 }

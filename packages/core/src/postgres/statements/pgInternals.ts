@@ -19,9 +19,19 @@ export interface PgQuery extends PgSubmittable {
   name?: string | undefined;
 }
 
-/** The columns of a result, as the server describes them. */
+/** A column of a result, as the server describes it. */
+export interface Field {
+  readonly name: string;
+  readonly tableID: number;
+  readonly columnID: number;
+  readonly dataTypeID: number;
+  readonly dataTypeSize: number;
+  readonly dataTypeModifier: number;
+  readonly format: string;
+}
+
 export interface RowDescription {
-  readonly fields: readonly object[];
+  readonly fields: readonly Field[];
 }
 
 export interface PreparingConnection extends PgConnection {
@@ -38,10 +48,10 @@ export interface PreparingConnection extends PgConnection {
     event: 'connect' | 'sslconnect' | 'end' | 'parseComplete' | 'bindComplete' | 'noData',
     listener: () => void,
   ): unknown;
-  on(event: 'rowDescription', listener: (message: RowDescription) => void): unknown;
   on(event: 'commandComplete', listener: (message: { readonly text: string }) => void): unknown;
   on(event: 'parameterStatus', listener: (report: PgParameterStatus) => void): unknown;
   prependListener(event: 'errorMessage', listener: (error: ServerError) => void): unknown;
+  prependListener(event: 'rowDescription', listener: (message: RowDescription) => void): unknown;
 }
 
 export interface PreparingClient extends Omit<PgClient, 'query'> {

@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startLoad } from '../contract/load.js';
 import { openPool } from '../contract/openPool.js';
+import { useLoad } from '../contract/useLoad.js';
 import { useProxy } from '../support/proxy/useProxy.js';
 import { usePostgres } from '../support/usePostgres.js';
 import { mostWithin } from './contract/downtime.js';
@@ -19,7 +19,7 @@ describe('20 connections born together, CONN_MAX_AGE=2, steady load', () => {
   it('at most 2 are opened in any 100 ms, none above the maximum', async () => {
     const { app, proxy } = await stages.warm(20, { maxAgeMs: 2_000, reuseConnections: 20 });
     const bornUntil = performance.now();
-    const load = startLoad(20, () => app.query('select pg_sleep(0.01)'));
+    const load = useLoad(20, () => app.query('select pg_sleep(0.01)'));
     await sleep(6_000);
     await load.stop();
     const opened = proxy.connects.filter((at) => at > bornUntil);

@@ -31,7 +31,12 @@ export class Stages {
     const proxy = await useProxy(this.postgres);
     const { host, port } = proxy;
     const app = new Subject(this.open({ host, port, user, password, database, ...more }, policy));
-    onTestFinished(() => this.#strike({ app, proxy }));
+    onTestFinished(async ({ task }) => {
+      const struck = this.#strike({ app, proxy });
+      // A test that has failed leaves things as they were: what follows from that is no second failure.
+      if (task.result?.state === 'fail') await struck.catch(() => {});
+      else await struck;
+    });
     return { app, proxy };
   }
 

@@ -34,9 +34,17 @@ it('a raw BEGIN left open does not reach the next borrower', async () => {
 
 describe('a checkout that times out', () => {
   const full = async () => {
-    const prisma = clientOf(url, { maxConnections: 1, acquireTimeoutMs: 200 });
-    const holder = prisma.$transaction((tx) => tx.$queryRaw`select 1 as one from pg_sleep(0.5)`);
-    onTestFinished(() => holder.then(() => {}));
+    // Long enough for the first connect.
+    const prisma = clientOf(url, { maxConnections: 1, acquireTimeoutMs: 500 });
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const holder = prisma.$transaction(async (tx) => {
+      await tx.$queryRaw`select 1`;
+      await released;
+    });
+    onTestFinished(() => (release(), holder));
     await expect.poll(() => prisma.$pool.stats().used).toBe(1);
     return prisma;
   };

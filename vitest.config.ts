@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Tests run against the TypeScript sources: no build needed.
@@ -7,6 +8,8 @@ const conditions = ['@tenure/source', 'module', 'node', 'development|production'
 const shared = {
   environment: 'node',
   restoreMocks: true,
+  // Tests with servers mostly wait: even of two cores there is work for two workers, where Vitest would take one.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
 } as const;
 
 /** What takes a server takes longer on a machine that has other things to do, and so may whatever is waited for. */

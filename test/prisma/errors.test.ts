@@ -35,7 +35,7 @@ it('a raw BEGIN left open does not reach the next borrower', async () => {
 describe('a checkout that times out', () => {
   const full = async () => {
     // Long enough for the first connect.
-    const prisma = clientOf(url, { maxConnections: 1, acquireTimeoutMs: 500 });
+    const prisma = clientOf(url, { maxConnections: 1, acquireTimeoutMs: 1_000 });
     let release = () => {};
     const released = new Promise<void>((resolve) => {
       release = resolve;

@@ -137,7 +137,7 @@ describe('On purpose, unlike pg.Pool', () => {
       return error;
     };
     // Long enough for the first connect.
-    const options = { max: 1, connectionTimeoutMillis: 500 };
+    const options = { max: 1, connectionTimeoutMillis: 1_000 };
     expect((await timeout(make(pg.Pool, options))).message).toBe('timeout exceeded when trying to connect');
     const error = await timeout(make(Pool, options));
     expect(error).toBeInstanceOf(TenureTimeoutError);

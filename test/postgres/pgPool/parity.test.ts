@@ -520,7 +520,7 @@ describe.each(CLASSES)('%s', (_name, PoolToTest) => {
 
     it('connectionTimeoutMillis, in line', async () => {
       // Long enough for the first connect.
-      const pool = make(PoolToTest, { max: 1, connectionTimeoutMillis: 500 });
+      const pool = make(PoolToTest, { max: 1, connectionTimeoutMillis: 1_000 });
       const client = await pool.connect();
       const text = /^timeout exceeded when trying to connect/;
       expect(await failure(pool.connect())).toMatchObject({ message: expect.stringMatching(text) });

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { usePostgres } from '../support/usePostgres.js';
 import { Prisma } from './generated/client.js';
-import { clientOf, createTables } from './support.js';
+import { clientOf, createTables, hold } from './support.js';
 
 const postgres = await usePostgres();
 const { url } = postgres;
@@ -36,14 +36,7 @@ describe('a checkout that times out', () => {
   const full = async () => {
     // Long enough for the first connect.
     const prisma = clientOf(url, { maxConnections: 1, acquireTimeoutMs: 1_000 });
-    let release = () => {};
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    const holder = prisma.$transaction(async (tx) => {
-      await tx.$queryRaw`select 1`;
-      await released;
-    });
+    const { holder, release } = hold(prisma);
     onTestFinished(() => (release(), holder));
     await expect.poll(() => prisma.$pool.stats().used).toBe(1);
     return prisma;

@@ -46,10 +46,10 @@ export class Stages {
     const { app } = stage;
     const useAll = async () => {
       await runCalls(connections, connections, () => app.query('select pg_sleep(0.05)'));
-      return app.stats();
+      return app.stats().idle;
     };
-    // A slow machine may have served the last with the connection of the first.
-    await expect.poll(useAll).toMatchObject({ idle: connections, opened: connections });
+    // A slow machine may have served the last with the connection of the first, or have been so slow that the first has come of age.
+    await expect.poll(useAll).toBe(connections);
     app.turnThePage();
     return stage;
   }

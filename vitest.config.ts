@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Tests run against the TypeScript sources: no build needed.
@@ -7,9 +8,17 @@ const conditions = ['@tenure/source', 'module', 'node', 'development|production'
 const shared = {
   environment: 'node',
   restoreMocks: true,
+  // Tests with servers mostly wait: even of two cores there is work for two workers, where Vitest would take one.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
 } as const;
 
-const databaseTests = { ...shared, testTimeout: 30_000, hookTimeout: 60_000 };
+/** What takes a server takes longer on a machine that has other things to do, and so may whatever is waited for. */
+const databaseTests = {
+  ...shared,
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+  expect: { poll: { timeout: 10_000 } },
+};
 
 /** The Knex tests with an older Knex, which the tests and the plugin then both import. */
 function withKnex(name: string) {

@@ -5,7 +5,8 @@ import type { PolicyOverrides, PoolStats } from '@tenure/core';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { listenAndCount, reset, staySilent } from '../support/countingListener.js';
 import type { PostgresServer } from '../support/postgres.js';
-import { failures, runCalls, startLoad } from './load.js';
+import { failures, runCalls } from './load.js';
+import { useLoad } from './useLoad.js';
 
 export type Query = (sql: string) => Promise<unknown>;
 
@@ -143,7 +144,7 @@ export function adapterContract(postgres: PostgresServer, openAdapter: OpenAdapt
       async (mode) => {
         const acquireTimeoutMs = 5_000;
         const adapter = await warm(5, { acquireTimeoutMs });
-        const load = startLoad(10, () => adapter.query('select pg_sleep(0.01)'));
+        const load = useLoad(10, () => adapter.query('select pg_sleep(0.01)'));
         await sleep(300);
         await postgres.stopServer(mode);
         const stoppedAt = performance.now();
@@ -162,7 +163,7 @@ export function adapterContract(postgres: PostgresServer, openAdapter: OpenAdapt
           .filter(({ error }) => error === undefined)
           .map(({ beganAt, tookMs }) => beganAt + tookMs);
         const first = Math.min(...successes.filter((at) => at > stoppedAt + 50));
-        expect(first - readyAt).toBeLessThan(1_000);
+        expect(first - readyAt).toBeLessThan(1_500);
         expect(adapter.stats()).toMatchObject({ used: 0, waiting: 0 });
       },
     );
@@ -178,8 +179,8 @@ export function adapterContract(postgres: PostgresServer, openAdapter: OpenAdapt
       expect(words).toHaveLength(20);
       for (const word of words) expect(word).toContain('password authentication failed for user "app"');
       expect(Math.max(...outcomes.map(({ tookMs }) => tookMs))).toBeLessThan(2_000);
-      await sleep(100); // the server writes its log by itself
-      expect(attempts() - before).toBe(1);
+      // The server writes its log by itself.
+      await expect.poll(() => attempts() - before).toBe(1);
       expect(adapter.stats()).toMatchObject({ openFailures: 1, waiting: 0 });
     });
   });
@@ -203,7 +204,8 @@ export function adapterContract(postgres: PostgresServer, openAdapter: OpenAdapt
       await runCalls(1, 1, () => adapter.query('select 1'));
       const [outcome] = await runCalls(1, 1, () => adapter.query('select 1'));
       expect(String(outcome?.error)).toContain('unreachable');
-      expect(outcome?.tookMs).toBeLessThan(100);
+      // Whoever waits for the next attempt waits for longer.
+      expect(outcome?.tookMs).toBeLessThan(300);
     });
 
     it('leaves no half-open connect behind when it is silent', async () => {
@@ -234,7 +236,7 @@ export function adapterContract(postgres: PostgresServer, openAdapter: OpenAdapt
     it('is kept while idle', async () => {
       const adapter = connect({ maxAgeMs: 500 });
       await adapter.query('select 1');
-      expect(await backends()).toHaveLength(1);
+      expect(adapter.stats()).toMatchObject({ idle: 1 });
       await expect.poll(backends, { timeout: 2_000 }).toEqual([]);
       expect(adapter.stats()).toMatchObject({ closed: { 'max-age': 1 } });
     });
@@ -243,7 +245,7 @@ export function adapterContract(postgres: PostgresServer, openAdapter: OpenAdapt
   it('keeps to its maximum', async () => {
     const adapter = connect({ maxConnections: 3 });
     let most = 0;
-    const load = startLoad(20, () => adapter.query('select pg_sleep(0.01)'));
+    const load = useLoad(20, () => adapter.query('select pg_sleep(0.01)'));
     for (let look = 0; look < 20; look++) most = Math.max(most, (await backends()).length);
     await load.stop();
     expect(most).toBe(3);

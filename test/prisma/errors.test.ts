@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { usePostgres } from '../support/usePostgres.js';
 import { Prisma } from './generated/client.js';
-import { clientOf, createTables } from './support.js';
+import { clientOf, createTables, hold } from './support.js';
 
 const postgres = await usePostgres();
 const { url } = postgres;
@@ -34,9 +34,10 @@ it('a raw BEGIN left open does not reach the next borrower', async () => {
 
 describe('a checkout that times out', () => {
   const full = async () => {
-    const prisma = clientOf(url, { maxConnections: 1, acquireTimeoutMs: 200 });
-    const holder = prisma.$transaction((tx) => tx.$queryRaw`select 1 as one from pg_sleep(0.5)`);
-    onTestFinished(() => holder.then(() => {}));
+    // Long enough for the first connect.
+    const prisma = clientOf(url, { maxConnections: 1, acquireTimeoutMs: 1_000 });
+    const { holder, release } = hold(prisma);
+    onTestFinished(() => (release(), holder));
     await expect.poll(() => prisma.$pool.stats().used).toBe(1);
     return prisma;
   };

@@ -5,7 +5,7 @@ import { tenure } from '@tenure/prisma';
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { usePostgres } from '../support/usePostgres.js';
 import { Prisma, PrismaClient } from './generated/client.js';
-import { clientOf, createTables } from './support.js';
+import { clientOf, createTables, hold } from './support.js';
 
 const postgres = await usePostgres();
 const { url } = postgres;
@@ -129,13 +129,12 @@ describe('transactions', () => {
 
   it('that wait too long for a connection to start leave none behind', async () => {
     const prisma = clientOf({ connectionString: url, max: 1 });
-    const holder = prisma.$transaction(async (tx) => {
-      await tx.$queryRaw`select 1 as one from pg_sleep(0.4)`;
-    });
+    const { holder, release } = hold(prisma);
     await expect.poll(() => prisma.$pool.stats().used).toBe(1);
     await expect(prisma.$transaction((tx) => tx.user.count(), { maxWait: 100 })).rejects.toMatchObject({
       code: 'P2028',
     });
+    release();
     await holder;
     expect(await prisma.user.count()).toBe(0);
     expect(prisma.$pool.stats()).toMatchObject({ used: 0, opened: 1 });

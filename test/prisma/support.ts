@@ -23,3 +23,16 @@ export function clientOf(poolOrConfig: Given[0], policy?: PolicyOverrides, optio
   onTestFinished(() => prisma.$disconnect());
   return prisma;
 }
+
+/** A transaction that keeps its connection until it is released. */
+export function hold(prisma: ReturnType<typeof clientOf>) {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const holder = prisma.$transaction(async (tx) => {
+    await tx.$queryRaw`select 1`;
+    await released;
+  });
+  return { holder, release };
+}

@@ -22,13 +22,15 @@ async function session(applicationName = 'watched'): Promise<pg.Client> {
 test('sees the app’s sessions from birth to end, and no others', () =>
   withWatcher(async (watcher) => {
     const other = await session('other');
-    const watch = await watcher.watch(() => {});
+    const seen: number[] = [];
+    const watch = await watcher.watch((connections) => seen.push(connections));
     const [first, second] = [await session(), await session()];
-    await first.query('select pg_sleep(0.3)');
+    await first.query('select pg_sleep(0.5)');
+    await expect.poll(() => seen).toContain(2);
     await first.end();
     await second.end();
     await watcher.untilNoneLeft();
-    await sleep(150);
+    await expect.poll(() => seen.at(-1)).toBe(0);
     const { samples, lifelines } = await watch.stop();
     await other.end();
 

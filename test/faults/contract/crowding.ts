@@ -11,18 +11,20 @@ const OTHERS = 'others';
 export function crowding(stages: Stages): void {
   const { postgres } = stages;
 
-  it('all slots but three taken by others: of 300 queries at concurrency 50 none fails, and the pool grows once there is room', async () => {
-    const others = await takeAllSlotsBut(3, postgres);
+  it('all slots but three taken by others: of 300 queries at concurrency 50 none fails, the pool comes to three, and grows once there is room', async () => {
     const { app } = await stages.set({ maxConnections: 10 });
+    const others = await takeAllSlotsBut(3, postgres);
     const query = () => app.query('select pg_sleep(0.005)');
-    await runCalls(300, 50, query);
+    const openAfter = async (calls: number) => (await runCalls(calls, 50, query), app.stats().idle);
+    // PostgreSQL counts those whom it is about to refuse: of several who come at once, none may get a slot that is free.
+    const open = await openAfter(300);
     expect(app.complaints).toEqual([]);
-    expect(app.stats().idle).toBe(3);
+    expect(open).toBeGreaterThanOrEqual(1);
+    expect(open).toBeLessThanOrEqual(3);
+    await expect.poll(() => openAfter(50), { timeout: 10_000 }).toBe(3);
     expect(app.stats().openFailures).toBeGreaterThan(0);
     await others.leave();
-    await expect
-      .poll(async () => (await runCalls(50, 50, query), app.stats().idle), { timeout: 10_000 })
-      .toBeGreaterThan(3);
+    await expect.poll(() => openAfter(50), { timeout: 10_000 }).toBeGreaterThan(3);
     expect(app.complaints).toEqual([]);
   });
 

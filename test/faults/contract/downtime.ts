@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { startLoad } from '../../contract/load.js';
+import { useLoad } from '../../contract/useLoad.js';
 import type { Scope, Stages } from './stage.js';
 import { longestMs } from './subject.js';
 
@@ -10,10 +10,11 @@ export function downtime(stages: Stages, scope: Scope): void {
 
   it('fast restart under load of 20 workers: only queries in flight fail, nobody waits long, and the server is found at once', async () => {
     const { app } = await stages.warm(10);
-    const load = startLoad(20, () => app.query('select pg_sleep(0.01)'));
+    const load = useLoad(20, () => app.query('select pg_sleep(0.01)'));
     await sleep(300);
     const stoppedAt = performance.now();
     await postgres.stopServer('fast');
+    const goneAt = performance.now();
     await sleep(1_000);
     await postgres.startServer();
     const readyAt = performance.now();
@@ -30,16 +31,17 @@ export function downtime(stages: Stages, scope: Scope): void {
     expect(app.failed.length).toBeLessThanOrEqual(10);
     for (const { askedAt, endedAt, error } of app.failed) {
       expect(String(error)).toMatch(/terminat|ECONNRESET/i);
-      expect(askedAt).toBeLessThan(stoppedAt + 100);
+      expect(askedAt).toBeLessThan(goneAt + 100);
       expect(endedAt).toBeLessThan(readyAt);
     }
-    expect(longestMs(app.answered)).toBeLessThan(downMs + 1_000);
-    expect(firstSuccess - readyAt).toBeLessThan(500);
+    expect(longestMs(app.answered)).toBeLessThan(downMs + 2_000);
+    // An attempt every 400 ms, a connect and a query.
+    expect(firstSuccess - readyAt).toBeLessThan(1_500);
   });
 
   it("backend killed in mid-transaction: exactly that transaction fails, with PostgreSQL's own error, and the pool goes on", async () => {
     const { app } = await stages.warm(3);
-    const load = startLoad(4, () => app.query('select pg_sleep(0.01)'));
+    const load = useLoad(4, () => app.query('select pg_sleep(0.01)'));
     let heard: unknown;
     const killed = app.transaction((query) =>
       query(`select 'the victim', pg_sleep(20)`).catch((error) => {
@@ -65,7 +67,7 @@ export function downtime(stages: Stages, scope: Scope): void {
   it('server killed and never back: callers hear "unreachable" and why by their deadline, at most three connects per second', async () => {
     const acquireTimeoutMs = 1_500;
     const { app, proxy } = await stages.warm(10, { acquireTimeoutMs });
-    const load = startLoad(20, () => app.query('select pg_sleep(0.01)'));
+    const load = useLoad(20, () => app.query('select pg_sleep(0.01)'));
     await sleep(300);
     onTestFinished(() => postgres.startServer());
     await postgres.stopServer('kill');
@@ -76,7 +78,7 @@ export function downtime(stages: Stages, scope: Scope): void {
     const attempts = proxy.connects.filter((at) => at > killedAt);
     expect(attempts.length).toBeGreaterThan(3);
     expect(mostWithin(1_000, attempts)).toBeLessThanOrEqual(3);
-    expect(longestMs(app.failed)).toBeLessThan(acquireTimeoutMs + 500);
+    expect(longestMs(app.failed)).toBeLessThan(acquireTimeoutMs + 1_000);
     const later = app.failed.filter(({ askedAt }) => askedAt > killedAt);
     expect(later.length).toBeGreaterThan(20);
     for (const { error } of later) {

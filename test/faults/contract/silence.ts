@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { runCalls, startLoad } from '../../contract/load.js';
+import { runCalls } from '../../contract/load.js';
+import { useLoad } from '../../contract/useLoad.js';
 import type { Scope, Stages } from './stage.js';
 import { longestMs } from './subject.js';
 
@@ -10,7 +11,7 @@ const QUIET_MS = 600;
 /** The network, or this process, falls silent, and the server knows nothing of it. */
 export function silence(stages: Stages, scope: Scope): void {
   it('half-open: all idle connections silently dead, new ones fine; of 50 queries at concurrency 10 none fails', async () => {
-    const healthTimeoutMs = 500;
+    const healthTimeoutMs = 1_000;
     const { app, proxy } = await stages.warm(10, { healthTimeoutMs });
     await sleep(QUIET_MS);
     proxy.freeze();
@@ -25,7 +26,7 @@ export function silence(stages: Stages, scope: Scope): void {
   it('the event loop blocked for 3 s under load, nothing wrong with the server: no connection is thrown away', async () => {
     // Every reuse is checked, and so there are checks under way whose time is up when the loop turns again.
     const { app, proxy } = await stages.warm(5, { healthBypassMs: 0, healthTimeoutMs: 500 });
-    const load = startLoad(10, () => app.query('select pg_sleep(0.001)'));
+    const load = useLoad(10, () => app.query('select pg_sleep(0.001)'));
     await sleep(300);
     blockLoop(3_000);
     await sleep(300);

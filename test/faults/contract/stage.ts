@@ -31,7 +31,12 @@ export class Stages {
     const proxy = await useProxy(this.postgres);
     const { host, port } = proxy;
     const app = new Subject(this.open({ host, port, user, password, database, ...more }, policy));
-    onTestFinished(() => this.#strike({ app, proxy }));
+    onTestFinished(async ({ task }) => {
+      const struck = this.#strike({ app, proxy });
+      // A test that has failed leaves things as they were: what follows from that is no second failure.
+      if (task.result?.state === 'fail') await struck.catch(() => {});
+      else await struck;
+    });
     return { app, proxy };
   }
 
@@ -41,10 +46,10 @@ export class Stages {
     const { app } = stage;
     const useAll = async () => {
       await runCalls(connections, connections, () => app.query('select pg_sleep(0.05)'));
-      return app.stats();
+      return app.stats().idle;
     };
-    // A slow machine may have served the last with the connection of the first.
-    await expect.poll(useAll).toMatchObject({ idle: connections, opened: connections });
+    // A slow machine may have served the last with the connection of the first, or have been so slow that the first has come of age.
+    await expect.poll(useAll).toBe(connections);
     app.turnThePage();
     return stage;
   }

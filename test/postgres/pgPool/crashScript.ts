@@ -6,10 +6,12 @@ import pg from 'pg';
 const [url = '', which, what] = process.argv.slice(2);
 const pool: pg.Pool = new (which === 'stock' ? pg.Pool : Pool)({ connectionString: url, application_name: 'victim' });
 
-async function kill(): Promise<void> {
+/** Ends the session of the pool, once it is in this state. */
+async function killWhen(state: string): Promise<void> {
   const killer = new pg.Client(url);
   await killer.connect();
-  await killer.query(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'victim'`);
+  const sql = `select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'victim' and state = $1`;
+  while ((await killer.query(sql, [state])).rowCount === 0) await sleep(10);
   await killer.end();
   await sleep(100);
 }
@@ -17,30 +19,28 @@ async function kill(): Promise<void> {
 const scenarios: Record<string, () => Promise<unknown>> = {
   async idle() {
     await pool.query('select 1');
-    await kill();
+    await killWhen('idle');
   },
   async 'checked out'() {
     const client = await pool.connect();
-    await kill();
+    await killWhen('idle');
     client.release();
   },
   async 'in a transaction'() {
     const client = await pool.connect();
     await client.query('begin');
-    await kill();
+    await killWhen('idle in transaction');
     await client.query('select 1').catch((error) => client.release(error));
   },
   async 'in mid-query'() {
     const killed = pool.query('select pg_sleep(20)').catch(() => {});
-    await sleep(200);
-    await kill();
+    await killWhen('active');
     await killed;
   },
   async connecting() {
     pool.options.onConnect = (client) => client.query('select pg_sleep(20)') as never;
     const killed = pool.query('select 1').catch(() => {});
-    await sleep(200);
-    await kill();
+    await killWhen('active');
     pool.options.onConnect = undefined;
     await killed;
   },

@@ -5,6 +5,6 @@ import pg from 'pg';
 const [url = '', which, options = '{}'] = process.argv.slice(2);
 const PoolToTest = which === 'stock' ? pg.Pool : Pool;
 const pool = new PoolToTest({ connectionString: url, ...JSON.parse(options) });
-const start = performance.now();
 await pool.query('select 1');
+const start = performance.now();
 process.on('exit', () => console.log(performance.now() - start < 1_000 ? 'exits at once' : 'exits after a while'));

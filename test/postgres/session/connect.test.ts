@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await Promise.all(close.splice(0).map((closeOne) => closeOne()));
-  await vi.waitFor(() => expect(openSockets()).toBe(0));
+  await expect.poll(() => openSockets()).toBe(0);
   process.off('uncaughtException', uncaught).off('unhandledRejection', uncaught);
   expect(uncaught).not.toHaveBeenCalled();
 });
@@ -54,7 +54,7 @@ describe('a connector', () => {
     await open(config);
     expect(onLost).not.toHaveBeenCalled();
     await postgres.terminateBackends();
-    await vi.waitFor(() => expect(onLost).toHaveBeenCalledTimes(1));
+    await expect.poll(() => onLost).toHaveBeenCalledTimes(1);
     expect(onLost.mock.calls[0]?.[0]).toMatchObject({ code: '57P01' });
   });
 
@@ -83,7 +83,7 @@ describe('a connector', () => {
   ])('closes a connection whose set-up %s', async (_, setUp, message) => {
     const error = await failure(open(config, { setUp }));
     expect(error.message).toContain(message);
-    await vi.waitFor(async () => expect(await postgres.activity()).toEqual([]));
+    await expect.poll(() => postgres.activity()).toEqual([]);
     expect(onLost).not.toHaveBeenCalled();
   });
 
@@ -128,13 +128,13 @@ describe('an attempt that is aborted', () => {
   ])('after the server has %s, leaves no socket (%j)', async (silence, more) => {
     const server = await silentServer(silence);
     const packets = silence === 'accepted' ? 1 : 2;
-    await abortWhen(() => vi.waitFor(() => expect(server.heard.length).toBeGreaterThanOrEqual(packets)), {
+    await abortWhen(() => expect.poll(() => server.heard.length).toBeGreaterThanOrEqual(packets), {
       ...config,
       ...more,
       host: server.host,
       port: server.port,
     });
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0));
+    await expect.poll(() => server.sockets.size).toBe(0);
   });
 
   it.each([
@@ -146,14 +146,14 @@ describe('an attempt that is aborted', () => {
     const fetch = () => (asked.resolve(), fetched.promise);
     await abortWhen(() => asked.promise, { ...config, password: fetch });
     later(fetched.resolve, fetched.reject);
-    await vi.waitFor(async () => expect(await postgres.activity()).toEqual([]));
+    await expect.poll(() => postgres.activity()).toEqual([]);
   });
 
   it('while it is set up, leaves no session', async () => {
     const begun = withResolvers<void>();
     const setUp = () => (begun.resolve(), new Promise(() => {}));
     await abortWhen(() => begun.promise, config, { setUp });
-    await vi.waitFor(async () => expect(await postgres.activity()).toEqual([]));
+    await expect.poll(() => postgres.activity()).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { pgSession } from '@tenure/core/pg';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { blockLoop, failure, inPhase, PHASES, soon, useClients } from './support.js';
+import { blockLoop, blockLoopUntilGone, failure, inPhase, PHASES, soon, useClients } from './support.js';
 
 const postgres = await usePostgres();
 const open = useClients({ connectionString: postgres.url });
@@ -33,9 +33,9 @@ describe('a ping', () => {
 
   it.each(PHASES)('hears a goodbye from the %s phase that waits in the socket', async (_, enter) => {
     const outcome = inPhase(enter, async () => {
-      client.query(`set idle_session_timeout = '30ms'`);
+      client.query(`set idle_session_timeout = '200ms'`);
       await session.reset(client, 'settle', soon());
-      blockLoop(150);
+      blockLoopUntilGone(client);
       expect(session.isOpen(client)).toBe(true);
       await ping();
     });
@@ -52,7 +52,7 @@ describe('a ping', () => {
 
   it('fails with the reason when the session has ended', async () => {
     await postgres.terminateBackends();
-    await vi.waitFor(() => expect(session.isOpen(client)).toBe(false));
+    await expect.poll(() => session.isOpen(client)).toBe(false);
     expect(await failure(ping())).toMatchObject({ code: '57P01' });
   });
 

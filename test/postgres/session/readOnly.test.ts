@@ -159,7 +159,7 @@ describe('the question whether a session may write', () => {
     await client.query('begin');
     expect((await failure(session.isWritable(client, soon()))).message).toContain('its status is "transaction"');
     await postgres.terminateBackends();
-    await vi.waitFor(() => expect(session.isOpen(client)).toBe(false));
+    await expect.poll(() => session.isOpen(client)).toBe(false);
     expect(await failure(session.isWritable(client, soon()))).toMatchObject({ code: '57P01' });
   });
 });

@@ -1,7 +1,7 @@
 import { pgSession } from '@tenure/core/pg';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { blockLoop, failure, inPhase, PHASES, soon, useClients } from './support.js';
+import { blockLoop, blockLoopUntilGone, failure, inPhase, PHASES, soon, useClients } from './support.js';
 
 const postgres = await usePostgres();
 await postgres.admin('create table counters (id int primary key, n int); grant all on counters to app');
@@ -112,8 +112,8 @@ describe('a rollback fails', () => {
   });
 
   it('when the server has ended the session, and the goodbye is not read yet', async () => {
-    await client.query(`set idle_in_transaction_session_timeout = '50ms'; begin`);
-    blockLoop(200);
+    await client.query(`set idle_in_transaction_session_timeout = '200ms'; begin`);
+    blockLoopUntilGone(client);
     expect(session.transactionStatus(client)).toBe('transaction');
     expect(await failure(rollback())).toMatchObject({ code: '25P03' });
   });

@@ -102,7 +102,7 @@ describe('a session settles', () => {
   });
 
   it('after a query that the client gave up on', async () => {
-    await failure(client.query({ text: 'select pg_sleep(0.2)', query_timeout: 20 } as { text: string }));
+    await failure(client.query({ text: 'select pg_sleep(1)', query_timeout: 20 } as { text: string }));
     await settle();
     expect(readyCount).toBe(1);
   });

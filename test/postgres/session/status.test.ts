@@ -54,7 +54,7 @@ describe('what a session is doing', () => {
   });
 
   it('is a query that only the client gave up on', async () => {
-    const query = { text: 'select pg_sleep(0.2)', query_timeout: 20 };
+    const query = { text: 'select pg_sleep(1)', query_timeout: 20 };
     expect(await failure(client.query(query))).toMatchObject({ message: 'Query read timeout' });
     expect(statusOf(client)).toBe('active');
     await session.reset(client, 'settle', soon());

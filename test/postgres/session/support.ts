@@ -47,3 +47,18 @@ export function blockLoop(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);
 }
+
+/** The same, until the server has ended the session: its goodbye waits in the socket then. */
+export function blockLoopUntilGone(client: pg.Client): void {
+  const { processID } = client as unknown as { processID: number };
+  const until = performance.now() + 10_000;
+  while (isRunning(processID) && performance.now() < until);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -36,7 +36,7 @@ describe.each([
   it('is known to be lost', async () => {
     const client = await session.connect(soon(), onLost, () => {});
     await postgres.terminateBackends();
-    await vi.waitFor(() => expect(onLost).toHaveBeenCalledTimes(1));
+    await expect.poll(() => onLost).toHaveBeenCalledTimes(1);
     expect(onLost.mock.calls[0]?.[0]).toMatchObject({ code: '57P01' });
     expect(session.isOpen?.(client)).toBe(false);
   });
@@ -44,7 +44,7 @@ describe.each([
   it('is aborted at once', async () => {
     const client = await session.connect(soon(), onLost, () => {});
     session.abort?.(client);
-    await vi.waitFor(async () => expect(await postgres.activity()).toEqual([]));
+    await expect.poll(() => postgres.activity()).toEqual([]);
     expect(onLost).not.toHaveBeenCalled();
   });
 });

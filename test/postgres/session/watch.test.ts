@@ -71,7 +71,7 @@ describe('a connection that is lost', () => {
   it('is told when someone else has closed it', async () => {
     const client = await watched();
     await client.end();
-    await vi.waitFor(() => expect(onLost).toHaveBeenCalledTimes(1));
+    await expect.poll(() => onLost).toHaveBeenCalledTimes(1);
     expect(onLost.mock.calls[0]?.[0]).toMatchObject({ message: expect.stringContaining('client.end() was called') });
   });
 
@@ -106,7 +106,7 @@ describe('the end of a connection', () => {
   it('by the app concerns this session alone', async () => {
     const client = await watched();
     await client.end();
-    await vi.waitFor(() => expect(onLost).toHaveBeenCalledTimes(1));
+    await expect.poll(() => onLost).toHaveBeenCalledTimes(1);
     expect(session.classifyLoss(onLost.mock.calls[0]![0])).toBe('session');
   });
 
@@ -149,7 +149,7 @@ describe('a connection that is closed', () => {
     await session.close(client);
     expect(client.connection.stream.destroyed).toBe(true);
     expect(session.isOpen(client)).toBe(false);
-    await vi.waitFor(async () => expect(await postgres.activity()).toEqual([]));
+    await expect.poll(() => postgres.activity()).toEqual([]);
     expect(onLost).not.toHaveBeenCalled();
   });
 
@@ -245,7 +245,7 @@ describe('a connection whose peer hangs up without a word', () => {
     );
     for (const socket of upstream) socket.end();
     expect(await openAtEnd).toBe(false);
-    await vi.waitFor(() => expect(onLost).toHaveBeenCalledTimes(1));
+    await expect.poll(() => onLost).toHaveBeenCalledTimes(1);
     expect(await failure(session.ping(client, soon()))).toBeInstanceOf(Error);
     await session.close(client);
   });

@@ -44,7 +44,7 @@ describe('A module that is evaluated 30 times, and never closes its pool', () =>
 
 describe('Copies of the package', () => {
   it('share a pool, and understand each other’s errors', async () => {
-    const settings = { ...own(), max: 1, connectionTimeoutMillis: 200 };
+    const settings = { ...own(), max: 1, connectionTimeoutMillis: 1_000 };
     const copy = await anotherCopy();
     expect(copy.Pool).not.toBe(core.Pool);
     const first = new core.Pool(settings);

@@ -42,7 +42,7 @@ describe('In front of the server itself', () => {
     const asked = countAsked();
     const pool = openPool(postgres.url);
     await load(pool);
-    expect(pool.stats()).toMatchObject({ opened: 4, statements: { state: 'on' } });
+    await expect.poll(() => pool.stats()).toMatchObject({ opened: 4, statements: { state: 'on' } });
     expect(pool.stats().statements!.hits).toBeGreaterThan(20);
     pool.invalidate();
     await load(pool);

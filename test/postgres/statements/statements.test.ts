@@ -203,7 +203,7 @@ describe('Every form of call', () => {
     const client = await pool.connect();
     const text = own('select pg_sleep($1::float8)');
     await client.query(text, [0]);
-    const slow = { text, values: [0.2], query_timeout: 20 } as pg.QueryConfig;
+    const slow = { text, values: [0.5], query_timeout: 20 } as pg.QueryConfig;
     expect(await failure(client.query(slow))).toMatchObject({ message: 'Query read timeout' });
     expect((await client.query(text, [0])).rowCount).toBe(1);
     client.release();

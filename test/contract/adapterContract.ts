@@ -163,7 +163,7 @@ export function adapterContract(postgres: PostgresServer, openAdapter: OpenAdapt
           .filter(({ error }) => error === undefined)
           .map(({ beganAt, tookMs }) => beganAt + tookMs);
         const first = Math.min(...successes.filter((at) => at > stoppedAt + 50));
-        expect(first - readyAt).toBeLessThan(1_500);
+        expect(first - readyAt).toBeLessThan(1_000);
         expect(adapter.stats()).toMatchObject({ used: 0, waiting: 0 });
       },
     );

@@ -10,7 +10,7 @@ import { Pool } from './pool/pool.js';
  * @param connector how to connect, close, and whatever else the driver can do
  * @param policy a policy from `parsePolicy`, or single settings; what is not given is read from the environment, or has its default
  * @throws TenurePolicyError with every problem, when a setting cannot be followed
- * @throws TenureUsageError when there is nothing to connect with
+ * @throws TenureUsageError when there is nothing to connect with, or the connector belongs to another pool
  */
 export function createPool<C extends object>(connector: Connector<C>, policy: Policy | PolicyOverrides = {}): Pool<C> {
   if (typeof connector?.connect !== 'function' || typeof connector.close !== 'function') {

@@ -1,7 +1,8 @@
-import { createPool, type PolicyOverrides } from '@tenure/core';
+import { createPool, type PolicyOverrides, TenureUsageError } from '@tenure/core';
 import { Pool, pgConnector } from '@tenure/core/pg';
 import pg from 'pg';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { nameOf } from '../../../packages/core/src/postgres/statements/names.js';
 import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
 import { usePostgres } from '../../support/usePostgres.js';
 import { own, prepared } from './support.js';
@@ -49,16 +50,13 @@ describe('In front of the server itself', () => {
     expect(asked()).toBe(1);
   });
 
-  it.each([{ statements: 0 }, { statements: 100 }, { prepareThreshold: 5 }])(
-    'nobody asks when %o was written',
-    async (policy) => {
-      const asked = countAsked();
-      const pool = openPool(postgres.url, policy);
-      await load(pool);
-      expect(asked()).toBe(0);
-      expect(pool.stats().statements!.state).toBe(policy.statements === 0 ? 'off' : 'on');
-    },
-  );
+  it('nobody asks when nothing is to be prepared', async () => {
+    const asked = countAsked();
+    const pool = openPool(postgres.url, { statements: 0 });
+    await load(pool);
+    expect(asked()).toBe(0);
+    expect(pool.stats().statements!.state).toBe('off');
+  });
 });
 
 describe.skipIf(!hasPgBouncer())('Behind PgBouncer in transaction mode', async () => {
@@ -94,6 +92,27 @@ describe.skipIf(!hasPgBouncer())('Behind PgBouncer in transaction mode', async (
     for (let n = 0; n < 3; n++) expect((await pool.query(text, [n])).rows).toEqual([{ n }]);
     expect(pool.stats().statements).toMatchObject({ state: 'on', prepared: 1, hits: 2 });
   });
+
+  it('columns are those of the session that runs the statement, which nobody has told us of', async () => {
+    const single = await startPgBouncer({
+      upstream: postgres,
+      poolMode: 'transaction',
+      settings: { default_pool_size: 1 },
+    });
+    onTestFinished(() => single.stop());
+    await postgres.admin(`create table renamed as select 1 as a, 'x'::text as b; alter table renamed owner to app`);
+    const pool = openPool(single.url, { statements: 10, prepareThreshold: 1, maxConnections: 1 });
+    const text = own('select * from renamed where $1::int = 1');
+    for (let n = 0; n < 3; n++) expect((await pool.query(text, [1])).rows).toEqual([{ a: 1, b: 'x' }]);
+    await postgres.admin('alter table renamed rename column b to c');
+    // On the one session that all share, another process is refused, and prepares its statement anew.
+    const other = new pg.Client(single.url);
+    await other.connect();
+    await other.query('deallocate all');
+    await other.query({ name: nameOf(text), text, values: [1] });
+    await other.end();
+    expect((await pool.query(text, [1])).rows).toEqual([{ a: 1, c: 'x' }]);
+  });
 });
 
 describe('What answers like a server but knows no process ID', () => {
@@ -122,5 +141,11 @@ describe('A pool over pgConnector', () => {
     for (let n = 0; n < 6; n++) await pool.use((client) => client.query('select $1::int', [n]));
     expect(await pool.use(prepared)).toEqual([]);
     expect(pool.stats().statements).toMatchObject({ state: 'off' });
+  });
+
+  it('has a connector of its own: one for two pools is refused', async () => {
+    const connector = pgConnector(postgres.url);
+    await using _ = createPool(connector, { statements: 0 });
+    expect(() => createPool(connector)).toThrow(TenureUsageError);
   });
 });

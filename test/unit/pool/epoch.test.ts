@@ -115,6 +115,18 @@ describe('a standstill', () => {
     expect(fake.closings).toEqual(['max-age']);
   });
 
+  it('is noticed also where there always is a line', async () => {
+    const fake = fakePool({ ...still, maxAgeMs: 1_800_000, maxConnections: 1 });
+    const held = await take(fake);
+    const next = follow(fake.pool.acquire());
+    fake.runtime.wallAhead += 3_600_000;
+    fake.pool.release(held);
+    await fake.runtime.settle();
+    expect(next.value).not.toBe(held);
+    expect(fake.closings).toEqual(['max-age']);
+    expect(fake.pool.stats().epochs).toBe(1);
+  });
+
   it('is no news of a wall clock that is set back, nor of one that is slightly off', async () => {
     const fake = fakePool({ ...still, maxAgeMs: 1_800_000 });
     const [connection] = await warm(fake, 1);

@@ -45,7 +45,7 @@ export interface StatementStats {
  * Every promise here is limited in time by the engine, which aborts the connection when the time is up.
  */
 export interface Connector<C extends object> {
-  /** Told by its pool, before anything else is asked of it, which policy holds: for what the driver does by it, such as preparing statements. */
+  /** Told by its pool, before anything else is asked of it, which policy holds: for what the driver does by it, such as preparing statements. Throws when it belongs to a pool already. */
   governedBy?(policy: Policy): void;
   /**
    * Opens one connection, set up and ready for a query.

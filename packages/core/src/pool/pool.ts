@@ -101,9 +101,7 @@ export class Pool<C extends object> {
   release(connection: C, error?: unknown): void {
     const slot = this.#roster.find(connection);
     if (slot?.kind !== 'used') return this.#rejectRelease(connection);
-    const { clock, runtime } = this.#context;
-    // One clock for each release: whoever waits wants to know exactly for how long; else it matters that a freeze is noticed.
-    this.#exchange.takeBack(slot, error, this.#callers.waiting > 0 ? runtime.now() : clock.read());
+    this.#exchange.takeBack(slot, error, this.#context.clock.read());
   }
 
   /**

@@ -28,7 +28,7 @@ export interface PoolStats extends PoolFigures {
   readonly rolledBack: number;
   /** How often every connection was called into question: a connection was lost, the server stopped taking writes, or the process stood still. */
   readonly epochs: number;
-  /** How long callers waited for a connection, in milliseconds, at most an eighth too long. */
+  /** How long callers waited for a connection, in milliseconds: at most an eighth too long, and a millisecond too short. */
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
   /** Prepared statements. Absent where the connector keeps none. */
   readonly statements?: StatementStats;

@@ -1,3 +1,4 @@
+import { TenureUsageError } from '../errors.js';
 import type { Connector, StatementStats } from '../pool/connector.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
@@ -44,12 +45,13 @@ export interface PgSession<C extends PgClient> extends SessionOperations<C> {
 const NO_STATEMENTS: StatementStats = { state: 'off', hits: 0, prepared: 0, evicted: 0, invalidated: 0 };
 
 export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): PgSession<C> {
-  let remembersLast = false;
-  let statements: Statements | undefined;
+  let governed: { readonly statements: Statements; readonly remembersLast: boolean } | undefined;
   return {
     governedBy(policy) {
-      remembersLast = Number.isFinite(policy.leakAfterMs);
-      statements = new Statements(policy);
+      if (governed) {
+        throw new TenureUsageError('This connector belongs to another pool already: make one for each.');
+      }
+      governed = { statements: new Statements(policy), remembersLast: Number.isFinite(policy.leakAfterMs) };
     },
     observe: adding(observe),
     watch: adding(watch),
@@ -66,10 +68,10 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     reset: (client, mode, signal) => reset(client, mode, signal, options),
     processId: (client) => client.processID ?? undefined,
     async keepStatements(client, signal) {
-      if (remembersLast) rememberLastStatement(client);
-      await statements?.adopt(client, signal);
+      if (governed?.remembersLast) rememberLastStatement(client);
+      await governed?.statements.adopt(client, signal);
     },
     lastStatement,
-    statementStats: () => statements?.stats ?? NO_STATEMENTS,
+    statementStats: () => governed?.statements.stats ?? NO_STATEMENTS,
   };
 }

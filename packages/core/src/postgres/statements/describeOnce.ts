@@ -6,22 +6,23 @@ export interface Described {
 }
 
 /**
- * Has the server describe the columns of a prepared statement once. `pg` asks with every run, and is told what it was told before: the server
- * refuses to run a statement whose columns have changed (0A000). For a wide row that is a good part of the answer, on both sides.
+ * Has the server describe the columns of a prepared statement once. `pg` asks with every run, and is told what it was told before: the session
+ * refuses to run a statement whose columns have changed their names or types (0A000). For a wide row that is a good part of the answer, on both sides.
  *
- * What may grow old is the `tableID` of a column, if another session drops the table and makes the same one again.
+ * Not behind a pooler, which may carry the statement to a session that refuses nothing. What may grow old is the `tableID` and `columnID` of
+ * a column, where the text has come to mean another table with the same columns.
  */
 export class DescribeOnce {
   readonly #connection: PreparingConnection;
   #statement: Described | undefined;
-  /** The server was not asked. */
-  #isKnown = false;
+  /** What the server was not asked for. */
+  #remembered: Described['columns'];
 
   constructor(connection: PreparingConnection) {
     this.#connection = connection;
     wrapMethod(connection, 'describe', (original) => (message) => {
-      this.#isKnown = this.#statement?.columns !== undefined;
-      if (!this.#isKnown) original().call(connection, message);
+      this.#remembered = this.#statement?.columns;
+      if (this.#remembered === undefined) original().call(connection, message);
     });
     // Before `pg` makes them the result's, and the app's.
     connection.prependListener('rowDescription', (columns) => this.#learn(columns));
@@ -31,18 +32,17 @@ export class DescribeOnce {
   /** From here on, what is sent and answered is a run of this statement; `undefined`: of something else. */
   follow(statement: Described | undefined): void {
     this.#statement = statement;
-    this.#isKnown = false;
+    this.#remembered = undefined;
   }
 
   /** The server has taken the statement. In its stead we now tell what the rows that follow are made of. */
   bound(): void {
-    const columns = this.#isKnown ? this.#statement?.columns : undefined;
-    if (columns === undefined || columns === 'nothing') return;
-    this.#connection.emit('rowDescription', copyOf(columns));
+    const columns = this.#remembered;
+    if (columns !== undefined && columns !== 'nothing') this.#connection.emit('rowDescription', copyOf(columns));
   }
 
   #learn(columns: RowDescription | 'nothing'): void {
-    if (this.#statement === undefined || this.#isKnown) return;
+    if (this.#statement === undefined || this.#remembered !== undefined) return;
     this.#statement.columns = columns === 'nothing' ? columns : copyOf(columns);
   }
 }

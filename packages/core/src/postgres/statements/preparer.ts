@@ -16,6 +16,8 @@ import { type ServerError, verdictOf } from './verdict.js';
 export interface Preparing {
   /** Nothing is prepared while this is false. */
   readonly isOn: boolean;
+  /** Each client has a session of its own, for as long as it is connected. */
+  readonly isDirect: boolean;
   readonly book: Book;
   /** How often a text must be run, and how many statements a connection keeps. */
   readonly threshold: number;
@@ -148,7 +150,7 @@ export class Preparer implements SubmitListener {
 
   /** Columns are described as they are to come, and remembered as text. */
   #follow(kept: Described, { binary }: PgQuery): void {
-    if (!binary) this.#describeOnce.follow(kept);
+    if (this.#pool.isDirect && !binary) this.#describeOnce.follow(kept);
   }
 
   /** Closes what is in the way of a new statement, in the packet that carries it. */

@@ -19,19 +19,23 @@ export class Statements implements Preparing {
   readonly limit: number;
   readonly counts = { hits: 0, prepared: 0, evicted: 0, invalidated: 0 };
   #state: StatementStats['state'];
-  /** Whether a pooler has been ruled out, or statements are wanted all the same. */
-  #mayPrepare: 'yes' | 'not asked' | 'asking';
+  /** They are wanted also behind a pooler. */
+  readonly #isWanted: boolean;
+  #pooler: 'not asked' | 'asking' | 'none' | 'there' = 'not asked';
 
   constructor({ statements, prepareThreshold, sources }: Policy) {
     this.threshold = prepareThreshold;
     this.limit = statements;
     this.#state = statements > 0 ? 'on' : 'off';
-    const isWanted = sources.statements.from !== 'default' || sources.prepareThreshold.from !== 'default';
-    this.#mayPrepare = isWanted ? 'yes' : 'not asked';
+    this.#isWanted = sources.statements.from !== 'default' || sources.prepareThreshold.from !== 'default';
   }
 
   get isOn(): boolean {
-    return this.#state === 'on' && this.#mayPrepare === 'yes';
+    return this.#state === 'on' && (this.#isWanted || this.isDirect);
+  }
+
+  get isDirect(): boolean {
+    return this.#pooler === 'none';
   }
 
   get stats(): StatementStats {
@@ -45,19 +49,19 @@ export class Statements implements Preparing {
       this.#state = 'off';
       return;
     }
-    if (this.#mayPrepare === 'not asked') await this.#ask(client, signal);
-    // Of those that are opened while one asks, nothing is prepared until it knows.
+    if (this.#pooler === 'not asked') await this.#ask(client, signal);
+    // Until it is known, those that are opened meanwhile prepare what is wanted anyway.
     if (this.#state === 'on') new Preparer(client, this);
   }
 
   async #ask(client: PreparingClient, signal: AbortSignal): Promise<void> {
-    this.#mayPrepare = 'asking';
+    this.#pooler = 'asking';
     try {
-      if (await isBehindPooler(client, signal)) this.#state = 'behind-pooler';
-      this.#mayPrepare = 'yes';
+      this.#pooler = (await isBehindPooler(client, signal)) ? 'there' : 'none';
     } catch (error) {
-      this.#mayPrepare = 'not asked';
+      this.#pooler = 'not asked';
       throw error;
     }
+    if (this.#pooler === 'there' && !this.#isWanted) this.#state = 'behind-pooler';
   }
 }

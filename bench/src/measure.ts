@@ -13,8 +13,6 @@ async function run({ part, quick, url }: Job): Promise<Report> {
   switch (part) {
     case 'memory':
       return (await import('./pool/memory.js')).memory(quick, progress);
-    case 'queries':
-      return (await import('./queries/queries.js')).queries(url, quick, progress);
     case 'errors':
       return (await import('./errors/errors.js')).errors(url, quick, progress);
     case 'ageing':

@@ -9,7 +9,7 @@ const ENTRY = new URL('../dist/measure.js', import.meta.url);
 
 /** What a process that measures is told. */
 export interface Job {
-  readonly part: 'memory' | 'queries' | 'errors' | 'ageing';
+  readonly part: 'memory' | 'errors' | 'ageing';
   readonly quick: boolean;
   /** The server, which is ours, so that reading its log takes no time of the process that is measured. */
   readonly url: string;

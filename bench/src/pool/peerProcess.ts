@@ -1,3 +1,4 @@
+import { answerQuestions } from '../askedProcess.js';
 import { cost, type Load } from './load.js';
 import { PEERS } from './peers/all.js';
 import { bare } from './peers/bare.js';
@@ -10,10 +11,9 @@ import { MAX } from './peers/peer.js';
 
 const kind = [...PEERS, bare].find(({ name }) => name === process.argv[2])!;
 
-process.on('message', async (load: Load) => {
+answerQuestions(async (load: Load) => {
   const peer = kind.open(MAX);
   const ns = await cost(peer, load);
   await peer.close();
-  process.send!(ns);
+  return ns;
 });
-process.on('disconnect', () => process.exit());

@@ -1,7 +1,5 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { compile } from '@tenure/replay/processes/compile.js';
+import { startAsked } from '../askedProcess.js';
 import type { Load } from './load.js';
 import type { PeerKind } from './peers/peer.js';
 
@@ -18,25 +16,10 @@ export interface PeerProcess {
 
 export async function startPeers(kinds: readonly PeerKind[]): Promise<PeerProcess[]> {
   await compile(SOURCE, ENTRY);
-  return kinds.map(({ name }) => startPeer(name));
+  return Promise.all(kinds.map(({ name }) => startPeer(name)));
 }
 
-function startPeer(name: string): PeerProcess {
-  const child = fork(fileURLToPath(ENTRY), [name], { execArgv: [] });
-  const died = once(child, 'exit').then(() => {
-    throw new Error(`The process of ${name} has ended.`);
-  });
-  died.catch(() => {});
-  return {
-    name,
-    cost: async (load) => {
-      const answer = once(child, 'message');
-      child.send(load);
-      const [ns] = await Promise.race([answer, died]);
-      return ns as number;
-    },
-    stop: () => {
-      if (child.connected) child.disconnect();
-    },
-  };
+async function startPeer(name: string): Promise<PeerProcess> {
+  const { ask, stop } = await startAsked<Load, number>(ENTRY, name, [name]);
+  return { name, cost: ask, stop };
 }

@@ -18,13 +18,13 @@ const OPEN: Record<Name, (name: Name, url: string) => Contender | Promise<Conten
   'Prisma + Tenure': tenurePrisma,
 };
 
-/** A target of its own: contenders with one target and the same settings would be one pool, and pass it from hand to hand. */
+/** So that the server tells them apart. */
 function targetOf(name: string, url: string): string {
   const target = new URL(url);
   target.searchParams.set('application_name', name);
   return target.href;
 }
 
-export function openContenders(url: string): Promise<Contender[]> {
-  return Promise.all(Object.entries(OPEN).map(([name, open]) => open(name as Name, targetOf(name, url))));
+export async function openContender(name: Name, url: string): Promise<Contender> {
+  return OPEN[name](name, targetOf(name, url));
 }

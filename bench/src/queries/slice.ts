@@ -7,6 +7,12 @@ export interface Slice {
   readonly forMs: number;
 }
 
+/** What a contender is told to do when it is its turn. */
+export interface Turn {
+  readonly workload: WorkloadKey;
+  readonly slice: Slice;
+}
+
 /** What one turn of one contender yielded. */
 export interface Figures {
   readonly perSecond: number;

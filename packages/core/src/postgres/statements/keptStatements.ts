@@ -7,11 +7,14 @@ interface Copy extends Described {
   statement: Statement | undefined;
   /** The search path at that time: under another one the same text may mean other tables. */
   readonly searchPath: string | undefined;
+  /** The number of its last use among all uses. */
+  lastUse: number;
 }
 
-/** The prepared statements of one session, least recently used first. */
+/** The prepared statements of one session. */
 export class KeptStatements {
   readonly #copies = new Map<string, Copy>();
+  #uses = 0;
 
   get size(): number {
     return this.#copies.size;
@@ -19,16 +22,14 @@ export class KeptStatements {
 
   /** This very statement, if it is ready to be used; it now is the one used last. */
   use(statement: Statement, searchPath: string | undefined): Described | undefined {
-    const { name } = statement;
-    const copy = this.#copies.get(name);
+    const copy = this.#copies.get(statement.name);
     if (copy?.statement !== statement || copy.searchPath !== searchPath) return undefined;
-    this.#copies.delete(name);
-    this.#copies.set(name, copy);
+    copy.lastUse = ++this.#uses;
     return copy;
   }
 
   add(statement: Statement, searchPath: string | undefined): Described {
-    const copy: Copy = { statement, searchPath, columns: undefined };
+    const copy: Copy = { statement, searchPath, columns: undefined, lastUse: ++this.#uses };
     this.#copies.set(statement.name, copy);
     return copy;
   }
@@ -38,8 +39,16 @@ export class KeptStatements {
     return this.#copies.has(name);
   }
 
+  /** Looked for when one must go, and not kept track of at each use: a use must cost next to nothing. */
   get leastRecent(): string | undefined {
-    return this.#copies.keys().next().value;
+    let least: string | undefined;
+    let lastUse = Number.POSITIVE_INFINITY;
+    for (const [name, copy] of this.#copies) {
+      if (copy.lastUse >= lastUse) continue;
+      least = name;
+      ({ lastUse } = copy);
+    }
+    return least;
   }
 
   /** The server still has it, but it must not be used any more. False if that was known. */

@@ -11,7 +11,7 @@ export const BENCHES: readonly Bench[] = [
   {
     name: 'queries',
     story: 'one process on a real server: raw clients, pools, Knex, Prisma',
-    seconds: 420,
+    seconds: 540,
     quickSeconds: 45,
     load: async () => (await import('./queries/run.js')).runQueries,
   },

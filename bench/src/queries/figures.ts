@@ -11,6 +11,15 @@ export type Measured = Readonly<Record<WorkloadKey, Rounds>>;
 
 type Figure = keyof Figures;
 
+/** The rounds of several runs, one after the other. */
+export function together(runs: readonly Measured[]): Measured {
+  const roundsOf = (key: WorkloadKey): Rounds => {
+    const names = [...(runs[0]?.[key].keys() ?? [])];
+    return new Map(names.map((name) => [name, runs.flatMap((run) => run[key].get(name) ?? [])]));
+  };
+  return Object.fromEntries(WORKLOAD_KEYS.map((key) => [key, roundsOf(key)])) as Record<WorkloadKey, Rounds>;
+}
+
 const HEAD = ['through', '', 'operations/s', 'times stock', 'client CPU µs/op', 'PostgreSQL CPU µs/op', 'times stock'];
 
 export function tablesOf(measured: Measured): Table[] {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { barsOf, type Measured, tablesOf, targetsOf } from '../../src/queries/figures.js';
+import { barsOf, type Measured, tablesOf, targetsOf, together } from '../../src/queries/figures.js';
 import { FAMILIES, FAMILY_KEYS } from '../../src/queries/names.js';
 import { WORKLOAD_KEYS } from '../../src/queries/workloads.js';
 
@@ -40,4 +40,14 @@ test('a CPU time that cannot be had is neither made up nor a target reached', ()
     true,
   );
   expect(barsOf(unknown)).toHaveLength(8);
+});
+
+test('the rounds of all runs count alike', () => {
+  const [first, second] = [measured(), measured()];
+  second.join.get('Knex')![0]!.perSecond = 3_000;
+  expect(
+    together([first, second])
+      .join.get('Knex')!
+      .map(({ perSecond }) => perSecond),
+  ).toEqual([1_000, 3_000]);
 });

@@ -62,7 +62,7 @@ describe('20 connections born together, CONN_MAX_AGE=2, steady load', () => {
 
 describe('process stopped 4 s while its sessions die silently, then continued', () => {
   it('of 20 queries at once none fails', async () => {
-    const healthTimeoutMs = 1_000;
+    const healthTimeoutMs = 500;
     const proxy = await useProxy(postgres);
     const { user, password, database } = postgres;
     const child = spawn(

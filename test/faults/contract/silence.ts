@@ -11,7 +11,7 @@ const QUIET_MS = 600;
 /** The network, or this process, falls silent, and the server knows nothing of it. */
 export function silence(stages: Stages, scope: Scope): void {
   it('half-open: all idle connections silently dead, new ones fine; of 50 queries at concurrency 10 none fails', async () => {
-    const healthTimeoutMs = 1_000;
+    const healthTimeoutMs = 500;
     const { app, proxy } = await stages.warm(10, { healthTimeoutMs });
     await sleep(QUIET_MS);
     proxy.freeze();

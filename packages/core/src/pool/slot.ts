@@ -12,7 +12,7 @@ import type { Census } from './census.js';
 export class Slot<C> implements ConnectionFacts {
   /** The connection; set when it has been opened, which is before anyone but the opener sees this place. */
   connection: C = undefined as unknown as C;
-  /** The same as a promise, made once: a warm acquire hands this out, and allocates nothing. */
+  /** The same as a promise, made once: a warm acquire hands this out, and makes none. */
   promised: Promise<C> = undefined as unknown as Promise<C>;
   bornAt = 0;
   expiresAt = Number.POSITIVE_INFINITY;

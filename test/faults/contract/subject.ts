@@ -7,9 +7,10 @@ export interface Call {
   error: unknown;
 }
 
-/** What `pg` says without a code. */
+/** What `pg` says without a code, and Tenure of a session that is not as it should be. */
 const CODELESS = [
   "what is not PostgreSQL's protocol",
+  'The session is not ready: its status is',
   'Connection terminated',
   'Query read timeout',
   'Client has encountered a connection error and is not queryable',

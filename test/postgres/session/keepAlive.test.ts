@@ -21,10 +21,11 @@ const WAYS: [string, pg.ClientConfig][] = [
 
 /** Whether Linux has a keepalive timer on the socket: what it really does, below Node and TLS. Another timer may hide it for a moment. */
 async function isKeptAlive(client: pg.Client): Promise<boolean> {
-  const { localPort } = client.connection.stream as Socket;
-  const address = `:${localPort?.toString(16).toUpperCase().padStart(4, '0')}`;
+  const { localPort, remotePort } = client.connection.stream as Socket;
+  const [here, there] = [localPort, remotePort].map((one) => `:${one?.toString(16).toUpperCase().padStart(4, '0')}`);
   const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((line) => line.trim().split(/\s+/));
-  const timer = lines.find(([, local]) => local?.endsWith(address))?.[5];
+  // Sockets to other servers may have the same port on this side.
+  const timer = lines.find(([, local, remote]) => local?.endsWith(here!) && remote?.endsWith(there!))?.[5];
   return timer?.startsWith('02:') ?? false;
 }
 

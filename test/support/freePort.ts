@@ -1,22 +1,35 @@
 import { createServer } from 'node:net';
+import { CannotStartError } from './cannotStart.js';
 
 const [FIRST, COUNT] = [20_000, 10_000];
+const ATTEMPTS = 200;
 
 /**
  * A TCP port of 127.0.0.1 that was free a moment ago. Not one of those that the system gives out by itself: it could give that to someone else
  * while a server of ours restarts, or while a test relies on nobody listening there.
+ *
+ * @throws CannotStartError when none is found
  */
 export async function freePort(): Promise<number> {
-  for (;;) {
+  let problem: NodeJS.ErrnoException | undefined;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const port = FIRST + Math.floor(Math.random() * COUNT);
-    if (await isFree(port)) return port;
+    problem = await tryPort(port);
+    if (!problem) return port;
   }
+  throw new CannotStartError('No server can listen on 127.0.0.1', why(problem!));
 }
 
-function isFree(port: number): Promise<boolean> {
+function why({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRNOTAVAIL') return 'the loopback interface is down. Bring it up: ip link set lo up.';
+  return `none of ${ATTEMPTS} ports between ${FIRST} and ${FIRST + COUNT} could be had; of the last one the system said: ${message}.`;
+}
+
+/** Resolves to what keeps a server from listening there. */
+function tryPort(port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.once('error', resolve);
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(undefined)));
   });
 }

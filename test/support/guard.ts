@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+
+/**
+ * Waits for the end of a pipe that only our process holds open, then ends the programs that run in the folder and removes it.
+ * A FIFO is held open meanwhile: that is how others see that the folder is in use, even from another PID namespace.
+ */
+const GUARD = `
+folder=$1
+exec 2>&1
+[ -p "$folder/in-use" ] || mkfifo "$folder/in-use" || exit
+exec 3<> "$folder/in-use"
+mkdir -p "$folder/programs" || exit
+echo ready
+exec > /dev/null 2>&1
+cat
+# A program that has not registered itself yet cannot do so any more, and does not start.
+mv "$folder/programs" "$folder/ending"
+command_of() { tr '\\0' ' ' < "/proc/$1/cmdline" || ps -o args= -p "$1"; }
+# The command line names the folder: another process may have been given the number since.
+is_ours() { case "$(command_of "$1")" in *"$folder"*) ;; *) return 1 ;; esac; }
+for file in "$folder"/ending/*; do
+  pid=\${file##*/}
+  is_ours "$pid" || continue
+  kill -s "$(cat "$file")" "$pid"
+  for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do is_ours "$pid" && sleep 0.1; done
+  # Its children are in its process group, and are not registered.
+  kill -s KILL -- "-$pid"
+done
+for i in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$folder" && break; sleep 0.1; done
+`;
+
+/**
+ * The command by which a program registers itself before it begins. Registered by our process it could be missed, when that is killed
+ * between the two. Arguments: the folder, the signal that ends the program, the command.
+ */
+export const REGISTER = 'echo "$1" > "$0/programs/$$" && shift && exec "$@"';
+
+/** Where a program that runs in the folder is registered. */
+export function registrationOf(folder: string, pid: number): string {
+  return join(folder, 'programs', String(pid));
+}
+
+/** A small shell in a session of its own, which cleans a folder up when this process has ended, by whatever signal. */
+export class Guard {
+  readonly #shell: ChildProcess;
+  readonly #ended: Promise<unknown>;
+
+  private constructor(folder: string) {
+    const shell = spawn('sh', ['-c', GUARD, 'guard', folder], { detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#shell = shell;
+    this.#ended = Promise.race([once(shell, 'exit'), once(shell, 'error')]);
+    // Where the guard was killed, there is nobody to write to.
+    shell.stdin.on('error', () => {});
+  }
+
+  /** Resolves when the folder is guarded. */
+  static async start(folder: string): Promise<Guard> {
+    const guard = new Guard(folder);
+    const shell = guard.#shell;
+    const ended = guard.#ended.then(() => ['The shell sh has ended.']);
+    const [printed] = await Promise.race([once(shell.stdout!, 'data'), ended]);
+    if (String(printed).trim() !== 'ready') throw new Error(String(printed));
+    shell.unref();
+    for (const pipe of [shell.stdin, shell.stdout]) (pipe as Socket).unref();
+    return guard;
+  }
+
+  /** Lets it do its work now, and waits until it is done. May be called twice. */
+  async finish(): Promise<void> {
+    this.#shell.ref();
+    this.#shell.stdin!.end();
+    await this.#ended;
+  }
+}
+
+/** `none`: no guard has begun yet. `unknown`: the folder is somebody else's. */
+export type GuardState = 'present' | 'gone' | 'none' | 'unknown';
+
+const STATES: Record<string, GuardState> = { ENXIO: 'gone', ENOENT: 'none' };
+
+/** Whether somebody guards the folder: opening a FIFO that nobody holds open fails. */
+export async function guardOf(folder: string): Promise<GuardState> {
+  try {
+    const fifo = await open(join(folder, 'in-use'), constants.O_WRONLY | constants.O_NONBLOCK);
+    await fifo.close();
+    return 'present';
+  } catch (error) {
+    return STATES[(error as NodeJS.ErrnoException).code ?? ''] ?? 'unknown';
+  }
+}

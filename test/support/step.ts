@@ -1,0 +1,35 @@
+import { CannotStartError } from './cannotStart.js';
+
+const SLOW_AFTER_MS = 2_000;
+/** Far more than any step takes on a slow machine, and little enough that a hang ends within half a minute. */
+const LIMIT_MS = 20_000;
+
+/** Shown while a step takes longer than two seconds, every two seconds. */
+export type OnSlow = (text: string) => void;
+
+export const showOnStderr: OnSlow = (text) => console.error(text);
+
+/**
+ * Waits for one step of a start: says so when it takes longer than two seconds, and gives up after twenty.
+ *
+ * @throws CannotStartError when its time is up
+ */
+export async function step<Result>(name: string, onSlow: OnSlow, work: Promise<Result>): Promise<Result> {
+  const began = performance.now();
+  const seconds = () => Math.round((performance.now() - began) / 1_000);
+  let giveUp!: (error: Error) => void;
+  const timeIsUp = new Promise<never>((_, reject) => {
+    giveUp = reject;
+  });
+  const ticker = setInterval(() => onSlow(`${name}: ${seconds()} s …`), SLOW_AFTER_MS);
+  const timer = setTimeout(() => {
+    const why = `it has not ended after ${seconds()} s. Is the machine, or the disk of its temporary folder, overloaded?`;
+    giveUp(new CannotStartError(name, why));
+  }, LIMIT_MS);
+  try {
+    return await Promise.race([work, timeIsUp]);
+  } finally {
+    clearInterval(ticker);
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,120 @@
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CannotStartError, describeCause } from './cannotStart.js';
+import { Guard, guardOf, REGISTER, registrationOf } from './guard.js';
+
+/** The user a program runs as, where that is not the user of this process. */
+export interface UserId {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface ProgramOptions extends Pick<SpawnOptions, 'env' | 'stdio'> {
+  /** The signal that ends it when this process has died. Default SIGKILL. */
+  endSignal?: 'QUIT' | 'KILL';
+}
+
+const KINDS = ['postgres', 'pgbouncer', 'build', 'prisma'] as const;
+const OURS = new RegExp(`^tenure-(${KINDS.join('|')})-\\w{6}$`);
+/** A younger folder without a guard may be one whose guard is just starting. */
+const YOUNG_MS = 60_000;
+
+const live = new Set<TemporaryFolder>();
+
+/**
+ * A folder below the system's temporary folder, with the programs that run in it. It goes when this process goes, also by
+ * SIGKILL: its guard ends the programs and removes it. Where the guard was killed as well, the next folder that is made removes it.
+ */
+export class TemporaryFolder implements AsyncDisposable {
+  readonly path: string;
+  readonly #guard: Guard;
+  readonly #user: UserId | undefined;
+
+  private constructor(path: string, guard: Guard, user: UserId | undefined) {
+    this.path = path;
+    this.#guard = guard;
+    this.#user = user;
+    live.add(this);
+  }
+
+  /**
+   * @param kind what the folder is for; a part of its name
+   * @param user who owns the folder and runs the programs in it; default the user of this process
+   * @throws CannotStartError when there is no such folder to be had, with the cause and what to do
+   */
+  static async make(kind: (typeof KINDS)[number], user?: UserId): Promise<TemporaryFolder> {
+    await removeAbandoned(user?.uid ?? process.getuid?.());
+    try {
+      const path = await mkdtemp(join(tmpdir(), `tenure-${kind}-`));
+      const guard = await Guard.start(path).catch(async (error) => {
+        await rm(path, { recursive: true, force: true });
+        throw error;
+      });
+      const folder = new TemporaryFolder(path, guard, user);
+      await folder.own(path).catch(async (error) => {
+        await folder.remove();
+        throw error;
+      });
+      return folder;
+    } catch (error) {
+      throw new CannotStartError(`No folder can be made below the temporary folder ${tmpdir()}`, describeCause(error));
+    }
+  }
+
+  /** Gives what is at the path, and all below it, to the folder's user. */
+  async own(path: string): Promise<void> {
+    if (this.#user) await promisify(execFile)('chown', ['-R', `${this.#user.uid}:${this.#user.gid}`, path]);
+  }
+
+  /** Starts a program in the folder, as the folder's user. */
+  async start(
+    command: string,
+    args: readonly string[],
+    { endSignal = 'KILL', ...options }: ProgramOptions = {},
+  ): Promise<ChildProcess> {
+    const program = spawn('sh', ['-c', REGISTER, this.path, endSignal, command, ...args], {
+      ...options,
+      ...this.#user,
+      cwd: this.path,
+      // It leads a process group, so that its children can be ended with it.
+      detached: true,
+    });
+    await once(program, 'spawn');
+    program.once('exit', () => rm(registrationOf(this.path, program.pid!), { force: true }).catch(() => {}));
+    return program;
+  }
+
+  /** Ends what runs in the folder and removes it. May be called twice. */
+  async remove(): Promise<void> {
+    await this.#guard.finish();
+    live.delete(this);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.remove();
+  }
+}
+
+/** Removes every folder that this process has made, and ends what runs in them. */
+export async function removeTemporaryFolders(): Promise<void> {
+  await Promise.all([...live].map((folder) => folder.remove()));
+}
+
+/** Removes what a process left behind that was killed together with its guard. */
+async function removeAbandoned(owner: number | undefined): Promise<void> {
+  const base = tmpdir();
+  const names = await readdir(base).catch(() => []);
+  for (const name of names.filter((name) => OURS.test(name))) {
+    const path = join(base, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found?.uid !== owner || !found?.isDirectory()) continue;
+    const guard = await guardOf(path);
+    if (guard === 'gone') await (await Guard.start(path)).finish();
+    // Killed before its guard began, so that it is empty; or not one of ours.
+    if (guard === 'none' && Date.now() - found.mtimeMs > YOUNG_MS) await rmdir(path).catch(() => {});
+  }
+}

@@ -1,4 +1,5 @@
 import { UsageError } from '@tenure/replay/output/usageError.js';
+import { CannotStartError } from '@tenure/test/support/cannotStart.js';
 import type { Bench } from './bench.js';
 import { duration, type Options, parseOptions, USAGE } from './options.js';
 import type { Setting } from './report/report.js';
@@ -25,7 +26,7 @@ async function main(options: Options): Promise<void> {
   for (const bench of benches) {
     await run(bench, options).catch((error: unknown) => {
       // The others still run.
-      console.error(`${bench.name} failed:`, error);
+      console.error(`${bench.name} failed:`, error instanceof CannotStartError ? error.message : error);
       process.exitCode = FAILED;
     });
   }
@@ -35,7 +36,7 @@ async function run({ name, load }: Bench, { quick, writeDocs: toDocs }: Options)
   const start = performance.now();
   const runBench = await load();
   const { report, postgres } = await runBench(quick);
-  const setting = withServer(await settingOf(`npx pnpm@12 bench ${name}${quick ? ' --quick' : ''}`), postgres);
+  const setting = withServer(await settingOf(`npx -y pnpm@12 bench ${name}${quick ? ' --quick' : ''}`), postgres);
   const page = await write(name, report, setting);
   if (toDocs) await writeDocs(name, report, setting);
   console.log(terminal(report, setting));

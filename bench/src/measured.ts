@@ -1,11 +1,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from '@tenure/replay/output/folders.js';
 import { compile } from '@tenure/replay/processes/compile.js';
 import type { Report } from './report/report.js';
 
 const SOURCE = new URL('./measure.ts', import.meta.url);
-const ENTRY = new URL('../dist/measure.js', import.meta.url);
+const ROOT = new URL('../', import.meta.url);
 
 /** What a process that measures is told. */
 export interface Job {
@@ -20,8 +21,9 @@ export interface Job {
  * name when it is made, a toll that stock pools, plain JavaScript, do not pay.
  */
 export async function measure(job: Job, flags: readonly string[] = []): Promise<Report> {
-  await compile(SOURCE, ENTRY);
-  const child = fork(fileURLToPath(ENTRY), [JSON.stringify(job)], {
+  const entry = await builtFile('measure.js', ROOT);
+  await compile(SOURCE, entry);
+  const child = fork(fileURLToPath(entry), [JSON.stringify(job)], {
     execArgv: [...flags],
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -14,7 +14,7 @@ const WIDEST = Math.max(...BENCHES.map(({ name }) => name.length));
 
 export const USAGE = `Measures Tenure beside its peers, in one run and in turns.
 
-  npx pnpm@12 bench [NAME…] [options]
+  npx -y pnpm@12 bench [NAME…] [options]
 
 ${BENCHES.map(({ name, story, seconds }) => `  ${name.padEnd(WIDEST)}   ${story}; ${duration(seconds)}`).join('\n')}
 

@@ -10,6 +10,7 @@ export interface Server extends AsyncDisposable {
 
 /** A PostgreSQL of this process, so that reading its log takes no time of the process that is measured. */
 export async function startServer(maxConnections = 100): Promise<Server> {
+  console.error('  Starting PostgreSQL …');
   const server = await startPostgres({ maxConnections, settings: { log_min_messages: 'log' } });
   return {
     url: server.url,

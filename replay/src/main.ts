@@ -1,3 +1,5 @@
+import { CannotStartError } from '@tenure/test/support/cannotStart.js';
+import { removeTemporaryFolders } from '@tenure/test/support/temporaryFolder.js';
 import { contenderOf, highestLimit } from './contenders/catalogue.js';
 import { ROUTES, type RouteKey } from './contenders/routes.js';
 import { checkTenure } from './figures/checks.js';
@@ -79,13 +81,16 @@ async function leave(code: number, lastWords?: string): Promise<void> {
   leaving = true;
   line.end();
   if (lastWords !== undefined) console.error(lastWords);
-  const failure = await cleanup.run().catch((error: unknown) => error);
+  const failure = await cleanup
+    .run()
+    .then(removeTemporaryFolders)
+    .catch((error: unknown) => error);
   if (failure !== undefined) console.error(failure);
   process.exit(code === 0 && failure !== undefined ? FAILED : code);
 }
 
 function describe(error: unknown): string {
-  if (error instanceof UsageError) return error.message;
+  if (error instanceof UsageError || error instanceof CannotStartError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) + cause(error) : String(error);
 }
 

@@ -15,11 +15,11 @@ const KEYS = CONTENDERS.filter(({ pooled }) => !pooled).map(({ key }) => key);
 
 export const USAGE = `Replays the incident on a real PostgreSQL, with and without Tenure.
 
-  npx pnpm@12 start [options]
+  npx -y pnpm@12 start [options]
 
   --quick          a few seconds per contender and 100 clients, instead of 400; what CI runs
   --only a,b       only these contenders: ${KEYS.join(', ')}
-  --report FILE    where to write the HTML report (default: a new file in the folder for temporary files)
+  --report FILE    where to write the HTML report (default: a new file in replay/results)
   --allow-remote   lets DATABASE_URL name a host that is not this machine
   --help           this text
 

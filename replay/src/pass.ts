@@ -25,7 +25,7 @@ export interface Stage {
 
 /** One contender, once: a fresh app, the load, and what the server saw of it. Ends when no session is left. */
 export async function runPass(pass: Pass, stage: Stage): Promise<PassFigures> {
-  const generator = startGenerator(stage.onProgress, stage.cleanup);
+  const generator = await startGenerator(stage.onProgress, stage.cleanup);
   const { database, plan, cleanup } = stage;
   const { pooled } = contenderOf(pass.contender);
   const pooler = pooled ? await startPooler(database.url, plan.connections, cleanup) : undefined;

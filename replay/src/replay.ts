@@ -8,6 +8,7 @@ import type { PassFigures } from './figures/passFigures.js';
 import { compileGenerator } from './load/load.js';
 import type { Progress } from './load/loadTypes.js';
 import type { Options } from './options.js';
+import { builtFile } from './output/folders.js';
 import type { ProgressLine } from './output/progress.js';
 import { runPass } from './pass.js';
 import type { Pass, Plan } from './plan.js';
@@ -16,7 +17,7 @@ import type { Cleanup } from './processes/cleanup.js';
 import { Watcher } from './watch/watcher.js';
 
 /** Beside the compiled worker, which loads it. */
-const PRISMA_CLIENT = new URL('../dist/prismaClient.js', import.meta.url);
+const PRISMA_CLIENT = 'prismaClient.js';
 
 export interface Outcome {
   passes: PassFigures[];
@@ -40,7 +41,13 @@ export async function replay(
   const { url } = options;
   line.step(url === undefined ? 'Starting a fresh PostgreSQL' : 'Looking at the server of DATABASE_URL');
   const database = await prepareDatabase(
-    { url, allowRemote: options.allowRemote, needs: needsOf(plan), onFindings: (found) => tell(found, line) },
+    {
+      url,
+      allowRemote: options.allowRemote,
+      needs: needsOf(plan),
+      onFindings: (found) => tell(found, line),
+      onSlow: (text) => line.step(text),
+    },
     cleanup,
   );
   try {
@@ -60,8 +67,9 @@ export async function replay(
 
 async function prepareApp({ passes }: Plan, line: ProgressLine): Promise<void> {
   if (passes.some(({ contender }) => routeOf(contender) === 'sign-ups')) {
-    await generateClient(PRISMA_CLIENT, () => line.step('Generating the Prisma client, this once'));
+    await generateClient(await builtFile(PRISMA_CLIENT), (text) => line.step(text));
   }
+  line.step('Compiling the app and the load generator');
   await Promise.all([compileWorker(), compileGenerator()]);
 }
 

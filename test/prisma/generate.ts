@@ -1,31 +1,26 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { CannotStartError, describeCause } from '../support/cannotStart.js';
+import { prismaStamp, withPrismaClient } from '../support/prismaClient.js';
+import { showOnStderr } from '../support/step.js';
 
-const folder = fileURLToPath(new URL('.', import.meta.url));
+const SCHEMA = new URL('./schema.prisma', import.meta.url);
+const TARGET = new URL('./generated/', import.meta.url);
+/** Written last: without it, what is there may be half of a client. */
+const STAMP = new URL('stamp', TARGET);
 
-/** Generates the Prisma client of the tests, where it is missing or older than its schema. Needs no network. */
-export default function generate(): void {
-  const require = createRequire(import.meta.url);
-  const sources = [`${folder}schema.prisma`, require.resolve('@prisma/client/package.json')];
-  const generated = `${folder}generated/client.ts`;
-  const isNew = existsSync(generated) && sources.every((source) => changedAt(source) <= changedAt(generated));
-  if (isNew) return;
-  // It runs no engine here; it only wants to see one, and would download it.
-  const env = {
-    ...process.env,
-    PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
-    PRISMA_HIDE_UPDATE_MESSAGE: '1',
-    CHECKPOINT_DISABLE: '1',
-  };
-  execFileSync(process.execPath, [require.resolve('prisma/build/index.js'), 'generate', '--schema', 'schema.prisma'], {
-    cwd: folder,
-    env,
-    stdio: 'pipe',
+/** Generates the Prisma client of the tests, unless it is there already. Needs no network. */
+export default async function generate(): Promise<void> {
+  const stamp = await prismaStamp(SCHEMA);
+  if ((await readFile(STAMP, 'utf8').catch(() => '')) === stamp) return;
+  await withPrismaClient(SCHEMA, showOnStderr, async (generated) => {
+    try {
+      await rm(TARGET, { recursive: true, force: true });
+      await cp(generated, TARGET, { recursive: true });
+      await writeFile(STAMP, stamp);
+    } catch (error) {
+      const why = `${describeCause(error)} The tests import it from there: run them in a checkout that this user may write to.`;
+      throw new CannotStartError(`The Prisma client of the tests cannot be written to ${fileURLToPath(TARGET)}`, why);
+    }
   });
-}
-
-function changedAt(path: string): number {
-  return statSync(path).mtimeMs;
 }

@@ -7,11 +7,11 @@ export class CannotStartError extends Error {
 
   /**
    * @param what what cannot be done, without a full stop
-   * @param why the cause, and where one is known what to do
+   * @param why the cause, and where one is known what to do; empty where `what` has it all
    * @param log what the program that failed has printed
    */
-  constructor(what: string, why: string, log = '') {
-    super(`${what}: ${why}${log === '' ? '' : `\nIt printed:\n${lastLines(log)}`}`);
+  constructor(what: string, why = '', log = '') {
+    super(`${what}${why === '' ? '' : `: ${why}`}${log === '' ? '' : `\nIt printed:\n${lastLines(log)}`}`);
   }
 }
 

@@ -10,11 +10,16 @@ export type OnSlow = (text: string) => void;
 export const showOnStderr: OnSlow = (text) => console.error(text);
 
 /**
- * Waits for one step of a start: says so when it takes longer than two seconds, and gives up after twenty.
+ * Waits for one step of a start: says so when it takes longer than two seconds, and gives up after twenty, or `limitMs`.
  *
  * @throws CannotStartError when its time is up
  */
-export async function step<Result>(name: string, onSlow: OnSlow, work: Promise<Result>): Promise<Result> {
+export async function step<Result>(
+  name: string,
+  onSlow: OnSlow,
+  work: Promise<Result>,
+  limitMs = LIMIT_MS,
+): Promise<Result> {
   const began = performance.now();
   const seconds = () => Math.round((performance.now() - began) / 1_000);
   let giveUp!: (error: Error) => void;
@@ -25,7 +30,7 @@ export async function step<Result>(name: string, onSlow: OnSlow, work: Promise<R
   const timer = setTimeout(() => {
     const why = `it has not ended after ${seconds()} s. Is the machine, or the disk of its temporary folder, overloaded?`;
     giveUp(new CannotStartError(name, why));
-  }, LIMIT_MS);
+  }, limitMs);
   try {
     return await Promise.race([work, timeIsUp]);
   } finally {

@@ -26,7 +26,7 @@ export async function runFleet(quick: boolean): Promise<Outcome> {
       report: {
         title: 'A fleet on one server',
         about: [
-          `${PROCESSES} processes of an HTTP service, ${plan.clients} clients, a server with ${findings.maxConnections} connections: what npx pnpm@12 start shows, with PgBouncer ` +
+          `${PROCESSES} processes of an HTTP service, ${plan.clients} clients, a server with ${findings.maxConnections} connections: what npx -y pnpm@12 start shows, with PgBouncer ` +
             'as a peer. “Knex 8 × 50” is eight processes with a max of 50 each. Medians of the passes, which take turns; failed and timed out are of all passes. ' +
             'Server connections: the peak. Opened: by the app, to the server or to PgBouncer. CPU: per request that was answered. ' +
             'The server, the processes, PgBouncer and the clients share the cores.',

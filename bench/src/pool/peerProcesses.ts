@@ -1,10 +1,11 @@
+import { builtFile } from '@tenure/replay/output/folders.js';
 import { compile } from '@tenure/replay/processes/compile.js';
 import { startAsked } from '../askedProcess.js';
 import type { Load } from './load.js';
 import type { PeerKind } from './peers/peer.js';
 
 const SOURCE = new URL('./peerProcess.ts', import.meta.url);
-const ENTRY = new URL('../../dist/peerProcess.js', import.meta.url);
+const ROOT = new URL('../../', import.meta.url);
 
 /** A peer, in a process of its own. */
 export interface PeerProcess {
@@ -15,11 +16,12 @@ export interface PeerProcess {
 }
 
 export async function startPeers(kinds: readonly PeerKind[]): Promise<PeerProcess[]> {
-  await compile(SOURCE, ENTRY);
-  return Promise.all(kinds.map(({ name }) => startPeer(name)));
+  const entry = await builtFile('peerProcess.js', ROOT);
+  await compile(SOURCE, entry);
+  return Promise.all(kinds.map(({ name }) => startPeer(entry, name)));
 }
 
-async function startPeer(name: string): Promise<PeerProcess> {
-  const { ask, stop } = await startAsked<Load, number>(ENTRY, name, [name]);
+async function startPeer(entry: URL, name: string): Promise<PeerProcess> {
+  const { ask, stop } = await startAsked<Load, number>(entry, name, [name]);
   return { name, cost: ask, stop };
 }

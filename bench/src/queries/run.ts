@@ -1,3 +1,4 @@
+import { builtFile } from '@tenure/replay/output/folders.js';
 import { generateClient } from '@tenure/replay/prisma/generate.js';
 import type { Outcome } from '../bench.js';
 import { startServer } from '../server.js';
@@ -6,12 +7,13 @@ import { TABLES } from './tables.js';
 
 const SCHEMA = new URL('../../prisma/schema.prisma', import.meta.url);
 /** Beside the compiled process, which loads it. */
-const PRISMA_CLIENT = new URL('../../dist/ordersClient.js', import.meta.url);
+const PRISMA_CLIENT = 'ordersClient.js';
+const ROOT = new URL('../../', import.meta.url);
 /** Eleven contenders of ten and one who watches, and some to spare. */
 const CONNECTIONS = 150;
 
 export async function runQueries(quick: boolean): Promise<Outcome> {
-  await generateClient(PRISMA_CLIENT, () => console.error('  generating the Prisma client, this once …'), SCHEMA);
+  await generateClient(await builtFile(PRISMA_CLIENT, ROOT), (text) => console.error(`  ${text} …`), SCHEMA);
   await using server = await startServer(CONNECTIONS);
   await server.run(...TABLES);
   const report = await queries(server.url, quick, (text) => console.error(`  ${text} …`));

@@ -5,6 +5,7 @@ import { recovery } from './recovery.js';
 
 /** In this process, which stops and starts the server: what is measured is waiting, not work. */
 export async function runRecovery(quick: boolean): Promise<Outcome> {
+  console.error('  Starting PostgreSQL …');
   await using server = await startPostgres();
   const report = await recovery(server, quick, (text) => console.error(`  ${text} …`));
   return { report, postgres: await versionOf(server) };

@@ -1,16 +1,17 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { resultsFolder } from '@tenure/replay/output/folders.js';
 import { markdown } from './markdown.js';
 import { page } from './page.js';
 import type { Report, Setting } from './report.js';
 
-const RESULTS = new URL('../../results/', import.meta.url);
+const ROOT = new URL('../../', import.meta.url);
 const DOCS = new URL('../../../docs/performance.md', import.meta.url);
 
 /** Writes NAME.md, NAME.json and NAME.html among the results, in place of older ones. Returns the page's path. */
 export async function write(name: string, report: Report, setting: Setting): Promise<string> {
-  await mkdir(RESULTS, { recursive: true });
-  const file = (ending: string) => new URL(`${name}.${ending}`, RESULTS);
+  const results = await resultsFolder(ROOT);
+  const file = (ending: string) => new URL(`${name}.${ending}`, results);
   await writeFile(file('md'), `# ${report.title}\n\n${markdown(report, setting)}`);
   await writeFile(file('json'), `${JSON.stringify({ setting, ...report }, null, 2)}\n`);
   await writeFile(file('html'), page(report, setting));

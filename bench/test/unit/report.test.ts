@@ -35,7 +35,7 @@ const REPORT: Report = {
 };
 
 const SETTING: Setting = {
-  command: 'npx pnpm@12 bench pool',
+  command: 'npx -y pnpm@12 bench pool',
   date: '2026-01-01 00:00',
   processor: 'A processor',
   cores: 2,
@@ -47,7 +47,7 @@ const SETTING: Setting = {
 
 test('Markdown names the command, the machine and the versions, and keeps a cell one cell', () => {
   const text = markdown(REPORT, SETTING);
-  expect(text).toContain('```sh\nnpx pnpm@12 bench pool\n```');
+  expect(text).toContain('```sh\nnpx -y pnpm@12 bench pool\n```');
   expect(text).toContain('2 × A processor');
   expect(text).toContain('PostgreSQL 18.4, Node 20.0.0');
   expect(text).toContain('| group | name | ns |\n| --- | --- | ---: |\n| a | one | 1 |\n| a | two \\| three | 2 |');

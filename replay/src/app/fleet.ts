@@ -1,14 +1,15 @@
 import { PROCESSES, routeOf } from '../contenders/catalogue.js';
 import { ROUTES } from '../contenders/routes.js';
+import { builtFile } from '../output/folders.js';
 import { type Child, startChild } from '../processes/child.js';
 import type { Cleanup } from '../processes/cleanup.js';
 import { compile } from '../processes/compile.js';
 import type { WorkerFunctions, WorkerJob, WorkerReport } from './worker.js';
 
 const SOURCE = new URL('./worker.ts', import.meta.url);
-const ENTRY = new URL('../../dist/worker.js', import.meta.url);
+const ENTRY = 'worker.js';
 
-export const compileWorker = () => compile(SOURCE, ENTRY);
+export const compileWorker = async () => compile(SOURCE, await builtFile(ENTRY));
 
 /** The app's processes. */
 export interface Fleet {
@@ -21,8 +22,9 @@ export interface Fleet {
 }
 
 export async function startFleet(job: WorkerJob, cleanup: Cleanup): Promise<Fleet> {
+  const entry = await builtFile(ENTRY);
   const workers = Array.from({ length: PROCESSES }, (_, index) =>
-    startChild<WorkerFunctions>(ENTRY, `Worker ${index + 1}`),
+    startChild<WorkerFunctions>(entry, `Worker ${index + 1}`),
   );
   cleanup.defer(() => each(workers, (worker) => worker.stop()));
   const died = Promise.race(workers.map((worker) => worker.died));

@@ -1,8 +1,10 @@
+import { CannotStartError } from '@tenure/test/support/cannotStart.js';
+import type { OnSlow } from '@tenure/test/support/step.js';
 import { UsageError } from '../output/usageError.js';
 import { type Child, startChild } from '../processes/child.js';
 import type { Cleanup } from '../processes/cleanup.js';
 import { type Findings, inspect } from './findings.js';
-import type { KeeperFunctions } from './keeper.js';
+import type { KeeperFunctions, KeeperListener } from './keeper.js';
 import { type Needs, refusals, refuseRemote } from './refusals.js';
 
 const ENTRY = new URL('./keeper.ts', import.meta.url);
@@ -30,11 +32,15 @@ export interface DatabaseOptions {
   allowRemote: boolean;
   needs: Needs;
   onFindings(findings: Findings): void;
+  /** Shows a step of a server's start that takes long. */
+  onSlow: OnSlow;
 }
 
 export async function prepareDatabase(options: DatabaseOptions, cleanup: Cleanup): Promise<Database> {
   if (options.url !== undefined) refuseRemote(options.url, options.allowRemote);
-  const keeper = startChild<KeeperFunctions>(ENTRY, 'The process that keeps the database');
+  const keeper = startChild<KeeperFunctions, KeeperListener>(ENTRY, 'The process that keeps the database', {
+    slow: options.onSlow,
+  });
   cleanup.defer(() => keeper.stop());
 
   const access = options.url === undefined ? await freshServer(keeper) : ownServer(options.url);
@@ -63,8 +69,10 @@ async function judge(url: string, { onFindings, needs }: DatabaseOptions): Promi
 }
 
 async function freshServer(keeper: Child<KeeperFunctions>) {
-  const { url, superuserUrl } = await keeper.call.startServer(MAX_CONNECTIONS);
-  return { kind: 'fresh', url, watcherUrl: superuserUrl } as const;
+  const answer = await keeper.call.startServer(MAX_CONNECTIONS);
+  // An error loses its class on the way from one process to another.
+  if ('cannotStart' in answer) throw new CannotStartError(answer.cannotStart);
+  return { kind: 'fresh', url: answer.url, watcherUrl: answer.superuserUrl } as const;
 }
 
 function ownServer(url: string) {

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CannotStartError } from '@tenure/test/support/cannotStart.js';
+import { removeTemporaryFolders } from '@tenure/test/support/temporaryFolder.js';
 import pg from 'pg';
 import { serve } from '../processes/serve.js';
 import { seed } from './orders.js';
@@ -14,7 +16,17 @@ export interface FreshServer {
   superuserUrl: string;
 }
 
+/** What keeps a server from starting on this machine. */
+export interface NoServer {
+  cannotStart: string;
+}
+
 export type KeeperFunctions = typeof functions;
+
+/** What the keeper calls in the main process. */
+export interface KeeperListener {
+  slow(text: string): void;
+}
 
 /** Without the unique keys that requests violate on purpose, which would drown all else. A refused connection is in it. */
 const LOG_SETTINGS = { log_min_messages: 'log' };
@@ -22,19 +34,24 @@ const LOG_SETTINGS = { log_min_messages: 'log' };
 const DROP_ATTEMPTS = 20;
 const DROP_PAUSE_MS = 500;
 
-/** Undoes what was done, once it is done: an end in the middle of a start waits for the start. */
+/** Undoes what was done, or is being done. */
 let undo: (() => Promise<unknown>) | undefined;
 let log = () => '';
 
 const functions = {
-  async startServer(maxConnections: number): Promise<FreshServer> {
+  async startServer(maxConnections: number): Promise<FreshServer | NoServer> {
     // Loaded only here: on the user's own server, no PostgreSQL need be installed.
     const { startPostgres } = await import('@tenure/test/support/postgres.js');
-    const starting = startPostgres({ maxConnections, settings: LOG_SETTINGS });
-    undo = () => starting.then((server) => server.stop());
-    const { url, superuserUrl, ...server } = await starting;
-    log = server.log;
-    return { url, superuserUrl };
+    undo = removeTemporaryFolders;
+    try {
+      const onSlow = (text: string) => void main.slow(text);
+      const { url, superuserUrl, ...server } = await startPostgres({ maxConnections, settings: LOG_SETTINGS, onSlow });
+      log = server.log;
+      return { url, superuserUrl };
+    } catch (error) {
+      if (error instanceof CannotStartError) return { cannotStart: error.message };
+      throw error;
+    }
   },
   /** Resolves to the name of a new schema that holds the app's tables. */
   async createSchema(url: string): Promise<string> {
@@ -65,4 +82,4 @@ async function withClient(url: string, work: (client: pg.Client) => Promise<unkn
   await work(client).finally(() => client.end());
 }
 
-serve(functions, () => undo?.());
+const main = serve<typeof functions, KeeperListener>(functions, () => undo?.());

@@ -1,3 +1,4 @@
+import { builtFile } from '../output/folders.js';
 import { type Child, startChild } from '../processes/child.js';
 import type { Cleanup } from '../processes/cleanup.js';
 import { compile } from '../processes/compile.js';
@@ -5,15 +6,16 @@ import type { GeneratorFunctions } from './generator.js';
 import type { Progress } from './loadTypes.js';
 
 const SOURCE = new URL('./generator.ts', import.meta.url);
-const ENTRY = new URL('../../dist/generator.js', import.meta.url);
+const ENTRY = 'generator.js';
 
-export const compileGenerator = () => compile(SOURCE, ENTRY);
+export const compileGenerator = async () => compile(SOURCE, await builtFile(ENTRY));
 
 export type Generator = Child<GeneratorFunctions>;
 
 /** The load generator, in a process of its own so that its CPU time can be told from the app's. */
-export function startGenerator(onProgress: (progress: Progress) => void, cleanup: Cleanup): Generator {
-  const generator = startChild<GeneratorFunctions>(ENTRY, 'The load generator', { progress: onProgress });
+export async function startGenerator(onProgress: (progress: Progress) => void, cleanup: Cleanup): Promise<Generator> {
+  const entry = await builtFile(ENTRY);
+  const generator = startChild<GeneratorFunctions>(entry, 'The load generator', { progress: onProgress });
   cleanup.defer(() => generator.stop());
   return generator;
 }

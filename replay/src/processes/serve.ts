@@ -12,7 +12,12 @@ export function serve<Local extends object, Remote extends object = object>(
   const end = async (code: number) => {
     if (ending) return;
     ending = true;
-    await finish();
+    try {
+      await finish();
+    } catch (error) {
+      console.error(error);
+      process.exit(1);
+    }
     process.exit(code);
   };
   process.on('disconnect', () => end(0));

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { copyFile, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { CannotStartError, describeCause } from './cannotStart.js';
+import { type OnSlow, step } from './step.js';
+import { TemporaryFolder } from './temporaryFolder.js';
+
+const resolve = createRequire(import.meta.url).resolve;
+const LIMIT_MS = 60_000;
+const NAME = 'Generating the Prisma client';
+
+/** It runs no engine here; it only wants to see one, and would download it. */
+const ENV = {
+  ...process.env,
+  PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+  PRISMA_HIDE_UPDATE_MESSAGE: '1',
+  CHECKPOINT_DISABLE: '1',
+};
+
+/**
+ * Generates the Prisma client of a schema, and hands over the folder in which it is while `use` runs. Needs no network.
+ *
+ * @throws CannotStartError when Prisma fails, with what it printed
+ */
+export async function withPrismaClient(
+  schema: URL,
+  onSlow: OnSlow,
+  use: (generated: string) => Promise<unknown>,
+): Promise<void> {
+  await using folder = await TemporaryFolder.make('prisma');
+  await copyFile(schema, join(folder.path, 'schema.prisma'));
+  await step(NAME, onSlow, generate(folder), LIMIT_MS);
+  await use(join(folder.path, 'generated'));
+}
+
+async function generate(folder: TemporaryFolder): Promise<void> {
+  const args = [resolve('prisma/build/index.js'), 'generate', '--schema', 'schema.prisma'];
+  const prisma = await folder.start(process.execPath, args, { env: ENV, stdio: ['ignore', 'ignore', 'pipe'] });
+  const [printed, [code]] = await Promise.all([text(prisma.stderr!), once(prisma, 'exit')]);
+  if (code !== 0) throw new CannotStartError(`${NAME} failed`, describeCause(printed, 'see what it printed.'), printed);
+}
+
+/** Differs for each schema and each Prisma. The files' dates would not: an upgrade may bring older ones. */
+export async function prismaStamp(schema: URL): Promise<string> {
+  const hash = createHash('sha256');
+  for (const source of [schema, resolve('@prisma/client/package.json'), resolve('prisma/package.json')]) {
+    hash.update(await readFile(source));
+  }
+  return hash.digest('hex');
+}

@@ -2,6 +2,9 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+// Scripts of the tests run by tsx, which would leave its cache in the temporary folder.
+process.env.TSX_DISABLE_CACHE = '1';
+
 // Tests run against the TypeScript sources: no build needed.
 const conditions = ['@tenure/source', 'module', 'node', 'development|production'];
 

@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
@@ -87,27 +84,6 @@ it('leaves nothing behind, and may be stopped twice', async () => {
   expect(existsSync(data!.folder)).toBe(false);
   await expect(connect(server)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });
-
-it.for(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)('goes when its process ends by %s', async (signal) => {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'support/startAndWait.ts'], {
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [output] = (await once(child.stdout, 'data')) as [Buffer];
-  const { folder, postmaster } = JSON.parse(output.toString()) as { folder: string; postmaster: number };
-  expect(existsSync(folder)).toBe(true);
-  child.kill(signal);
-  await expect.poll(() => existsSync(folder), { timeout: 10_000 }).toBe(false);
-  await expect.poll(() => isAlive(postmaster), { timeout: 10_000 }).toBe(false);
-});
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
 
 interface TestClient extends pg.Client, AsyncDisposable {
   pid: number;

@@ -19,8 +19,12 @@ export default async function generate(): Promise<void> {
       await cp(generated, TARGET, { recursive: true });
       await writeFile(STAMP, stamp);
     } catch (error) {
-      const why = `${describeCause(error)} The tests import it from there: run them in a checkout that this user may write to.`;
-      throw new CannotStartError(`The Prisma client of the tests cannot be written to ${fileURLToPath(TARGET)}`, why);
+      const folder = fileURLToPath(TARGET);
+      const why = describeCause(error, {
+        folder,
+        elsewhere: 'The tests import it from there: run them in a checkout that you may write to.',
+      });
+      throw new CannotStartError(`The Prisma client of the tests cannot be written to ${folder}`, why);
     }
   });
 }

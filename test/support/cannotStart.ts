@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+
 /**
  * Something on this machine keeps a server, or the replay, from starting. Its message says what, why, and what to do, so that
  * it can be shown without a stack.
@@ -10,8 +12,9 @@ export class CannotStartError extends Error {
    * @param why the cause, and where one is known what to do; empty where `what` has it all
    * @param log what the program that failed has printed
    */
-  constructor(what: string, why = '', log = '') {
-    super(`${what}${why === '' ? '' : `: ${why}`}${log === '' ? '' : `\nIt printed:\n${lastLines(log)}`}`);
+  constructor(what: string, why = '', log = '', options?: ErrorOptions) {
+    const printed = log.trim() === '' ? '' : `\nIt printed:\n${lastLines(log)}`;
+    super(`${what}${why === '' ? '' : `: ${why}`}${printed}`, options);
   }
 }
 
@@ -21,41 +24,51 @@ function lastLines(log: string): string {
   return log.trim().split('\n').slice(-LINES_SHOWN).join('\n');
 }
 
-const ELSEWHERE = 'TMPDIR=/another/folder before the command names another folder';
+const ELSEWHERE = 'Another folder is used where TMPDIR names it: TMPDIR=/var/tmp npx -y pnpm@12 …';
 
-/** Patterns in what a program prints or in a system error's message; the first that matches says what to do. */
-const CAUSES: readonly [RegExp, string][] = [
+/** Patterns in what a program prints or in a system error's message; the first that matches gives the cause and what to do. */
+const CAUSES: readonly [RegExp, (folder: string, elsewhere: string) => string][] = [
   [
     /shared memory segment.*No space left|resize shared memory/,
-    'shared memory (/dev/shm) is full. In a container, --shm-size=256m gives it more.',
+    () => 'shared memory (/dev/shm) is full. In a container, --shm-size=256m gives it more.',
   ],
   [
     /No space left on device|ENOSPC|Disk quota exceeded|EDQUOT/,
-    `no space is left on its disk. A server needs about 60 MB there, and 60 MB more where its programs must be copied. Free some; or ${ELSEWHERE}.`,
+    (folder, elsewhere) =>
+      `no space is left in ${folder}. A server needs about 60 MB there, and 60 MB more where its programs must be copied. Free some. ${elsewhere}`,
   ],
-  [/Read-only file system|EROFS/, `its file system is read-only. ${ELSEWHERE}.`],
-  [/ENOENT.*mkdtemp/, `it does not exist. Make it, or correct TMPDIR.`],
+  [/Read-only file system|EROFS/, (folder, elsewhere) => `${folder} is read-only. ${elsewhere}`],
+  [/mkdir: .*No such file/, (folder) => `${folder} does not exist. Make it, or correct TMPDIR.`],
+  [/ENETUNREACH|EADDRNOTAVAIL/, () => 'the loopback interface is down. Bring it up: ip link set lo up'],
   [
     /chown: .*(Invalid argument|not permitted)|spawn.*(EINVAL|EPERM)/,
-    'this process is root, PostgreSQL refuses to run as root, and the system does not let this process become another user. Run the command as an ordinary user.',
+    () =>
+      'PostgreSQL refuses to run as root, and the system does not let this process, which is root, become another user. Run the command as an ordinary user.',
   ],
-  [/EACCES|Permission denied/, `permission is denied. ${ELSEWHERE}.`],
+  [
+    /EACCES|Permission denied/,
+    (folder, elsewhere) =>
+      `permission is denied in ${folder}. The server, which as root runs as another user, must be able to enter it. ${elsewhere}`,
+  ],
   [
     /Cannot allocate memory|could not fork|Resource temporarily unavailable|ENOMEM|EAGAIN/,
-    'the system has no memory or no processes left. Close what is not needed, or raise the limits (ulimit -u, --pids-limit).',
+    () =>
+      'the system has no memory or no processes left. Close what is not needed, or raise the limits (ulimit -u, --pids-limit).',
   ],
 ];
 
-/**
- * The cause in plain words with what to do about it.
- *
- * @param unknown what to say where it is none of those that are known; default what the system said
- */
-export function describeCause(error: unknown, unknown = messageOf(error)): string {
-  const message = messageOf(error);
-  return CAUSES.find(([pattern]) => pattern.test(message))?.[1] ?? unknown;
+interface CauseOptions {
+  /** Where it happened. Default the temporary folder. */
+  folder?: string;
+  /** How to use another folder. Default by TMPDIR. */
+  elsewhere?: string;
+  /** What to say where the cause is none of those that are known. Default what the system said. */
+  unknown?: string;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** The cause in plain words, with what to do about it. */
+export function describeCause(error: unknown, { folder, elsewhere = ELSEWHERE, unknown }: CauseOptions = {}): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const known = CAUSES.find(([pattern]) => pattern.test(message));
+  return known?.[1](folder ?? `the temporary folder ${tmpdir()}`, elsewhere) ?? unknown ?? message;
 }

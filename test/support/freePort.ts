@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { CannotStartError } from './cannotStart.js';
+import { CannotStartError, describeCause } from './cannotStart.js';
 
 const [FIRST, COUNT] = [20_000, 10_000];
 const ATTEMPTS = 200;
@@ -21,8 +21,8 @@ export async function freePort(): Promise<number> {
 }
 
 function why({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'EADDRNOTAVAIL') return 'the loopback interface is down. Bring it up: ip link set lo up.';
-  return `none of ${ATTEMPTS} ports between ${FIRST} and ${FIRST + COUNT} could be had; of the last one the system said: ${message}.`;
+  if (code !== 'EADDRINUSE') return describeCause(message);
+  return `none of ${ATTEMPTS} ports between ${FIRST} and ${FIRST + COUNT} is free. Stop what listens there.`;
 }
 
 /** Resolves to what keeps a server from listening there. */

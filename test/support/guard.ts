@@ -4,17 +4,24 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { plainEnv } from './plainEnv.js';
 
 /**
- * Waits for the end of a pipe that only our process holds open, then ends the programs that run in the folder and removes it.
+ * Makes the folder, waits for the end of a pipe that only our process holds open, then ends the programs that run in the folder and removes it.
  * A FIFO is held open meanwhile: that is how others see that the folder is in use, even from another PID namespace.
  */
 const GUARD = `
 folder=$1
 exec 2>&1
-[ -p "$folder/in-use" ] || mkfifo "$folder/in-use" || exit
+umask 077
+# Our process may have died before it is told.
+trap '' PIPE
+[ -d "$folder" ] || mkdir "$folder" || exit
+if ! { [ -p "$folder/in-use" ] || mkfifo "$folder/in-use"; } || ! mkdir -p "$folder/programs"; then
+  rm -rf "$folder"
+  exit
+fi
 exec 3<> "$folder/in-use"
-mkdir -p "$folder/programs" || exit
 echo ready
 exec > /dev/null 2>&1
 cat
@@ -45,26 +52,37 @@ export function registrationOf(folder: string, pid: number): string {
   return join(folder, 'programs', String(pid));
 }
 
-/** A small shell in a session of its own, which cleans a folder up when this process has ended, by whatever signal. */
+/** A small shell in a session of its own, which makes a folder, and removes it when this process has ended, by whatever signal. */
 export class Guard {
   readonly #shell: ChildProcess;
   readonly #ended: Promise<unknown>;
 
   private constructor(folder: string) {
-    const shell = spawn('sh', ['-c', GUARD, 'guard', folder], { detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
+    const shell = spawn('sh', ['-c', GUARD, 'guard', folder], {
+      detached: true,
+      env: plainEnv(),
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
     this.#shell = shell;
-    this.#ended = Promise.race([once(shell, 'exit'), once(shell, 'error')]);
+    this.#ended = once(shell, 'exit');
+    this.#ended.catch(() => {});
     // Where the guard was killed, there is nobody to write to.
     shell.stdin.on('error', () => {});
   }
 
-  /** Resolves when the folder is guarded. */
+  /** Resolves when the folder is there. One that is there already is taken over. */
   static async start(folder: string): Promise<Guard> {
     const guard = new Guard(folder);
     const shell = guard.#shell;
-    const ended = guard.#ended.then(() => ['The shell sh has ended.']);
-    const [printed] = await Promise.race([once(shell.stdout!, 'data'), ended]);
-    if (String(printed).trim() !== 'ready') throw new Error(String(printed));
+    let printed = '';
+    const ready = new Promise<boolean>((resolve) => {
+      shell.stdout!.on('data', (chunk) => {
+        printed += chunk;
+        if (printed === 'ready\n') resolve(true);
+      });
+      shell.once('close', () => resolve(false));
+    });
+    if (!(await ready)) throw new Error(printed);
     shell.unref();
     for (const pipe of [shell.stdin, shell.stdout]) (pipe as Socket).unref();
     return guard;
@@ -78,18 +96,13 @@ export class Guard {
   }
 }
 
-/** `none`: no guard has begun yet. `unknown`: the folder is somebody else's. */
-export type GuardState = 'present' | 'gone' | 'none' | 'unknown';
-
-const STATES: Record<string, GuardState> = { ENXIO: 'gone', ENOENT: 'none' };
-
-/** Whether somebody guards the folder: opening a FIFO that nobody holds open fails. */
-export async function guardOf(folder: string): Promise<GuardState> {
+/** Whether the folder's guard was killed: opening a FIFO that nobody holds open fails. */
+export async function isAbandoned(folder: string): Promise<boolean> {
   try {
     const fifo = await open(join(folder, 'in-use'), constants.O_WRONLY | constants.O_NONBLOCK);
     await fifo.close();
-    return 'present';
+    return false;
   } catch (error) {
-    return STATES[(error as NodeJS.ErrnoException).code ?? ''] ?? 'unknown';
+    return (error as NodeJS.ErrnoException).code === 'ENXIO';
   }
 }

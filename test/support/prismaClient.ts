@@ -12,9 +12,8 @@ const resolve = createRequire(import.meta.url).resolve;
 const LIMIT_MS = 60_000;
 const NAME = 'Generating the Prisma client';
 
-/** It runs no engine here; it only wants to see one, and would download it. */
 const ENV = {
-  ...process.env,
+  // It runs no engine here; it only wants to see one, and would download it.
   PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
   PRISMA_HIDE_UPDATE_MESSAGE: '1',
   CHECKPOINT_DISABLE: '1',
@@ -38,9 +37,12 @@ export async function withPrismaClient(
 
 async function generate(folder: TemporaryFolder): Promise<void> {
   const args = [resolve('prisma/build/index.js'), 'generate', '--schema', 'schema.prisma'];
-  const prisma = await folder.start(process.execPath, args, { env: ENV, stdio: ['ignore', 'ignore', 'pipe'] });
+  // It leaves a cache in the temporary folder.
+  const env = { ...process.env, ...ENV, TMPDIR: folder.path };
+  const prisma = await folder.start(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const [printed, [code]] = await Promise.all([text(prisma.stderr!), once(prisma, 'exit')]);
-  if (code !== 0) throw new CannotStartError(`${NAME} failed`, describeCause(printed, 'see what it printed.'), printed);
+  if (code !== 0)
+    throw new CannotStartError(`${NAME} failed`, describeCause(printed, { unknown: 'see what it printed.' }), printed);
 }
 
 /** Differs for each schema and each Prisma. The files' dates would not: an upgrade may bring older ones. */

@@ -1,8 +1,8 @@
-import { CannotStartError } from './cannotStart.js';
+import { CannotStartError, describeCause } from './cannotStart.js';
 
 const SLOW_AFTER_MS = 2_000;
 /** Far more than any step takes on a slow machine, and little enough that a hang ends within half a minute. */
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 25_000;
 
 /** Shown while a step takes longer than two seconds, every two seconds. */
 export type OnSlow = (text: string) => void;
@@ -10,9 +10,9 @@ export type OnSlow = (text: string) => void;
 export const showOnStderr: OnSlow = (text) => console.error(text);
 
 /**
- * Waits for one step of a start: says so when it takes longer than two seconds, and gives up after twenty, or `limitMs`.
+ * Waits for one step of a start: says so when it takes longer than two seconds, and gives up after 25, or `limitMs`.
  *
- * @throws CannotStartError when its time is up
+ * @throws CannotStartError when it fails, and when its time is up
  */
 export async function step<Result>(
   name: string,
@@ -33,6 +33,9 @@ export async function step<Result>(
   }, limitMs);
   try {
     return await Promise.race([work, timeIsUp]);
+  } catch (error) {
+    if (error instanceof CannotStartError) throw error;
+    throw new CannotStartError(`${name} failed`, describeCause(error), '', { cause: error });
   } finally {
     clearInterval(ticker);
     clearTimeout(timer);

@@ -1,11 +1,14 @@
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { CannotStartError, describeCause } from './cannotStart.js';
-import { Guard, guardOf, REGISTER, registrationOf } from './guard.js';
+import { Guard, isAbandoned, REGISTER, registrationOf } from './guard.js';
+import { plainEnv } from './plainEnv.js';
 
 /** The user a program runs as, where that is not the user of this process. */
 export interface UserId {
@@ -19,9 +22,7 @@ export interface ProgramOptions extends Pick<SpawnOptions, 'env' | 'stdio'> {
 }
 
 const KINDS = ['postgres', 'pgbouncer', 'build', 'prisma'] as const;
-const OURS = new RegExp(`^tenure-(${KINDS.join('|')})-\\w{6}$`);
-/** A younger folder without a guard may be one whose guard is just starting. */
-const YOUNG_MS = 60_000;
+const OURS = new RegExp(`^tenure-(${KINDS.join('|')})-[0-9a-f]{12}$`);
 
 const live = new Set<TemporaryFolder>();
 
@@ -49,13 +50,10 @@ export class TemporaryFolder implements AsyncDisposable {
   static async make(kind: (typeof KINDS)[number], user?: UserId): Promise<TemporaryFolder> {
     await removeAbandoned(user?.uid ?? process.getuid?.());
     try {
-      const path = await mkdtemp(join(tmpdir(), `tenure-${kind}-`));
-      const guard = await Guard.start(path).catch(async (error) => {
-        await rm(path, { recursive: true, force: true });
-        throw error;
-      });
+      const path = join(tmpdir(), `tenure-${kind}-${randomBytes(6).toString('hex')}`);
+      const guard = await Guard.start(path);
       const folder = new TemporaryFolder(path, guard, user);
-      await folder.own(path).catch(async (error) => {
+      await folder.#handOver().catch(async (error) => {
         await folder.remove();
         throw error;
       });
@@ -65,9 +63,17 @@ export class TemporaryFolder implements AsyncDisposable {
     }
   }
 
+  async #handOver(): Promise<void> {
+    await this.own(this.path);
+    const trial = await this.start('true', [], { env: plainEnv(), stdio: ['ignore', 'ignore', 'pipe'] });
+    const [printed, [code]] = await Promise.all([text(trial.stderr!), once(trial, 'exit')]);
+    if (code !== 0) throw new Error(printed);
+  }
+
   /** Gives what is at the path, and all below it, to the folder's user. */
   async own(path: string): Promise<void> {
-    if (this.#user) await promisify(execFile)('chown', ['-R', `${this.#user.uid}:${this.#user.gid}`, path]);
+    if (this.#user)
+      await promisify(execFile)('chown', ['-R', `${this.#user.uid}:${this.#user.gid}`, path], { env: plainEnv() });
   }
 
   /** Starts a program in the folder, as the folder's user. */
@@ -112,9 +118,6 @@ async function removeAbandoned(owner: number | undefined): Promise<void> {
     const path = join(base, name);
     const found = await stat(path).catch(() => undefined);
     if (found?.uid !== owner || !found?.isDirectory()) continue;
-    const guard = await guardOf(path);
-    if (guard === 'gone') await (await Guard.start(path)).finish();
-    // Killed before its guard began, so that it is empty; or not one of ours.
-    if (guard === 'none' && Date.now() - found.mtimeMs > YOUNG_MS) await rmdir(path).catch(() => {});
+    if (await isAbandoned(path)) await (await Guard.start(path)).finish();
   }
 }

@@ -5,12 +5,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CannotStartError, describeCause } from '../cannotStart.js';
+import { plainEnv } from '../plainEnv.js';
 import { type OnSlow, step } from '../step.js';
 import type { TemporaryFolder } from '../temporaryFolder.js';
 import type { Programs } from './programs.js';
-
-/** Messages are read here, and a locale that the machine lacks would be an error. */
-const ENV = { ...process.env, LC_ALL: 'C', LANG: 'C' };
 
 const READY = 'database system is ready to accept connections';
 const PORT_IS_TAKEN = /could not bind.*Address already in use/;
@@ -134,14 +132,18 @@ export class Cluster {
 
   async #run(endSignal: 'QUIT' | 'KILL', command: string, args: readonly string[]): Promise<ChildProcess> {
     const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
-    const program = await this.#folder.start(command, args, { env: ENV, stdio, endSignal });
+    const program = await this.#folder.start(command, args, { env: plainEnv(), stdio, endSignal });
     for (const input of [program.stdout!, program.stderr!]) createInterface({ input }).on('line', this.keep);
     return program;
   }
 
   #step<Result>(name: string, work: (failed: () => Error) => Promise<Result>): Promise<Result> {
     const failed = () =>
-      new CannotStartError(`${name} failed`, describeCause(this.log(), 'see what it printed.'), this.log());
+      new CannotStartError(
+        `${name} failed`,
+        describeCause(this.log(), { unknown: 'see what it printed.' }),
+        this.log(),
+      );
     return step(name, this.#options.onSlow, work(failed));
   }
 }

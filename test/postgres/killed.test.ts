@@ -12,7 +12,6 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGKILL'] as const;
 /** What the temporary folder holds from then on. */
 const PHASES: readonly [string, RegExp][] = [
   ['has made its folder', /^tenure-postgres-/],
-  ['guards it', /\/in-use$/],
   ['makes the cluster', /\/password$/],
   ['starts the server', /\/data\/postmaster\.pid$/],
 ];

@@ -1,4 +1,5 @@
 import { CannotStartError } from '@tenure/test/support/cannotStart.js';
+import { watchLaunchers } from '@tenure/test/support/launchers.js';
 import { removeTemporaryFolders } from '@tenure/test/support/temporaryFolder.js';
 import { contenderOf, highestLimit } from './contenders/catalogue.js';
 import { ROUTES, type RouteKey } from './contenders/routes.js';
@@ -27,6 +28,7 @@ const line = new ProgressLine();
 for (const [signal, code] of Object.entries(INTERRUPTED)) {
   process.on(signal, () => leave(code, `${signal}: stopping everything`));
 }
+watchLaunchers(() => leave(INTERRUPTED.SIGTERM, 'The command that started this has ended: stopping everything'));
 // Someone who no longer listens (`| head`) is one of these.
 process.on('uncaughtException', (error) => leave(FAILED, describe(error)));
 

@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TemporaryFolder } from '../support/temporaryFolder.js';
 import { packedPackages, run, test } from './packed.js';
 import { printed } from './printed.js';
 
@@ -28,7 +28,8 @@ export async function makeApp(
   { type, generator, extra = [], files = {} }: AppOptions,
   databaseUrl: string,
 ): Promise<App> {
-  const folder = await mkdtemp(join(tmpdir(), 'tenure-app-'));
+  const temporary = await TemporaryFolder.make('test');
+  const folder = join(temporary.path, 'app');
   const write = async (file: string, text: string) => {
     await mkdir(join(folder, file, '..'), { recursive: true });
     await writeFile(join(folder, file), text);
@@ -42,7 +43,7 @@ export async function makeApp(
       return { passed: report.numPassedTests, failed: report.numFailedTests };
     },
     tsc: async (...args) => void (await run('tsc', args, folder)),
-    remove: () => rm(folder, { recursive: true, force: true }),
+    remove: () => temporary.remove(),
   };
   try {
     await write('package.json', JSON.stringify({ name: 'app', private: true, type }));

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { startPostgres } from '../support/postgres.js';
+import { TemporaryFolder } from '../support/temporaryFolder.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGKILL'] as const;
 
@@ -18,10 +18,13 @@ const PHASES: readonly [string, RegExp][] = [
 
 let temporary: string;
 beforeEach(async () => {
-  temporary = await mkdtemp(join(tmpdir(), 'tenure-test-'));
+  const folder = await TemporaryFolder.make('test');
+  await chmod(folder.path, 0o755);
+  temporary = join(await realpath(folder.path), 'tmp');
+  await mkdir(temporary);
   await chmod(temporary, 0o777);
+  return () => folder.remove();
 });
-afterEach(() => rm(temporary, { recursive: true, force: true }));
 
 function start(): ChildProcess {
   return spawn(process.execPath, ['--import', 'tsx', 'support/startAndWait.ts'], {

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../support/freePort.js';
 import { mayMount, withMounts } from '../support/mounts.js';
 import { startPostgres } from '../support/postgres.js';
+import { TemporaryFolder } from '../support/temporaryFolder.js';
 import { usePostgres } from '../support/usePostgres.js';
 
 vi.mock('../support/freePort.js', async (original) => {
@@ -39,10 +39,13 @@ const READ_ONLY_CHECKOUT = `mount --bind ${CHECKOUT} ${CHECKOUT}; mount -o remou
 /** Of this test alone: whatever stays in it was left behind. */
 let temporary: string;
 beforeEach(async () => {
-  temporary = await realpath(await mkdtemp(join(tmpdir(), 'tenure-test-')));
+  const folder = await TemporaryFolder.make('test');
+  await chmod(folder.path, 0o755);
+  temporary = join(await realpath(folder.path), 'tmp');
+  await mkdir(temporary);
   await chmod(temporary, 0o777);
+  return () => folder.remove();
 });
-afterEach(() => rm(temporary, { recursive: true, force: true }));
 
 interface Setting {
   mounts?: string;

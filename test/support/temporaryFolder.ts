@@ -21,7 +21,7 @@ export interface ProgramOptions extends Pick<SpawnOptions, 'env' | 'stdio'> {
   endSignal?: 'QUIT' | 'KILL';
 }
 
-const KINDS = ['postgres', 'pgbouncer', 'build', 'prisma'] as const;
+const KINDS = ['postgres', 'pgbouncer', 'build', 'prisma', 'test'] as const;
 const OURS = new RegExp(`^tenure-(${KINDS.join('|')})-[0-9a-f]{12}$`);
 
 const live = new Set<TemporaryFolder>();

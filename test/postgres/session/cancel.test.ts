@@ -1,9 +1,8 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmod } from 'node:fs/promises';
 import { cancelRequest, pgSession } from '@tenure/core/pg';
 import pg from 'pg';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { TemporaryFolder } from '../../support/temporaryFolder.js';
 import { usePostgres } from '../../support/usePostgres.js';
 import { silentServer } from './fakeServer.js';
 import { failure, soon, useClients } from './support.js';
@@ -11,9 +10,10 @@ import { turnTlsOn } from './tlsServer.js';
 
 const CANCELS = 200;
 
-const sockets = await mkdtemp(join(tmpdir(), 'tenure-sockets-'));
+const folder = await TemporaryFolder.make('test');
+const sockets = folder.path;
 await chmod(sockets, 0o777);
-afterAll(() => rm(sockets, { recursive: true, force: true }));
+afterAll(() => folder.remove());
 
 const postgres = await usePostgres({ settings: { unix_socket_directories: sockets } });
 const ca = await turnTlsOn(postgres);

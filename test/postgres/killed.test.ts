@@ -3,9 +3,13 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startPostgres } from '../support/postgres.js';
 import { TemporaryFolder } from '../support/temporaryFolder.js';
+
+/** Each starts several processes, one after the other. */
+vi.setConfig({ testTimeout: 90_000 });
+afterEach(() => void vi.unstubAllEnvs());
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGKILL'] as const;
 
@@ -48,7 +52,7 @@ describe.each(SIGNALS)('a process that %s ends', (signal) => {
   it.each(PHASES)('while it %s leaves no file and no process', async (_, mark) => {
     const child = start();
     await vi.waitUntil(async () => (await filesIn(temporary)).some((path) => mark.test(path)), {
-      timeout: 20_000,
+      timeout: 60_000,
       interval: 2,
     });
     await end(child, signal);
@@ -75,7 +79,6 @@ it('what a process leaves behind that is killed together with its guard goes wit
   const server = await startPostgres();
   expect(await readdir(temporary)).toHaveLength(1);
   await server.stop();
-  vi.unstubAllEnvs();
   expect(await left()).toEqual([]);
 });
 
@@ -86,7 +89,6 @@ it('a start leaves alone what another process uses', async () => {
   await once(child.stdout!, 'data');
   await expect(first.admin('select 1')).resolves.toHaveLength(1);
   await end(child, 'SIGTERM');
-  vi.unstubAllEnvs();
 });
 
 /** Paths of what the folder holds, three levels deep. */

@@ -4,6 +4,7 @@ import type { Connector } from './connector.js';
 import type { Counters } from './counters.js';
 import type { Announcer } from './events.js';
 import type { Runtime } from './runtime.js';
+import type { Membership } from './membership.js';
 
 /** What all parts of one pool share. */
 export interface Context<C extends object> {
@@ -12,6 +13,7 @@ export interface Context<C extends object> {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly announcer: Announcer<C>;
+  readonly membership: Membership;
   /** Replaced as a whole by `resize`; a policy itself never changes. */
   policy: Policy;
 }

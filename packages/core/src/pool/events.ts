@@ -7,9 +7,7 @@ export interface PoolWarning {
   readonly code:
     | 'TENURE_LEAK'
     | 'TENURE_IDLE_IN_TRANSACTION'
-    | 'TENURE_NOT_ACTED_ON'
-    | 'TENURE_SHARED'
-    | 'TENURE_NOT_SHARED';
+    | 'TENURE_NOT_ACTED_ON';
   readonly message: string;
   /** The connections it is about, where it is about some. */
   readonly holders?: readonly Holder[];

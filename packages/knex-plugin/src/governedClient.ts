@@ -5,12 +5,12 @@ import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
 import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
 import { withoutMeaning } from './hostSettings.js';
-import { targetOfClient } from './target.js';
 import { isForPool, observeConnect } from './opening.js';
 import { Origins, withOrigins } from './origins.js';
 import { remember } from './poolOf.js';
 import { guardSetUp, limitConnect, streamOf } from './setUp.js';
 import { isGivenBackByStream, runStream } from './streams.js';
+import { targetOfClient } from './target.js';
 import { TarnPool } from './tarnPool.js';
 import { toKnexError } from './translateError.js';
 

@@ -77,8 +77,8 @@ export interface PolicyValues {
   exitOnIdle: boolean;
   /**
    * Which pools of this process keep to one `maxConnections` together, each with connections of its own. `place`: those with the same target and
-   * settings that are made at the same place of the app's code, as by hot reload or for each request. `target`: wherever they are made. `none`:
-   * each has a limit of its own. A pool with `maxConnections: 1` always has. `CONN_SHARE`, default place. `0`: refused.
+   * settings that are made at the same place of the app's code, as by hot reload or for each request. `target`: wherever they are made. `none` leaves it
+   * a limit of its own, which a pool with `maxConnections: 1` always has. `CONN_SHARE`, default place. `0`: refused.
    */
   share: 'place' | 'target' | 'none';
   /**

@@ -3,8 +3,8 @@ import type { Clock } from './clock.js';
 import type { Connector } from './connector.js';
 import type { Counters } from './counters.js';
 import type { Announcer } from './events.js';
-import type { Runtime } from './runtime.js';
 import type { Membership } from './membership.js';
+import type { Runtime } from './runtime.js';
 
 /** What all parts of one pool share. */
 export interface Context<C extends object> {

@@ -273,7 +273,8 @@ export class Exchange<C extends object> {
     validated = this.#context.connector.validate === undefined,
     unfit = this.#unfit(slot, now),
   ): void {
-    const isTooMany = this.#roster.isOverfull || this.#context.membership.claims(this.#callers.waiting > 0, now - slot.bornAt);
+    const isTooMany =
+      this.#roster.isOverfull || this.#context.membership.claims(this.#callers.waiting > 0, now - slot.bornAt);
     const reason = unfit ?? (isTooMany ? 'overflow' : undefined);
     if (reason) this.retire(slot, reason);
     else if (validated && this.#callers.waiting > 0) return this.#serveOldest(slot, now);

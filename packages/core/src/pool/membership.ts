@@ -1,7 +1,4 @@
 import { Census } from './census.js';
-import type { Context } from './context.js';
-import type { Exchange } from './exchange.js';
-import type { Roster } from './roster.js';
 import type { LimitMember, SharedLimit } from './sharedLimit.js';
 
 /** While its own callers want it, a connection stays with its pool for this long at least: to give its place away costs a connect. */
@@ -104,25 +101,4 @@ export class Membership {
     this.#limit = limit;
     this.#leave = limit?.join(this.#member!);
   }
-}
-
-/** A pool, for those that share its limit. */
-export function memberOf<C extends object>(context: Context<C>, roster: Roster<C>, exchange: Exchange<C>): LimitMember {
-  const { connector, membership, runtime } = context;
-  return {
-    get places() {
-      return membership.census.total;
-    },
-    get idleSince() {
-      return roster.idle.bottom?.idleSince;
-    },
-    closeColdest: () => exchange.retire(roster.idle.bottom!, 'overflow'),
-    pump: () => exchange.pump(runtime.now()),
-    isStalled: (forMs) => {
-      const since = runtime.now() - forMs;
-      return [...roster.slots].every(({ kind, takenAt, connection }) => {
-        return kind === 'used' && takenAt <= since && connector.transactionStatus?.(connection) !== 'active';
-      });
-    },
-  };
 }

@@ -11,7 +11,8 @@ import { poolClosed, refusedByServer, tooManyWaiting, unreachable } from './diag
 import { Announcer, type PoolEvents } from './events.js';
 import { Exchange } from './exchange.js';
 import { Keeper } from './keeper.js';
-import { Membership, memberOf } from './membership.js';
+import { memberOf } from './limitMember.js';
+import { Membership } from './membership.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
 import { Renewal } from './renewal.js';
@@ -158,7 +159,10 @@ export class Pool<C extends object> {
   /** Figures of this moment, counters since the start, and where each setting came from. */
   stats(): PoolStats {
     const { counters, policy, connector, membership } = this.#context;
-    return takeStats(this.figures, counters, policy, { owners: membership.owners, statements: connector.statementStats?.() });
+    return takeStats(this.figures, counters, policy, {
+      owners: membership.owners,
+      statements: connector.statementStats?.(),
+    });
   }
 
   /** Every connection: its backend, state, age, idle time, uses and checks. */

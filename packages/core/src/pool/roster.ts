@@ -2,7 +2,7 @@ import type { Holder, PoolFigures } from '../errors.js';
 import { FIRST_EPOCH } from '../lifecycle/epoch.js';
 import type { PoolFacts } from '../lifecycle/facts.js';
 import { expiryOf } from '../lifecycle/retirement.js';
-import { Census } from './census.js';
+import type { Census } from './census.js';
 import type { Context } from './context.js';
 import { IdleStack } from './idleStack.js';
 import { Slot } from './slot.js';

@@ -33,13 +33,22 @@ const LOGGED: { readonly [R in RetireReason]?: string } = {
   'max-uses': 'remove expended client',
 };
 
-/** The engine behind a `Pool`, with a connector that does what the options of `pg.Pool` say. */
-export function makePool({ pool, policy, tell, engaged, identity }: Founding): Engine<Client> {
+/** Closes pools that the app has forgotten without ending them, such as one made for a request. */
+const forgotten = new FinalizationRegistry<Engine<Client>>((engine) => void engine.drain());
+
+/**
+ * The engine behind a `Pool`, with a connector that does what the options of `pg.Pool` say. Sockets hold the engine, which therefore holds the
+ * `Pool` weakly.
+ */
+export function makePool({ pool: face, policy, tell, engaged, identity }: Founding): Engine<Client> {
   const known = new WeakSet<Client>();
+  const asMade = { options: face.options, Client: face.Client, log: (..._: unknown[]) => {} };
+  const ref = new WeakRef(face);
+  const pool = (): MadePool => ref.deref() ?? asMade;
   const host: ConnectorHost = {
-    create: () => new pool.Client(clientConfig(pool.options)),
-    setUp: (client) => pool.options.onConnect?.(client),
-    verify: (client) => verifyWith(pool.options, client),
+    create: () => new (pool().Client)(clientConfig(pool().options)),
+    setUp: (client) => pool().options.onConnect?.(client),
+    verify: (client) => verifyWith(pool().options, client),
     connected: (client) => {
       known.add(client);
       tell('connect', client);
@@ -51,12 +60,14 @@ export function makePool({ pool, policy, tell, engaged, identity }: Founding): E
     tidying: (client) => void engaged.add(client),
     tidied: (client) => void engaged.delete(client),
   };
-  const connector = poolConnector(host, { policy, stream: pool.options.stream });
-  return sharedPool(connector, policy, identity)
-    .on('opening', () => pool.log('connecting new client'))
-    .on('opened', () => pool.log('new client connected'))
-    .on('open-failed', (error) => pool.log('client failed to connect', error))
-    .on('closing', (_, reason) => pool.log(LOGGED[reason] ?? `remove client: ${reason}`));
+  const connector = poolConnector(host, { policy, stream: pool().options.stream });
+  const engine = sharedPool(connector, policy, identity)
+    .on('opening', () => pool().log('connecting new client'))
+    .on('opened', () => pool().log('new client connected'))
+    .on('open-failed', (error) => pool().log('client failed to connect', error))
+    .on('closing', (_, reason) => pool().log(LOGGED[reason] ?? `remove client: ${reason}`));
+  forgotten.register(face, engine);
+  return engine;
 }
 
 function verifyWith({ verify }: pg.PoolConfig, client: Client): Promise<void> {

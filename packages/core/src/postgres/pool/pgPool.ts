@@ -4,10 +4,9 @@ import pg from 'pg';
 import type { RetireReason } from '../../lifecycle/connectionState.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { fromPgPool } from '../../policy/pgPool.js';
-import type { Policy } from '../../policy/policy.js';
-import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
 import type { Pool as Engine } from '../../pool/pool.js';
-import { placeOf, targetOf } from '../sharing/identity.js';
+import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+import { placeOf, type TargetSettings, targetOf } from '../sharing/identity.js';
 import { isOpen } from '../status.js';
 import { causeOfEnd } from '../watch.js';
 import { callBack, throwOutside } from './callBack.js';
@@ -52,11 +51,19 @@ class GovernedPool extends StockPool {
       configurable: true,
     });
     const { place } = made ?? { place: placeOf(GovernedPool, policy) };
-    const target = () => targetOf(this.Client, this.options, pg.Client);
-    const tell = (event: string, client: Client) => this.#tell(event, client);
+    // No function here may refer to `this`: sockets hold the engine, and an app that forgets the pool does not end it.
+    const self = new WeakRef(this);
+    const target = () => targetNow(self.deref());
+    const tell = whileKept(self, (pool, event: string, client: Client) => pool.#tell(event, client));
     this.#engine = makePool({ pool: this, policy, tell, engaged: this.#engaged, identity: { place, target } })
-      .on('closing', (client, reason, cause) => this.#closing(client, reason, cause))
-      .on('closed', (client) => this.#removed(client));
+      .on(
+        'closing',
+        whileKept(self, (pool, ...closing) => pool.#closing(...closing)),
+      )
+      .on(
+        'closed',
+        whileKept(self, (pool, client) => pool.#removed(client)),
+      );
   }
 
   connect(callback?: ConnectCallback): Promise<Client> | undefined {
@@ -248,6 +255,17 @@ class GovernedPool extends StockPool {
       throwOutside(error);
     }
   }
+}
+
+function whileKept<P extends object, A extends unknown[]>(ref: WeakRef<P>, run: (pool: P, ...args: A) => void) {
+  return (...args: A): void => {
+    const pool = ref.deref();
+    if (pool) run(pool, ...args);
+  };
+}
+
+function targetNow(pool: MadePool | undefined): TargetSettings | undefined {
+  return pool && targetOf(pool.Client, pool.options, pg.Client);
 }
 
 /** Also one from another realm, such as a test runner's. */

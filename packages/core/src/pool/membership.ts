@@ -44,7 +44,8 @@ export class Membership {
    * a module that is evaluated over and over, and never closes its pool, then holds one connection and not one for each evaluation.
    */
   taken(maxConnections: number): number {
-    return this.#isNew && this.#limit && this.#limit.census.idle > 0 ? maxConnections : this.others;
+    const mayTake = this.#limit === undefined || this.#limit.mayTake(this.#member!, this.#isNew);
+    return mayTake ? this.others : maxConnections;
   }
 
   begin(member: LimitMember): void {
@@ -64,7 +65,7 @@ export class Membership {
 
   /** How many places callers lack that only other pools can make free. */
   lacks(places: number): void {
-    if (this.#leave) this.#limit?.lacks(this.#member!, places);
+    if (this.#leave) this.#limit?.lacks(this.#member!, this.#isNew ? Math.min(places, 1) : places);
   }
 
   /** Whether a connection that has come back is closed, for another pool to have its place. */

@@ -27,6 +27,8 @@ export class SharedLimit {
   readonly #members = new Set<WeakRef<LimitMember>>();
   /** Members whose callers wait for a place, and how many they lack, in the order in which they get it. */
   readonly #lacking = new Map<LimitMember, number>();
+  /** The member whose turn it is to take the place that has come free. */
+  #turn: LimitMember | undefined;
 
   /** How many pools keep to this limit. */
   get owners(): number {
@@ -70,6 +72,17 @@ export class SharedLimit {
     return false;
   }
 
+  /**
+   * Whether a member may take a free place. Not while others lack one: the next is theirs.
+   *
+   * @param isNew the member has opened nothing yet: as long as another has an idle connection, it takes the place of that one
+   */
+  mayTake(member: LimitMember, isNew: boolean): boolean {
+    if (this.#turn === member) return true;
+    if (isNew && this.census.idle > 0) return false;
+    return this.#lacking.size === (this.#lacking.has(member) ? 1 : 0);
+  }
+
   /** A place has come free: the first who can use it gets it. A moment later, so that no pool acts in the middle of another's work. */
   freed(): void {
     if (this.#lacking.size === 0) return;
@@ -77,7 +90,9 @@ export class SharedLimit {
       const { total } = this.census;
       for (const member of [...this.#lacking.keys()]) {
         this.#lacking.delete(member);
+        this.#turn = member;
         member.pump();
+        this.#turn = undefined;
         if (this.census.total > total) return;
       }
     });

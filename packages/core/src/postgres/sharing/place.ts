@@ -28,6 +28,7 @@ type Site = NodeJS.CallSite & {
 const FRAMES = 100;
 
 const LIBRARY = /[\\/]node_modules[\\/]|^node:/;
+/** Below a function that goes on after an `await`, there is nothing but the queue of promises. */
 const RESUMED = 'node:internal/process/task_queues';
 /** A script without a path or an address (`eval`, `vm`, the REPL), and one whose address is its own text. */
 const NAMELESS = /^[^\\/]*$|^(?:data|blob):/;
@@ -43,8 +44,8 @@ export function captureStack(maker: object): Stack | undefined {
   const own = sites.filter((site) => isOfApp(site));
   const last = own.at(-1);
   if (last === undefined || own.some((site) => NAMELESS.test(nameOf(site)))) return undefined;
-  const below = sites.slice(sites.indexOf(last) + 1);
-  const isCut = !last.isAsync() && below.every((site) => nameOf(site) === RESUMED);
+  const below = sites[sites.indexOf(last) + 1];
+  const isCut = !last.isAsync() && (below === undefined || nameOf(below) === RESUMED);
   return { frames: own.map(frameOf), isCut };
 }
 

@@ -92,6 +92,16 @@ describe('Pools that share a limit', () => {
     expect(one.stats()).toMatchObject({ owners: 2, used: 2, closed: { overflow: 1 } });
   });
 
+  it('close one idle connection for each that is opened in its place', async () => {
+    const { pools, useOnce, server } = siblings(4, { maxConnections: 2 });
+    for (const pool of pools) await useOnce(pool);
+    for (let turn = 0; turn < 20; turn++) {
+      await useOnce(pools[turn % 4] as FakeEngine);
+      expect(server.live).toHaveLength(2);
+    }
+    expect(server.connects).toBeLessThan(26);
+  });
+
   it('share out the places when all want them, and none waits for ever', async () => {
     const { pools, runtime, server } = siblings(3, { maxConnections: 2 });
     const served = [0, 0, 0];

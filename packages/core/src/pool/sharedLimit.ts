@@ -27,6 +27,8 @@ export class SharedLimit {
   readonly #members = new Set<WeakRef<LimitMember>>();
   /** Members whose callers wait for a place, and how many they lack, in the order in which they get it. */
   readonly #lacking = new Map<LimitMember, number>();
+  /** Places that have come free, and whose next owner is about to be found. */
+  #free = 0;
   /** The member whose turn it is to take the place that has come free. */
   #turn: LimitMember | undefined;
 
@@ -86,7 +88,9 @@ export class SharedLimit {
   /** A place has come free: the first who can use it gets it. A moment later, so that no pool acts in the middle of another's work. */
   freed(): void {
     if (this.#lacking.size === 0) return;
+    this.#free++;
     queueMicrotask(() => {
+      this.#free--;
       const { total } = this.census;
       for (const member of [...this.#lacking.keys()]) {
         this.#lacking.delete(member);
@@ -104,11 +108,11 @@ export class SharedLimit {
     return true;
   }
 
-  /** Places that are lacking, less those that are about to come free. */
+  /** Places that are lacking, less those that come free without anyone's doing. */
   get #short(): number {
     let lacking = 0;
     for (const places of this.#lacking.values()) lacking += places;
-    return lacking - this.census.closing;
+    return lacking - this.census.closing - this.#free;
   }
 
   #coldestExceptOf(asking: LimitMember): LimitMember | undefined {

@@ -98,7 +98,8 @@ describe.each(CLASSES)('%s: two pools with the same settings, made in two places
     await leader.query(`set application.role = 'leader'; create temporary table mine (id int); listen news`);
     await leader.query('select pg_advisory_lock(7)');
     for (let turn = 0; turn < 3; turn++) await other.query('select 1');
-    const { rows } = await leader.query(`select current_setting('application.role') as role, to_regclass('mine') is not null
+    const { rows } =
+      await leader.query(`select current_setting('application.role') as role, to_regclass('mine') is not null
       as has_table, (select count(*)::int from pg_locks where pid = pg_backend_pid() and locktype = 'advisory') as locks,
       (select count(*)::int from pg_listening_channels()) as channels`);
     expect(rows).toEqual([{ role: 'leader', has_table: true, locks: 1, channels: 1 }]);
@@ -166,7 +167,6 @@ describe('Pools that are made over and over at one place', () => {
       expect(rows).toEqual([{ n: `parsed by ${pools.indexOf(pool)}` }]);
       client.release();
     }
-    expect(pools[0]).toMatchObject({ totalCount: expect.any(Number) });
     expect((pools[0] as Pool).stats().owners).toBe(4);
     expect(await backends(settings)).toHaveLength(2);
   });
@@ -197,7 +197,10 @@ describe('Pools that are made over and over at one place', () => {
     const settings = own(2);
     const heard: number[] = [];
     const open = (n: number) => {
-      const pool = make(Pool, { ...settings, onConnect: (client: pg.ClientBase) => client.query(`set work_mem = '${n}MB'`) } as never);
+      const pool = make(Pool, {
+        ...settings,
+        onConnect: (client: pg.ClientBase) => client.query(`set work_mem = '${n}MB'`),
+      } as never);
       pool.on('connect', () => heard.push(n));
       return pool;
     };
@@ -207,7 +210,8 @@ describe('Pools that are made over and over at one place', () => {
       await sleep(1);
     }
     for (let turn = 0; turn < 3; turn++) {
-      for (const { n, pool } of pools) expect((await pool.query('show work_mem')).rows).toEqual([{ work_mem: `${n}MB` }]);
+      for (const { n, pool } of pools)
+        expect((await pool.query('show work_mem')).rows).toEqual([{ work_mem: `${n}MB` }]);
     }
     expect(new Set(heard)).toEqual(new Set([5, 6, 7]));
     expect((await backends(settings)).length).toBeLessThanOrEqual(2);
@@ -300,7 +304,7 @@ describe('Pools made at one place have nothing in common', () => {
 
   it('when the app has turned stack traces off', async () => {
     const { stackTraceLimit } = Error;
-    onTestFinished(() => void (Error.stackTraceLimit = stackTraceLimit));
+    onTestFinished(() => void Object.assign(Error, { stackTraceLimit }));
     Error.stackTraceLimit = 0;
     await use(own(), () => ({}));
   });

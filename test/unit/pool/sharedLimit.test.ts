@@ -4,7 +4,7 @@ import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
 import type { PolicyOverrides } from '../../../packages/core/src/policy/policy.js';
 import { Pool } from '../../../packages/core/src/pool/pool.js';
 import { SharedLimit } from '../../../packages/core/src/pool/sharedLimit.js';
-import { FakeConnector, type FakeConnection as Connection } from '../../support/fakeConnector.js';
+import { type FakeConnection as Connection, FakeConnector } from '../../support/fakeConnector.js';
 import { follow } from '../../support/fakePool.js';
 import { FakeRuntime } from '../../support/fakeRuntime.js';
 
@@ -295,7 +295,9 @@ describe('Whatever happens to pools that share a limit', () => {
           expect(seen).toBeLessThanOrEqual(maxConnections);
           const refused = calls.filter(({ error }) => error !== undefined);
           for (const { error } of refused) {
-            expect(error).toMatchObject({ code: expect.stringMatching(/^TENURE_(CLOSED|ACQUIRE_TIMEOUT|UNREACHABLE)$/) });
+            expect(error).toMatchObject({
+              code: expect.stringMatching(/^TENURE_(CLOSED|ACQUIRE_TIMEOUT|UNREACHABLE)$/),
+            });
           }
         },
       ),

@@ -87,7 +87,8 @@ describe('Two pools have one limit', () => {
 
   it('wherever a policy comes from', () => {
     const target = own();
-    const finder = (policy: ReturnType<typeof parsePolicy>) => limitFinder(policy, { place: 'a', target: () => target })();
+    const finder = (policy: ReturnType<typeof parsePolicy>) =>
+      limitFinder(policy, { place: 'a', target: () => target })();
     expect(finder(parsePolicy({ MAX_CONNS: '5' }))).toBe(finder(parsePolicy({}, { maxConnections: 5 })));
   });
 

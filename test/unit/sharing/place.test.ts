@@ -139,7 +139,9 @@ describe('Pools that are made in one turn of the event loop', () => {
 describe('Hot reload', () => {
   it.for([
     ['/app/db.js?t=17', '/app/db.js'],
-    ['file:///app/db.js?v=1&t=2', 'file:///app/db.js'],
+    ['file:///app/db.js?v=1&t=2', '/app/db.js'],
+    ['file:///app/%5Broot%5D__1._.js', '/app/[root]__1._.js'],
+    ['file://%', 'file://%'],
     ['/app/db.ts#17', '/app/db.ts'],
     ['webpack-internal:///(rsc)/./lib/db.ts', 'webpack-internal:///(rsc)/./lib/db.ts'],
     ['webpack:///./src/db.ts?a1b2', 'webpack:///./src/db.ts'],
@@ -157,6 +159,26 @@ describe('Hot reload', () => {
       await nextTurn();
     }
     expect(names.size).toBe(1);
+  });
+
+  it('makes a pool at the same place, first as a function of a chunk, then by evaluating the edited module', async () => {
+    const { nameOf } = useApp();
+    Object.assign(globalThis, { MakerUnderTest: Maker });
+    const load = runInThisContext(
+      '(turn, done) => turn().then(() => done(new MakerUnderTest()))',
+      '/app/[root]__1._.js',
+    );
+    const evaluate = runInThisContext('function run(text) { return (0, eval)(text); } run', '/app/runtime.js');
+    let loaded: Maker | undefined;
+    load(nextTurn, (maker: Maker) => {
+      loaded = maker;
+    });
+    while (loaded === undefined) await nextTurn();
+    const first = nameOf(loaded);
+    await nextTurn();
+    const edited = evaluate('\n// edited\nnew MakerUnderTest()\n//# sourceURL=file:///app/%5Broot%5D__1._.js');
+    expect(nameOf(edited)).toBe(first);
+    expect(first).toEqual(expect.any(String));
   });
 
   it('makes a pool at the same place, when lines have shifted', async () => {

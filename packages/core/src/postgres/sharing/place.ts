@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url';
+
 /** A frame of the app on the stack where a pool is made. */
 export interface Frame {
   /** The function and its module: what hot reload leaves as it is. */
@@ -78,8 +80,10 @@ function nameOf(site: Site): string {
 }
 
 function frameOf(site: Site): Frame {
+  const name = site.getFunctionName();
   return {
-    where: `${site.getFunctionName() ?? ''} ${moduleOf(nameOf(site))}`,
+    // Turbopack loads a module as a function without a name, and evaluates it after an edit.
+    where: `${name === null || name === 'eval' ? '' : name} ${moduleOf(nameOf(site))}`,
     version: site.getScriptHash?.().slice(0, 16) ?? '',
     line: site.getLineNumber() ?? 0,
     column: site.getColumnNumber() ?? 0,
@@ -87,7 +91,12 @@ function frameOf(site: Site): Frame {
   };
 }
 
-/** A module's path as it is before and after a reload: without `?t=123`, `#123`, and the name of webpack's update. */
+/** A module's path as it is before and after a reload: without `?t=123`, `#123`, and the name of webpack's update; an address becomes a path. */
 export function moduleOf(name: string): string {
-  return name.replace(/[?#].*$/, '').replace(/\.[0-9a-f]{8,}\.hot-update(?=\.\w+$)/, '');
+  const bare = name.replace(/[?#].*$/, '').replace(/\.[0-9a-f]{8,}\.hot-update(?=\.\w+$)/, '');
+  try {
+    return bare.startsWith('file:') ? fileURLToPath(bare) : bare;
+  } catch {
+    return bare;
+  }
 }

@@ -273,7 +273,7 @@ describe('Whatever happens to pools that share a limit', () => {
               calls.push(follow(acquiring));
             }
             if (what === 'give' && mine >= 0) {
-              const [{ connection }] = held.splice(mine, 1) as [{ connection: Connection }];
+              const { connection } = held.splice(mine, 1)[0]!;
               connection.status = 'idle';
               pool.release(connection);
             }

@@ -252,7 +252,10 @@ describe('A place is not told', () => {
     const made = await new Promise<Maker>((resolve) => setTimeout(() => resolve(make()), 0));
     expect(made.stack!.frames.map(({ where }) => where).join()).not.toContain('a-library');
     const alone = await new Promise<Maker>((resolve) => {
-      setTimeout(evaluate('return (resolve) => resolve(new Maker());', '/app/node_modules/x/y.js'), 0, resolve);
+      const make = evaluate('return (done) => done(new Maker());', '/app/node_modules/x/y.js') as (
+        done: unknown,
+      ) => void;
+      setTimeout(make, 0, resolve);
     });
     expect(alone.stack).toBeUndefined();
   });

@@ -132,20 +132,6 @@ export class Pool<C extends object> {
     this.#exchange.pump(this.#context.runtime.now());
   }
 
-  /** The connections that callers hold. */
-  held(): C[] {
-    return [...this.#roster.slots].filter(({ kind }) => kind === 'used').map(({ connection }) => connection);
-  }
-
-  /** Takes a connection from its holder, whose release then means nothing, and drops it. */
-  revoke(connection: C): void {
-    const slot = this.#roster.find(connection);
-    if (slot?.kind !== 'used') return;
-    this.#revoked.add(connection);
-    this.#exchange.retire(slot, 'closing');
-    dropOne(this.#context.connector, connection);
-  }
-
   /** Runs `work` with a connection and gives it back, whatever happens. */
   use<T>(work: (connection: C) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     return useConnection(this, work, options);

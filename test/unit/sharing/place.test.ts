@@ -238,6 +238,16 @@ describe('A place is not told', () => {
     expect('stackTraceLimit' in Error && Error.stackTraceLimit !== undefined).toBe(false);
   });
 
+  it('where stack traces cannot be changed', () => {
+    Object.defineProperty(Error, 'prepareStackTrace', { value: undefined, writable: false, configurable: true });
+    try {
+      expect(new Maker().stack).toBeUndefined();
+      expect(Error.stackTraceLimit).toBe(stackTraceLimit);
+    } finally {
+      Object.defineProperty(Error, 'prepareStackTrace', { value: undefined, writable: true, configurable: true });
+    }
+  });
+
   it.for([
     ['eval', () => new Function('Maker', 'return new Maker()')(Maker)],
     ['a script without a file name', () => runInThisContext('(Maker) => new Maker()')(Maker)],

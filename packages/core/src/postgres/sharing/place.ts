@@ -65,7 +65,9 @@ function capture(maker: object): Site[] | undefined {
     // Frozen intrinsics.
     return undefined;
   } finally {
-    Object.assign(Error, { prepareStackTrace, stackTraceLimit });
+    // Not by assignment, which would throw once more.
+    Reflect.set(Error, 'prepareStackTrace', prepareStackTrace);
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
   }
 }
 

@@ -15,7 +15,7 @@ function siblings(count: number, policy: PolicyOverrides, prepare: (server: Fake
   const runtime = new FakeRuntime();
   const server = new FakeConnector(runtime);
   prepare(server);
-  let limit: SharedLimit | undefined = new SharedLimit();
+  let limit: SharedLimit | undefined = new SharedLimit(runtime);
   const checked = parsePolicy({}, { maxAgeJitter: 0, ...policy });
   const pools = Array.from({ length: count }, () => new Pool(server, checked, runtime, () => limit));
   const take = async (pool: FakeEngine) => {
@@ -86,7 +86,7 @@ describe('Pools that share a limit', () => {
     const late = await take(one);
     expect(late.settled).toBe(false);
     other.release(waiting.value!);
-    await runtime.advance(10);
+    await runtime.advance(300);
     expect(late.value).toBeDefined();
     expect(held.value?.ended).toBeUndefined();
     expect(one.stats()).toMatchObject({ owners: 2, used: 2, closed: { overflow: 1 } });

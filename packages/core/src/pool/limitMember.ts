@@ -10,8 +10,9 @@ export function memberOf<C extends object>(context: Context<C>, roster: Roster<C
     get places() {
       return membership.census.total;
     },
-    get idleSince() {
-      return roster.idle.bottom?.idleSince;
+    get idleMs() {
+      const coldest = roster.idle.bottom;
+      return coldest && runtime.now() - coldest.idleSince;
     },
     closeColdest: () => exchange.retire(roster.idle.bottom!, 'overflow'),
     pump: () => exchange.pump(runtime.now()),

@@ -1,9 +1,6 @@
 import { Census } from './census.js';
 import type { LimitMember, SharedLimit } from './sharedLimit.js';
 
-/** While its own callers want it, a connection stays with its pool for this long at least: to give its place away costs a connect. */
-const SLICE_MS = 100;
-
 /** What a pool has to do with a limit that it shares with others: nothing, unless `find` finds one. */
 export class Membership {
   /** The connections of this pool. */
@@ -70,7 +67,7 @@ export class Membership {
 
   /** Whether a connection that has come back is closed, for another pool to have its place. */
   claims(isWanted: boolean, ageMs: number): boolean {
-    return (!isWanted || ageMs >= SLICE_MS) && this.#limit?.claims(this.#member!, isWanted) === true;
+    return this.#limit?.claims(this.#member!, isWanted, ageMs) === true;
   }
 
   /** A connection is gone. */

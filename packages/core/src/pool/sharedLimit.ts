@@ -1,29 +1,37 @@
 import { Census } from './census.js';
+import { type Runtime, systemRuntime, type Timer } from './runtime.js';
 
 /** A pool, as the pools that share its limit see it. */
 export interface LimitMember {
   /** Places taken: connections that are open, being opened or being closed. */
   readonly places: number;
-  /** Since when its longest idle connection has been idle; `undefined` when none is. */
-  readonly idleSince: number | undefined;
+  /** How long its longest idle connection has been idle, in milliseconds; `undefined` when none is. */
+  readonly idleMs: number | undefined;
   /** Closes the connection that has been idle longest. */
   closeColdest(): void;
-  /** Opens what its callers lack, if there is room now. */
+  /** Opens what its callers lack, or asks for the room. */
   pump(): void;
   /** Whether nothing moves: each of its connections has been held for this long, with no query in flight. */
   isStalled(forMs: number): boolean;
 }
+
+/**
+ * To give a place away costs a connect: a connection that its own pool has just used, or has had for less than this, goes to a pool with fewer
+ * connections only. Else two pools that take turns would close each other's connections with each turn.
+ */
+const SLICE_MS = 250;
 
 /** Removes members that the app has forgotten: they are held weakly, since one may be made for each request. */
 const forgotten = new FinalizationRegistry<() => void>((remove) => remove());
 
 /**
  * One limit for several pools. Each has connections of its own, which no other pool ever uses; together they open no more than one of them may.
- * A pool that lacks a place gets that of the connection that has been idle longest, or of the next one that comes back to a pool with more.
+ * A pool that lacks a place gets that of a connection that another one does not use, or of one that comes back to a pool with more.
  */
 export class SharedLimit {
   /** The connections of all members. */
   readonly census = new Census();
+  readonly #runtime: Runtime;
   readonly #members = new Set<WeakRef<LimitMember>>();
   /** Members whose callers wait for a place, and how many they lack, in the order in which they get it. */
   readonly #lacking = new Map<LimitMember, number>();
@@ -31,6 +39,11 @@ export class SharedLimit {
   #free = 0;
   /** The member whose turn it is to take the place that has come free. */
   #turn: LimitMember | undefined;
+  #look: Timer | undefined;
+
+  constructor(runtime: Runtime = systemRuntime) {
+    this.#runtime = runtime;
+  }
 
   /** How many pools keep to this limit. */
   get owners(): number {
@@ -50,27 +63,23 @@ export class SharedLimit {
     };
   }
 
-  /** Asks for places: the others close what is idle longest. With 0 it asks for none any more. */
+  /** Asks for places: the others close what they do not use, longest idle first. With 0 it asks for none any more. */
   lacks(member: LimitMember, places: number): void {
     if (places > 0) this.#lacking.set(member, places);
     else this.#lacking.delete(member);
-    for (let short = this.#short; short > 0; short--) {
-      const coldest = this.#coldestExceptOf(member);
-      if (coldest === undefined) return;
-      coldest.closeColdest();
-    }
+    if (places > 0) this.#makeRoomFor(member);
   }
 
   /**
    * Whether a connection that has come back to a member is closed, so that another pool gets its place.
    *
-   * @param isWanted a caller of its own pool waits for it: then it goes only to a pool with fewer connections
+   * @param isWanted a caller of its own pool waits for it
+   * @param ageMs how long the pool has had it
    */
-  claims(from: LimitMember, isWanted: boolean): boolean {
-    if (this.#lacking.size === 0 || this.#short <= 0) return false;
-    for (const [member] of this.#lacking) {
-      if (member !== from && (!isWanted || member.places < from.places)) return true;
-    }
+  claims(from: LimitMember, isWanted: boolean, ageMs: number): boolean {
+    if (this.#lacking.size === 0 || this.#short <= 0 || (isWanted && ageMs < SLICE_MS)) return false;
+    for (const member of this.#lacking.keys()) if (member.places < from.places) return true;
+    if (!isWanted) this.#lookLater();
     return false;
   }
 
@@ -115,13 +124,32 @@ export class SharedLimit {
     return lacking - this.census.closing - this.#free;
   }
 
-  #coldestExceptOf(asking: LimitMember): LimitMember | undefined {
-    let coldest: LimitMember | undefined;
-    for (const member of this.#live()) {
-      const { idleSince = Number.POSITIVE_INFINITY } = member;
-      if (member !== asking && idleSince < (coldest?.idleSince ?? Number.POSITIVE_INFINITY)) coldest = member;
+  #makeRoomFor(asking: LimitMember): void {
+    for (let short = this.#short; short > 0; short--) {
+      const spare = this.#spareFor(asking);
+      if (spare === undefined) return this.#lookLater();
+      spare.closeColdest();
     }
-    return coldest;
+  }
+
+  /** What is idle now may soon have been idle for long enough. */
+  #lookLater(): void {
+    if (this.census.idle === 0) return;
+    this.#look ??= this.#runtime.after(SLICE_MS, () => {
+      this.#look = undefined;
+      for (const member of [...this.#lacking.keys()]) member.pump();
+    });
+  }
+
+  /** The pool whose connection has been idle longest, of those that can do without one. */
+  #spareFor(asking: LimitMember): LimitMember | undefined {
+    let spare: LimitMember | undefined;
+    for (const member of this.#live()) {
+      const { idleMs } = member;
+      if (member === asking || idleMs === undefined || idleMs <= (spare?.idleMs ?? -1)) continue;
+      if (idleMs >= SLICE_MS || asking.places < member.places) spare = member;
+    }
+    return spare;
   }
 
   *#live(): Iterable<LimitMember> {

@@ -1,15 +1,14 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import { poolOf, tenure } from '@tenure/knex';
-import knex, { type Knex } from 'knex';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Pool } from '@tenure/core/pg';
+import { poolOf } from '@tenure/knex';
+import type { Knex } from 'knex';
+import pg from 'pg';
+import { describe, expect, it, vi } from 'vitest';
 import { usePostgres } from '../support/usePostgres.js';
 import { dialectClass, Log, useKnex } from './support.js';
 
 const postgres = await usePostgres();
 
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
 const { open } = useKnex(postgres);
 
 let tests = 0;
@@ -19,183 +18,161 @@ const own = () => ({ host, port, user, password, database, application_name: `kn
 const backends = async ({ application_name: applicationName }: { application_name: string }) =>
   (await postgres.activity({ applicationName })).map(({ pid }) => pid);
 const value = async (db: Knex, sql: string) => Object.values((await db.raw(sql)).rows[0])[0];
-const pidOf = (db: Knex) => value(db, 'select pg_backend_pid()');
 
-beforeEach(() => {
-  vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
-});
+/** As a module of the app makes one, each time it is evaluated. */
+async function evaluations(count: number, make: () => Knex): Promise<Knex[]> {
+  const instances: Knex[] = [];
+  for (let n = 0; n < count; n++) {
+    const db = make();
+    instances.push(db);
+    await db.raw('select 1');
+  }
+  return instances;
+}
 
-describe('Knex instances with the same config', () => {
-  it('are one pool, when a module that makes one is evaluated 30 times', async () => {
+describe('Knex instances that are made over and over at one place', () => {
+  it('hold one connection, when a module that makes one is evaluated 30 times', async () => {
     const connection = own();
-    const instances = Array.from({ length: 30 }, () => knex(tenure({ client: 'pg', connection: { ...connection } })));
-    for (const db of instances) await db.raw('select 1');
+    await evaluations(30, () => open({ connection: { ...connection } }));
     expect(await backends(connection)).toHaveLength(1);
-    expect(poolOf(instances[0]!).stats()).toMatchObject({ owners: 30, opened: 1 });
-    await Promise.all(instances.map((db) => db.destroy()));
-    await expect.poll(() => backends(connection)).toEqual([]);
   });
 
-  it('are one pool, when one is made and destroyed for each request beside another', async () => {
+  it('hold no more than one of them may, when one is made and destroyed for each request', async () => {
     const connection = own();
-    const app = open({ connection });
-    const pid = await pidOf(app);
-    for (let n = 0; n < 10; n++) {
-      const db = open({ connection });
-      expect(await pidOf(db)).toBe(pid);
+    let most = 0;
+    const request = async () => {
+      const db = open({ connection, pool: { max: 3 } });
+      const answer = await value(db, 'select pg_sleep(0.02)::text');
+      most = Math.max(most, (await backends(connection)).length);
       await db.destroy();
-      await expect(db.raw('select 1')).rejects.toThrow();
-    }
-    expect(await pidOf(app)).toBe(pid);
-    expect(poolOf(app).stats()).toMatchObject({ owners: 1, opened: 1 });
+      return answer;
+    };
+    const requests = Array.from({ length: 20 }, async (_, n) => {
+      await sleep(n);
+      return request();
+    });
+    expect(await Promise.all(requests)).toEqual(Array(20).fill(''));
+    expect(most).toBeLessThanOrEqual(3);
   });
 
-  it('go on when the first of them is destroyed, also for new connections', async () => {
-    const connection = own();
-    const [first, second] = [open({ connection }), open({ connection })];
-    await first.raw('select 1');
-    await second.raw('select 1');
-    await first.destroy();
-    await Promise.all(Array.from({ length: 4 }, () => second.raw('select pg_sleep(0.1)')));
-    expect(poolOf(second).stats().opened).toBeGreaterThan(1);
-    first.initialize();
-    await first.raw('select 1');
-    expect(poolOf(first).stats()).toMatchObject({ owners: 2 });
-  });
-
-  it('see nothing of each other’s sessions, and have their own set-up', async () => {
+  it('have sessions of their own, with their own set-up', async () => {
     const connection = own();
     const afterCreate = vi.fn((raw, done) => raw.query("set work_mem = '7MB'", done));
-    const config = { connection, searchPath: ['shop'], pool: { max: 1, afterCreate } };
-    const [first, second] = [open(config), open(config)];
+    const config = { connection, searchPath: ['shop'], pool: { max: 2, afterCreate } };
+    const [first, second, third] = (await evaluations(3, () => open(config))) as [Knex, Knex, Knex];
     await first.raw("set search_path to elsewhere; set work_mem = '9MB'");
     await first.raw('create temporary table leftovers ()');
-    const pid = await pidOf(first);
-    expect(await pidOf(second)).toBe(pid);
-    expect(await value(second, 'show search_path')).toBe('shop');
-    expect(await value(second, 'show work_mem')).toBe('7MB');
-    expect(await value(second, "select to_regclass('pg_temp.leftovers')")).toBeNull();
-    expect(afterCreate).toHaveBeenCalledTimes(2);
-  });
-
-  it('keep their transactions apart', async () => {
-    await postgres.admin('create table parts (id int primary key); grant all on parts to app');
-    const connection = own();
-    const [first, second] = [open({ connection }), open({ connection })];
-    await Promise.all(
-      [first, second].map((db, id) =>
-        db.transaction(async (trx) => {
-          await trx('parts').insert({ id });
-          expect(poolOf(trx as unknown as Knex).stats().owners).toBe(2);
-          await trx.raw('select pg_sleep(0.05)');
-          if (id === 0) await trx.rollback(new Error('no'));
-        }),
-      ),
-    ).catch(() => {});
-    await expect.poll(() => poolOf(first).stats().used).toBe(0);
-    expect(await second('parts').select()).toEqual([{ id: 1 }]);
+    for (const db of [second, third]) {
+      expect(await value(db, 'show search_path')).toBe('shop');
+      expect(await value(db, 'show work_mem')).toBe('7MB');
+      expect(await value(db, "select to_regclass('pg_temp.leftovers')")).toBeNull();
+    }
+    expect((await backends(connection)).length).toBeLessThanOrEqual(2);
+    expect(poolOf(first).stats().owners).toBe(3);
   });
 
   it('do not take each other’s connections back', async () => {
     const connection = own();
-    const [first, second] = [open({ connection }), open({ connection })];
-    await second.raw('select 1');
+    const [first, second] = (await evaluations(2, () => open({ connection }))) as [Knex, Knex];
     const held = await first.client.acquireConnection();
     expect(second.client.pool.release(held)).toBe(false);
-    expect(poolOf(second).stats().used).toBe(1);
     await first.client.releaseConnection(held);
-    expect(poolOf(second).stats().used).toBe(0);
+    expect(poolOf(first).stats().used).toBe(0);
   });
 
-  it('notice that their session has ended', async () => {
+  it('tell the tools that listen to them of their own connections, and of no other', async () => {
     const connection = own();
-    const config = { connection, pool: { max: 1 } };
-    const [first, second] = [open(config), open(config)];
-    for (let turn = 0; turn < 3; turn++) for (const db of [first, second]) await db.raw('select 1');
-    await postgres.terminateBackends({ applicationName: connection.application_name });
-    await expect.poll(() => poolOf(first).stats().closed.broken).toBe(1);
-    expect(await pidOf(first)).toBe(await pidOf(second));
+    const heard = [vi.fn(), vi.fn()];
+    const instances = await evaluations(2, () => open({ connection }));
+    for (const [n, db] of instances.entries()) db.client.pool.on('acquireSuccess', heard[n]!);
+    await instances[0]!.raw('select 1');
+    expect(heard.map(({ mock }) => mock.calls.length)).toEqual([1, 0]);
   });
 
-  it('can be collected when the app forgets them', async () => {
+  it.for<[string, (n: number) => Knex.Config]>([
+    ['when each has settings that only a function knows', () => ({ connection: async () => ({ ...own() }) })],
+    ['when each has a client class of the app’s', () => ({ client: class extends dialectClass('pg') {} })],
+    ['when each has a single connection', () => ({ pool: { max: 1 } })],
+  ])('have nothing in common %s', async ([, config]) => {
     const connection = own();
-    const app = open({ connection });
-    await app.raw('select 1');
-    const useAndForget = async () => {
-      const forgotten = Array.from({ length: 10 }, () => knex(tenure({ client: 'pg', connection, log: new Log() })));
-      await Promise.all(forgotten.map((db) => db.raw('select 1')));
-      expect([poolOf(app).stats().owners, forgotten.length]).toEqual([11, 10]);
-    };
-    await useAndForget();
-    const owners = () => (collectGarbage(), poolOf(app).stats().owners);
-    await expect.poll(owners, { timeout: 10_000 }).toBe(1);
+    let n = 0;
+    const instances = await evaluations(3, () => open({ connection, ...config(n++) }));
+    expect(instances.map((db) => poolOf(db).stats().owners)).toEqual([1, 1, 1]);
   });
 
-  it('with settings from one function are one pool', async () => {
+  it('have nothing in common with share: none', async () => {
     const connection = own();
-    const provider = vi.fn(async () => ({ ...connection }));
-    const instances = [open({ connection: provider }), open({ connection: provider })];
-    for (const db of instances) await db.raw('select 1');
-    expect(await backends(connection)).toHaveLength(1);
-    const other = open({ connection: async () => ({ ...connection }) });
-    await other.raw('select 1');
-    expect(await backends(connection)).toHaveLength(2);
+    await evaluations(3, () => open({ connection }, { share: 'none' }));
+    expect(await backends(connection)).toHaveLength(3);
   });
 });
 
-describe('Knex instances are not one pool', () => {
-  class Own extends dialectClass('pg') {}
-
-  it.for<[string, Knex.Config, Knex.Config]>([
-    ['a maximum', { pool: { max: 2 } }, { pool: { max: 3 } }],
-    ['a search path', { searchPath: 'one' }, { searchPath: 'two' }],
-    ['afterCreate', { pool: { afterCreate: (_: unknown, done: () => void) => done() } }, {}],
-    ['validate', { pool: { validate: () => true } }, { pool: { validate: () => true } }],
-    ['a client class', { client: Own }, {}],
-    [
-      'what a class of the app’s may read',
-      { client: Own, userParams: { a: 1 } } as Knex.Config,
-      { client: Own, userParams: { a: 2 } } as Knex.Config,
-    ],
-  ])('when they differ in %s', async ([, one, other]) => {
+describe('Knex instances that are made in two places', () => {
+  it('are apart: the one serves while the other’s transactions hold all it has', async () => {
     const connection = own();
-    for (const config of [one, other]) await open({ connection, ...config }).raw('select 1');
-    expect(await backends(connection)).toHaveLength(2);
+    const locks = open({ connection, pool: { max: 2 } });
+    const work = open({ connection, pool: { max: 2 } });
+    const answers = await Promise.all(
+      [1, 2].map((n) =>
+        locks.transaction(async (trx) => {
+          await trx.raw('select pg_advisory_xact_lock(?)', [n]);
+          return value(work, `select ${n}`);
+        }),
+      ),
+    );
+    expect(answers).toEqual([1, 2]);
   });
 
-  it('when tools listen to them', async () => {
+  it('have a pool beside them that is apart too, without a word', async () => {
+    const warned = vi.spyOn(process, 'emitWarning');
+    const log = new Log();
     const connection = own();
-    const [plain, watched] = [open({ connection }), open({ connection })];
-    const acquired = vi.fn();
-    watched.client.pool.on('acquireSuccess', acquired);
-    await plain.raw('select 1');
-    await watched.raw('select 1');
-    expect(await backends(connection)).toHaveLength(2);
-    expect(acquired).toHaveBeenCalledTimes(1);
-  });
-
-  it('any more, when a tool listens to one of them', async () => {
-    const connection = own();
-    const [first, second] = [open({ connection }), open({ connection })];
-    const pid = await pidOf(first);
-    expect(await pidOf(second)).toBe(pid);
-    second.client.pool.on('release', () => {});
-    expect(await pidOf(second)).not.toBe(pid);
-    expect(await pidOf(first)).toBe(pid);
-  });
-
-  it('with share: false', async () => {
-    const connection = own();
-    for (let n = 0; n < 2; n++) await open({ connection }, { share: false }).raw('select 1');
-    expect(await backends(connection)).toHaveLength(2);
+    await open({ connection, log }).raw('select 1');
+    const pool = new Pool(connection);
+    await pool.query('select 1');
+    await pool.end();
+    expect(log.warnings).toEqual([]);
+    expect(warned).not.toHaveBeenCalled();
   });
 });
 
-it('tells the logger of Knex of the first instance that joins', async () => {
-  const connection = own();
-  const logs = [new Log(), new Log(), new Log()];
-  for (const log of logs) await open({ connection, log }).raw('select 1');
-  expect(logs.map(({ warnings }) => warnings.filter((warning) => warning.includes('one pool')).length)).toEqual([
-    0, 1, 0,
-  ]);
+describe('A Knex instance whose connection is its own affair', () => {
+  /** What a library puts in the place of a method of every instance: it asks the instance where to connect. */
+  async function acquireRawConnection(this: Knex.Client & { target: object }): Promise<unknown> {
+    const client = new pg.Client(this.target);
+    await client.connect();
+    return client;
+  }
+
+  it('has the connections that it makes, though another has the same method', async () => {
+    await postgres.admin('create database other owner app');
+    const connection = own();
+    const instances: Knex[] = [];
+    for (const name of [database, 'other']) {
+      const db = open({ connection });
+      Object.assign(db.client, { acquireRawConnection, target: { ...connection, database: name } });
+      instances.push(db);
+      await sleep(1);
+    }
+    for (let turn = 0; turn < 3; turn++) {
+      const names = [];
+      for (const db of instances) names.push(await value(db, 'select current_database()'));
+      expect(names).toEqual([database, 'other']);
+    }
+    expect(instances.map((db) => poolOf(db).stats().owners)).toEqual([1, 1]);
+  });
+
+  it('connects with the settings that it is given later, and leaves the others alone', async () => {
+    const connection = own();
+    const [first, second] = (await evaluations(2, () => open({ connection }))) as [Knex, Knex];
+    second.client.connectionSettings = { ...connection, application_name: 'elsewhere' };
+    poolOf(second).invalidate();
+    expect(await value(second, 'show application_name')).toBe('elsewhere');
+    expect(await value(first, 'show application_name')).toBe(connection.application_name);
+    expect([first, second].map((db) => poolOf(db).stats().owners)).toEqual([1, 1]);
+    second.client.connectionSettings = { ...connection, password: 'wrong' };
+    poolOf(second).invalidate();
+    await expect(second.raw('select 1')).rejects.toMatchObject({ code: '28P01' });
+    expect(await value(first, 'select 1')).toBe(1);
+  });
 });

@@ -1,16 +1,20 @@
-/** What both test files begin with: pools of one target and the same settings, none of which is ever ended. */
+/** What both test files begin with: pools that are made at one place again and again, none of which is ever ended. */
 const POOLS = `
 const settings = { connectionString: process.env.DATABASE_URL, application_name: 'jest' };
-async function owners() {
-  const { Pool } = require('@tenure/core/pg');
-  const pool = new Pool({ ...settings });
-  await pool.query('select 1');
-  return pool.stats().owners;
+async function owners(count, prepare = () => {}) {
+  const seen = [];
+  for (let n = 0; n < count; n++) {
+    prepare();
+    const { Pool } = require('@tenure/core/pg');
+    const pool = new Pool({ ...settings });
+    await pool.query('select 1');
+    seen.push(pool.stats().owners);
+  }
+  return seen;
 }
-beforeEach(() => void jest.spyOn(process, 'emitWarning').mockImplementation(() => {}));
 
-test('pools of one test file are one', async () => {
-  expect([await owners(), await owners()]).toEqual([1, 2]);
+test('pools of one place in a test file share a limit', async () => {
+  expect(await owners(2)).toEqual([1, 2]);
 });
 `;
 
@@ -18,17 +22,18 @@ test('pools of one test file are one', async () => {
 export const JEST_FILES: Readonly<Record<string, string>> = {
   'jest/one.test.js': POOLS,
   'jest/other.test.js': `${POOLS}
-test('a fresh copy of Tenure shares with the one before, as long as pg is the same', async () => {
+test('so do those of fresh copies of Tenure', async () => {
   const pg = require('pg');
-  jest.resetModules();
-  jest.doMock('pg', () => pg);
-  expect(await owners()).toBe(3);
+  const freshTenure = () => {
+    jest.resetModules();
+    jest.doMock('pg', () => pg);
+  };
+  expect(await owners(3, freshTenure)).toEqual([1, 2, 3]);
+  jest.dontMock('pg');
 });
 
-test('a fresh copy of pg has a pool of its own', async () => {
-  jest.resetModules();
-  jest.dontMock('pg');
-  expect(await owners()).toBe(1);
+test('and of pg', async () => {
+  expect(await owners(3, () => jest.resetModules())).toEqual([1, 2, 3]);
 });
 `,
 };

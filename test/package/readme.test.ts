@@ -40,10 +40,10 @@ describe('an ESM application', async () => {
     expect(await app().node(`${name}.js`)).toBe(`${prints}\n`);
   });
 
-  it('has one pool, as ES module and as CommonJS', async () => {
+  it('has one limit for pools of one place, as ES module and as CommonJS', async () => {
     await app().write('bothKinds.js', BOTH_KINDS);
-    // Both classes, a timeout in line, one connection, no state of the other's, and one owner when the first has left.
-    expect(await app().node('bothKinds.js')).toBe('false TENURE_ACQUIRE_TIMEOUT 1 4MB 1\n');
+    // Two classes, a timeout while the other has both connections, an answer after that, two owners, and one when the first has left.
+    expect(await app().node('bothKinds.js')).toBe('false TENURE_ACQUIRE_TIMEOUT 1 2 1\n');
   });
 });
 

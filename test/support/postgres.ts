@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from './freePort.js';
+import { packagesOf } from './postgresVersion.js';
 import { Cluster, PortTakenError, type StopMode } from './server/cluster.js';
 import { findPrograms } from './server/programs.js';
 import { type ServerUser, serverUser } from './server/serverUser.js';
@@ -23,6 +24,8 @@ export interface PostgresOptions {
   settings?: Record<string, string | number>;
   /** Shows a step of the start that takes longer than two seconds. Default: on stderr. */
   onSlow?: OnSlow;
+  /** Its major version; the newest by default, or that of the environment's `TENURE_POSTGRES`. */
+  version?: string;
 }
 
 export interface Backend {
@@ -91,9 +94,13 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 async function startIn(
   folder: TemporaryFolder,
   user: ServerUser | undefined,
-  { maxConnections = 100, settings, onSlow = showOnStderr }: PostgresOptions,
+  { maxConnections = 100, settings, onSlow = showOnStderr, version }: PostgresOptions,
 ): Promise<PostgresServer> {
-  const programs = await step('Trying the programs of PostgreSQL', onSlow, findPrograms(folder, user));
+  const programs = await step(
+    'Trying the programs of PostgreSQL',
+    onSlow,
+    findPrograms(folder, user, await packagesOf(version)),
+  );
   const cluster = new Cluster(folder, programs, {
     superuser: SUPERUSER,
     password: SUPERUSER,

@@ -3,10 +3,7 @@ export { type CancelOptions, cancelRequest, type PgConnectionClass } from './pos
 export { type PgConfig, pgConnector } from './postgres/connector.js';
 export type { PgClient } from './postgres/pgTypes.js';
 export type { PoolConfig } from './postgres/pool/options.js';
-export { Pool } from './postgres/pool/pgPool.js';
+export { Pool, poolMadeAt } from './postgres/pool/pgPool.js';
 export { type PgSession, pgSession, type SessionOptions } from './postgres/session.js';
-export { type Identity, identityOf, policySettings } from './postgres/sharing/identity.js';
-export { rememberAsNew } from './postgres/sharing/leftovers.js';
-export type { ShareHost } from './postgres/sharing/share.js';
+export { type Identity, placeOf, type TargetSettings, targetOf } from './postgres/sharing/identity.js';
 export { sharedPool } from './postgres/sharing/sharedPool.js';
-export { placeOf } from './postgres/sharing/site.js';

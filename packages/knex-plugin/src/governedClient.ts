@@ -1,16 +1,16 @@
 import type { Duplex } from 'node:stream';
-import { createPool, type Policy, type Pool } from '@tenure/core';
-import { cancelRequest, pgSession, placeOf, rememberAsNew, sharedPool } from '@tenure/core/pg';
+import type { Policy } from '@tenure/core';
+import { cancelRequest, pgSession, placeOf, sharedPool } from '@tenure/core/pg';
 import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
 import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
 import { withoutMeaning } from './hostSettings.js';
-import { identityOfClient } from './identity.js';
 import { isForPool, observeConnect } from './opening.js';
 import { Origins, withOrigins } from './origins.js';
 import { remember } from './poolOf.js';
 import { guardSetUp, limitConnect, streamOf } from './setUp.js';
 import { isGivenBackByStream, runStream } from './streams.js';
+import { targetOfClient } from './target.js';
 import { TarnPool } from './tarnPool.js';
 import { toKnexError } from './translateError.js';
 
@@ -48,24 +48,16 @@ export function governedClient(
       refuseForeignPool(config);
       const policy = policyFor(config);
       const closeErrors = new WeakMap<Connection, unknown>();
-      const engine: Pool<Connection> = sharedPool({
-        policy,
-        make: () => {
-          const connector = knexConnector(this, config.pool ?? {}, policy, closeErrors);
-          return { connector, engine: createPool(connector, policy) };
-        },
-        identity: () => identityOfClient(this, Base, config, policy, pool.isWatched ? pool : undefined),
-        mayShare: () => !pool.isWatched,
-        site: placeOf(this.constructor),
-      });
+      const connector = knexConnector(this, config.pool ?? {}, policy, closeErrors);
+      const place = placeOf(this.initializePool, policy);
+      const engine = sharedPool(connector, policy, { place, target: () => targetOfClient(this, config) });
       const origins = Origins.keepFor(engine);
       engine.on('warning', ({ message, holders }) => this.logger.warn?.(origins?.explain(message, holders) ?? message));
       const ignored = withoutMeaning(config.pool);
       if (ignored.length > 0)
         this.logger.warn?.(`Tenure has no use for ${ignored.join(', ')}: it does this in its own way.`);
       remember(engine, this.logger);
-      const pool = new TarnPool(engine, closeErrors, config.pool?.log);
-      this.pool = pool;
+      this.pool = new TarnPool(engine, closeErrors, config.pool?.log);
     }
 
     override acquireConnection(): Promise<Connection> {
@@ -101,7 +93,6 @@ export function governedClient(
       limitConnect(this, connectLimitOf(this));
       const tell = onConnected;
       return observeConnect(this, exitOnIdle, () => super._acquireOnlyConnection()).then((connection) => {
-        rememberAsNew(connection);
         tell?.(connection);
         return connection;
       });

@@ -29,10 +29,6 @@ export class TarnEvents<C> {
     this.#log = log;
   }
 
-  get isHeard(): boolean {
-    return this.emitter.eventNames().length > 0;
-  }
-
   tell<E extends keyof TarnEventMap<C>>(event: E, ...args: TarnEventMap<C>[E]): void {
     if (this.emitter.listenerCount(event) === 0) return;
     for (const listener of this.emitter.listeners(event)) {

@@ -23,11 +23,6 @@ export class TarnPool<C extends object> {
     this.#tellOfClosing(closeErrors);
   }
 
-  /** Someone listens, and expects to hear of every connection and of nobody else's. */
-  get isWatched(): boolean {
-    return this.#events.isHeard;
-  }
-
   get min(): number {
     return this.engine.policy.minConnections;
   }

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { type HostSettings, type Policy, type PolicyOverrides, parsePolicy, TenureUsageError } from '@tenure/core';
-import { fromPgPool, Pool, type PoolConfig } from '@tenure/core/pg';
+import { fromPgPool, Pool, type PoolConfig, placeOf, poolMadeAt } from '@tenure/core/pg';
 import type pg from 'pg';
 import { type Adapter, withPlainErrors } from './adapterErrors.js';
 import type { AdapterOptions } from './prismaInternals.js';
@@ -47,8 +47,10 @@ export function govern(
   }
   const config = isPool(source) ? writtenIn(source) : source;
   const policy = parsePolicy(process.env, given, fromHost(config));
+  // Prisma makes the pool when it connects: then nothing of the app is on the stack.
+  const place = placeOf(govern, policy);
   const make = () => {
-    const pool = new Pool(withPolicy(config, policy));
+    const pool = poolMadeAt(place, withPolicy(config, policy));
     if (isPool(source)) passOn(pool, source);
     return pool;
   };

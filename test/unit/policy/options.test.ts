@@ -213,7 +213,14 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
   },
   writable: { env: 'CONN_WRITABLE', default: false, ...flag },
   exitOnIdle: { env: 'CONN_EXIT_ON_IDLE', default: true, ...flag },
-  share: { env: 'CONN_SHARE', default: true, ...flag },
+  share: {
+    env: 'CONN_SHARE',
+    default: 'place',
+    texts: { place: 'place', target: 'target', none: 'none', ' Target ': 'target', NONE: 'none' },
+    badTexts: ['', ' ', '0', '1', 'true', 'false', 'off', 'place,target'],
+    values: ['place', 'target', 'none'],
+    badValues: [0, 1, true, false, null, '', 'Place', ' none', NONE, Number.NaN, [], ['none'], {}],
+  },
   retryReads: { env: 'CONN_RETRY_READS', default: true, ...flag },
 };
 
@@ -240,7 +247,7 @@ const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true
   budget: true,
   writable: false,
   exitOnIdle: false,
-  share: false,
+  share: true,
   retryReads: false,
 };
 
@@ -279,7 +286,7 @@ describe.each(Object.entries(ROWS) as [PolicyKey, Row][])('%s', (key, row) => {
   it('takes the word none as an argument exactly where its type says so', () => {
     const parse = () => parsePolicy({}, overridesOf(key, 'none'));
     if (!NONE_IN_TYPE[key]) expect(problemsOf(parse)).toHaveLength(1);
-    else expect(parse()[key]).toBe(key === 'reset' ? 'none' : NONE);
+    else expect(parse()[key]).toBe(POLICY_OPTIONS[key].kind === 'choice' ? 'none' : NONE);
   });
 
   it('takes undefined for not given', () => {
@@ -337,6 +344,7 @@ describe('A refusal says what is allowed', () => {
     ['CONN_BUDGET', 'all', 'a whole number; none = no limit; auto = from the limit of the server itself'],
     ['CONN_HEALTH_CHECKS', 'maybe', 'true or false (also on/off, yes/no, 1/0)'],
     ['CONN_RESET', 'discard', 'rollback, session or none'],
+    ['CONN_SHARE', 'false', 'place, target or none'],
   ])('%s=%s: %s', (name, value, allowed) => {
     expect(problemsOf(() => parsePolicy({ [name]: value }))).toEqual([{ name, value, allowed }]);
   });

@@ -38,7 +38,7 @@ const LEVELS: Readonly<Record<PolicyKey, Levels>> = {
   budget: { ...counts, own: ['auto', 'auto'] },
   writable: offFlags,
   exitOnIdle: offFlags,
-  share: offFlags,
+  share: { argument: 'none', own: ['target', 'target'], common: ['place', 'place'], host: 'none' },
   retryReads: offFlags,
 };
 

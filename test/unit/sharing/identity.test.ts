@@ -1,122 +1,102 @@
 import pg from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
-import {
-  differences,
-  fingerprintOf,
-  identityOf,
-  policySettings,
-} from '../../../packages/core/src/postgres/sharing/identity.js';
-import { Registry } from '../../../packages/core/src/postgres/sharing/registry.js';
+import type { PolicyOverrides } from '../../../packages/core/src/policy/policy.js';
+import { limitFinder, targetOf } from '../../../packages/core/src/postgres/sharing/identity.js';
 
 afterEach(() => void vi.unstubAllEnvs());
 
-const registry = new Registry();
-const print = (config: pg.PoolConfig, Client: typeof pg.Client = pg.Client) => {
-  return fingerprintOf(identityOf(Client, config, pg.Client), registry);
-};
-const key = (config: pg.PoolConfig) => print(config).key;
+const of = (config: pg.PoolConfig, Client: typeof pg.Client = pg.Client) => targetOf(Client, config, pg.Client);
 
-describe('The identity of a configuration', () => {
-  it('is that of what `pg` makes of it', () => {
+describe('What a configuration connects to', () => {
+  it('is what `pg` makes of it', () => {
     const fields = { host: 'db', port: 5433, user: 'me', password: 'hunter2', database: 'app' };
     const url = 'postgres://me:hunter2@db:5433/app';
-    expect(key({ connectionString: url })).toBe(key(fields));
-    expect(key({ connectionString: `${url}?application_name=web` })).toBe(key({ ...fields, application_name: 'web' }));
-    vi.stubEnv('PGPASSWORD', 'hunter2');
+    expect(of({ connectionString: url })).toEqual(of(fields));
+    expect(of({ connectionString: `${url}?application_name=web` })).toEqual(of({ ...fields, application_name: 'web' }));
     vi.stubEnv('PGHOST', 'db');
     vi.stubEnv('PGAPPNAME', 'web');
-    vi.stubEnv('PGSSLMODE', 'require');
-    expect(key({ port: 5433, user: 'me', database: 'app' })).toBe(
-      key({ ...fields, application_name: 'web', ssl: true }),
-    );
+    expect(of({ port: 5433, user: 'me', database: 'app' })).toEqual(of({ ...fields, application_name: 'web' }));
   });
 
-  it('does not count what the policy says, and whatever pg-pool fills in', () => {
-    expect(key({ host: 'db', max: 10, min: 0, idleTimeoutMillis: 10_000, allowExitOnIdle: false })).toBe(
-      key({ host: 'db' }),
-    );
-  });
-
-  const differing: [string, pg.PoolConfig & Record<string, unknown>][] = [
+  it.for<[string, pg.PoolConfig]>([
     ['host', { host: 'other' }],
     ['port', { port: 5433 }],
     ['user', { user: 'other' }],
-    ['password', { password: 'other' }],
     ['database', { database: 'other' }],
-    ['ssl', { ssl: { ca: 'pem' } }],
     ['options', { options: '-c work_mem=9MB' }],
     ['application_name', { application_name: 'other' }],
     ['statement_timeout', { statement_timeout: 1 }],
     ['lock_timeout', { lock_timeout: 1 }],
-    ['query_timeout', { query_timeout: 1 }],
-    ['client_encoding', { client_encoding: 'latin1' }],
-    ['types', { types: pg.types }],
-    ['stream', { stream: (() => {}) as never }],
-    ['pipeline', { pipeline: true }],
-    ['onConnect', { onConnect: () => {} } as never],
-    ['keepalives', { keepAlive: true }],
-    ['anything else', { region: 'eu' }],
-  ];
-  it.for(differing)('differs by %s', ([, setting]) => {
+  ])('differs by %s', ([, setting]) => {
     const base = { host: 'db', user: 'me', password: 'hunter2', database: 'app' };
-    expect(key({ ...base, ...setting })).not.toBe(key(base));
-    expect(key({ ...base, ...setting })).toBe(key({ ...base, ...setting }));
+    expect(of({ ...base, ...setting })).not.toEqual(of(base));
+    expect(of({ ...base, ...setting })).toEqual(of({ ...base, ...setting }));
   });
 
-  it('takes plain data by content, such as certificates', () => {
-    const secure = () => ({ host: 'db', ssl: { ca: [Buffer.from('pem')], key: 'k', rejectUnauthorized: true } });
-    expect(key(secure())).toBe(key(secure()));
+  it('has no password, and neither keys nor certificates', () => {
+    const secrets = { host: 'db', password: 'hunter2', ssl: { ca: 'pem', key: 'hunter3' } };
+    const other = { host: 'db', password: () => 'hunter4', ssl: { ca: 'new' } };
+    expect(of(secrets)).toEqual(of(other));
+    expect(JSON.stringify(of(secrets))).not.toMatch(/hunter|pem/);
   });
 
-  it('counts every option as written for a class of clients of the app', () => {
-    class Own extends pg.Client {}
-    expect(print({ connectionString: 'postgres://db/app' }, Own).key).not.toBe(
-      print({ host: 'db', database: 'app' }, Own).key,
-    );
-    expect(print({ host: 'db' }, Own).key).toBe(print({ host: 'db' }, Own).key);
-    expect(print({ host: 'db' }, Own).key).not.toBe(print({ host: 'db' }).key);
-  });
-
-  it('makes no socket, and asks the app for none', () => {
+  it('is not known for clients of another class, nor where the app makes the sockets', () => {
+    expect(of({ host: 'db' }, class extends pg.Client {})).toBeUndefined();
     const stream = vi.fn();
-    key({ host: 'db', stream: stream as never });
+    expect(of({ host: 'db', stream: stream as never })).toBeUndefined();
     expect(stream).not.toHaveBeenCalled();
+  });
+
+  it('is not known where `pg` cannot read it', () => {
+    expect(of({ connectionString: 'postgres://db/app?sslrootcert=/nowhere.pem' })).toBeUndefined();
   });
 
   it('leaves the configuration as it was', () => {
     const config = Object.freeze({ host: 'db', password: 'hunter2' });
-    key(config);
+    of(config);
     expect(config).toEqual({ host: 'db', password: 'hunter2' });
-  });
-
-  it('counts the policy, not where it comes from', () => {
-    const settings = (env: Record<string, string>, overrides = {}) => policySettings(parsePolicy(env, overrides));
-    expect(settings({ MAX_CONNS: '5' })).toEqual(settings({}, { maxConnections: 5 }));
-    expect(settings({}, { name: 'one' })).not.toEqual(settings({}, { name: 'two' }));
   });
 });
 
-describe('A fingerprint', () => {
-  it('has nothing in the clear, and says nothing in another process', () => {
-    const config = {
-      host: 'secret.host',
-      user: 'someone',
-      password: 'hunter2',
-      database: 'app',
-      options: '-c a=hunter3',
-    };
-    const shown = JSON.stringify([print(config).key, print(config).target, [...print(config).settings]]);
-    for (const secret of ['hunter2', 'hunter3', 'secret.host', 'someone']) expect(shown).not.toContain(secret);
-    const elsewhere = fingerprintOf(identityOf(pg.Client, config, pg.Client), new Registry());
-    expect(elsewhere.key).not.toBe(print(config).key);
-    expect(elsewhere.target).not.toBe(print(config).target);
+describe('Two pools have one limit', () => {
+  let tests = 0;
+  const own = () => ({ host: `db ${++tests}` });
+  const limitOf = (policy: PolicyOverrides, place: string | undefined, target: object | undefined = { host: 'db' }) => {
+    return limitFinder(parsePolicy({}, policy), { place, target: () => target as never })();
+  };
+
+  it('when they were made at one place, with one target and policy', () => {
+    const target = own();
+    const limit = limitOf({}, 'here', target);
+    expect(limit).toBeDefined();
+    expect(limitOf({}, 'here', { ...target })).toBe(limit);
+    expect(limitOf({}, 'there', target)).not.toBe(limit);
+    expect(limitOf({}, 'here', own())).not.toBe(limit);
+    expect(limitOf({ maxConnections: 5 }, 'here', target)).not.toBe(limit);
+    expect(limitOf({ name: 'one' }, 'here', target)).not.toBe(limitOf({ name: 'two' }, 'here', target));
   });
 
-  it('tells in which settings two pools with one target differ', () => {
-    const [one, other] = [print({ host: 'db' }), print({ host: 'db', lock_timeout: 5, options: '-c a=b' })];
-    expect(one.target).toBe(other.target);
-    expect(differences(one, other)).toEqual(['lock_timeout', 'options']);
-    expect(print({ host: 'db', password: 'x' }).target).not.toBe(one.target);
+  it('whatever the place, with share: target', () => {
+    const target = own();
+    const limit = limitOf({ share: 'target' }, undefined, target);
+    expect(limit).toBeDefined();
+    expect(limitOf({ share: 'target' }, 'here', target)).toBe(limit);
+    expect(limitOf({}, 'here', target)).not.toBe(limit);
+  });
+
+  it('wherever a policy comes from', () => {
+    const target = own();
+    const finder = (policy: ReturnType<typeof parsePolicy>) =>
+      limitFinder(policy, { place: 'a', target: () => target })();
+    expect(finder(parsePolicy({ MAX_CONNS: '5' }))).toBe(finder(parsePolicy({}, { maxConnections: 5 })));
+  });
+
+  it('but never when the place or the target is not known, for a single connection, or with share: none', () => {
+    expect(limitOf({}, undefined)).toBeUndefined();
+    expect(limitFinder(parsePolicy({}), { place: 'here', target: () => undefined })()).toBeUndefined();
+    expect(limitOf({ maxConnections: 1 }, 'here')).toBeUndefined();
+    expect(limitOf({ maxConnections: 1, share: 'target' }, 'here')).toBeUndefined();
+    expect(limitOf({ share: 'none' }, 'here')).toBeUndefined();
   });
 });

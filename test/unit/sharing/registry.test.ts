@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { Registry, registry, VERSION } from '../../../packages/core/src/postgres/sharing/registry.js';
-import { placeOf, siteOf } from '../../../packages/core/src/postgres/sharing/site.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 describe('The registry', () => {
   it('is one for all copies of this version, and of no other', () => {
@@ -14,39 +18,13 @@ describe('The registry', () => {
     expect((globalThis as never)[found ?? Symbol.for(`@tenure/core ${VERSION} pools`)]).toBe(registry());
   });
 
-  it('forgets pools that nobody has any more', () => {
+  it('has one limit for one identity, and lets go of those that no pool keeps to any more', async () => {
     const known = new Registry();
-    const pool = {};
-    const listing = (key: string, of: object | undefined) => ({
-      pool: { deref: () => of } as WeakRef<object>,
-      fingerprint: { key, target: 'target', settings: new Map() },
-      site: undefined,
-      told: false,
-    });
-    known.list(listing('gone', undefined));
-    known.list(listing('here', pool));
-    expect([...known.listings.keys()]).toEqual(['here']);
-    known.withdraw(pool);
-    expect(known.listings.size).toBe(0);
-  });
-});
-
-describe('The place where a pool was made', () => {
-  class Maker {
-    readonly place = placeOf(Maker);
-  }
-
-  it('is the line of the app that made it', () => {
-    expect(new Maker().place()).toMatch(/registry\.test\.ts:\d+:\d+/);
-  });
-
-  it('does not tell evaluations of one module apart', () => {
-    const frames = (n: number) => [
-      '    at make (file:///app/node_modules/pg/a.js:1:1)',
-      '    at node:internal/process:1:1',
-      `    at file:///app/db.js?t=${n}:3:5`,
-    ];
-    expect(siteOf(['Error', ...frames(17)].join('\n'))).toBe('    at file:///app/db.js:3:5');
-    expect(siteOf(['Error', ...frames(18)].join('\n'))).toBe('    at file:///app/db.js:3:5');
+    const limit = known.limitOf('one');
+    expect(known.limitOf('one')).toBe(limit);
+    expect(known.limitOf('another')).not.toBe(limit);
+    const ref = (() => new WeakRef(known.limitOf('forgotten')))();
+    await expect.poll(() => (collectGarbage(), ref.deref() === undefined)).toBe(true);
+    expect(known.limitOf('one')).toBe(limit);
   });
 });

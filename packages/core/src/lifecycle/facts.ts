@@ -22,7 +22,7 @@ export interface ConnectionFacts {
 export interface PoolFacts {
   /** Connections that are open or being opened, without those being closed. */
   readonly size: number;
-  /** Connections that wait to be reused. */
+  /** Connections that wait to be reused, those of pools that keep to the same limit included. */
   readonly idle: number;
   readonly generation: number;
 }

@@ -17,6 +17,8 @@ export interface Demand {
   readonly alive: number;
   /** Connections still being closed; the server counts them until they are gone. */
   readonly closing: number;
+  /** Places of other pools that keep to the same limit. */
+  readonly elsewhere?: number;
   /** A connection that has come of age waits for its successor. */
   readonly successor: boolean;
   /** A connect has succeeded, and none has failed since. */
@@ -27,17 +29,17 @@ export interface Demand {
 /** How many connections to start opening now. Follows demand: what nobody waits for any more is not opened. */
 export function opensWanted(demand: Demand, policy: Policy, now: number): number {
   if (now < opensAllowedFrom(demand)) return 0;
-  const { opening, alive, closing, proven } = demand;
-  const room = policy.maxConnections - alive - opening - closing;
+  const { opening, alive, closing, elsewhere = 0, proven } = demand;
+  const room = policy.maxConnections - alive - opening - closing - elsewhere;
   const atOnce = (proven ? OPENS_AT_ONCE : 1) - opening;
   return Math.max(0, Math.min(missing(demand, policy, now), room, atOnce));
 }
 
 /** How many connections the pool lacks, whether or not it may open them now. */
 export function missing(demand: Demand, policy: Policy, now: number): number {
-  const { waiting, expected, opening, alive, successor, trouble } = demand;
+  const { waiting, expected, opening, alive, elsewhere = 0, successor, trouble } = demand;
   const forWaiters = waiting - expected - opening;
-  const forMinimum = keepsConnections(policy) ? policy.minConnections - alive - opening : 0;
+  const forMinimum = keepsConnections(policy) ? policy.minConnections - alive - opening - elsewhere : 0;
   // Callers are being refused: the pool itself must find out when the server is back.
   const asProbe = trouble && alive === 0 && isUnreachable(trouble, policy, now) ? 1 - opening : 0;
   return Math.max(forWaiters, forMinimum, asProbe, successor ? 1 : 0);

@@ -188,9 +188,11 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   },
   share: {
     env: 'CONN_SHARE',
-    kind: 'flag',
-    default: true,
-    meaning: 'pools with the same target and settings in one process are one pool',
+    kind: 'choice',
+    default: 'place',
+    choices: ['place', 'target', 'none'],
+    meaning:
+      'pools of this process that share one `maxConnections`: with `place` those that are made again and again at one place of the code, with `target` all with the same target and settings; `none`: each has its own',
   },
   retryReads: {
     env: 'CONN_RETRY_READS',

@@ -76,10 +76,11 @@ export interface PolicyValues {
   /** An idle pool does not keep the process alive. `CONN_EXIT_ON_IDLE`, default true. `0`: as `false`. No `none`. */
   exitOnIdle: boolean;
   /**
-   * Pools with the same target and settings in one process are one pool.
-   * `CONN_SHARE`, default true. `0`: as `false`. No `none`.
+   * Which pools of this process keep to one `maxConnections` together, each with connections of its own. `place`: those with the same target and
+   * settings that are made at the same place of the app's code, as by hot reload or for each request. `target`: wherever they are made. `none` leaves it
+   * a limit of its own, which a pool with `maxConnections: 1` always has. `CONN_SHARE`, default place. `0`: refused.
    */
-  share: boolean;
+  share: 'place' | 'target' | 'none';
   /**
    * Prisma only: run a read again, once, when its connection was lost. Never in a transaction, and never a write.
    * `CONN_RETRY_READS`, default true. `0`: as `false`. No `none`.

@@ -18,13 +18,16 @@ export interface AcquireOptions {
 export class Callers<C extends object> {
   readonly #context: Context<C>;
   readonly #situation: (now: number) => Situation;
+  readonly #roomFound: (now: number) => void;
   readonly #queue = new WaiterQueue<C>();
   readonly #patience: Alarm;
   #suspicionTold = false;
 
-  constructor(context: Context<C>, situation: (now: number) => Situation) {
+  /** @param roomFound the pool has left a limit that it shared: it may open more */
+  constructor(context: Context<C>, situation: (now: number) => Situation, roomFound: (now: number) => void) {
     this.#context = context;
     this.#situation = situation;
+    this.#roomFound = roomFound;
     // On a blocked event loop connections have often come back unread when the timer fires: two turns let them serve first.
     const { runtime } = context;
     this.#patience = new Alarm(runtime, () => afterTwoTurns(runtime, () => this.#timeIsUp()));
@@ -110,7 +113,9 @@ export class Callers<C extends object> {
   /** Warns early when the holders wait for each other, instead of leaving it to the timeout's error. */
   #suspectJam(now: number): void {
     const { oldest } = this.#queue;
-    if (this.#suspicionTold || oldest === undefined || now - oldest.since < SUSPECT_MS) return;
+    if (oldest === undefined || now - oldest.since < SUSPECT_MS) return;
+    if (this.#context.membership.leaveIfStalled(SUSPECT_MS)) return this.#roomFound(now);
+    if (this.#suspicionTold) return;
     const situation = this.#situation(now);
     if (!isStuckInTransactions(situation)) return;
     this.#suspicionTold = true;

@@ -15,6 +15,8 @@ export interface Situation {
   /** Who holds connections, oldest first. */
   readonly holders: readonly Holder[];
   readonly trouble: Trouble | undefined;
+  /** Connections of other pools that keep to the same limit. */
+  readonly others: number;
 }
 
 /** How many holders a message names; the error carries them all. */
@@ -26,7 +28,7 @@ export function acquireTimedOut(waitedMs: number, situation: Situation): TenureT
   if (trouble && isEmpty(figures)) return unreachable(waitedMs, figures, trouble);
   const message =
     `No connection came free within ${Math.round(waitedMs)} ms: ${summary(figures)}.` +
-    `${whoHoldsThem(holders)}${adviceFor(situation)}${connectNews(figures, trouble)}`;
+    `${whoElseHasSome(situation)}${whoHoldsThem(holders)}${adviceFor(situation)}${connectNews(figures, trouble)}`;
   return new TenureTimeoutError(message, figures, waitedMs, holders, trouble && { cause: trouble.error });
 }
 
@@ -89,6 +91,11 @@ export function leakMessage(holder: Holder, leakAfterMs: number): string {
 function summary({ used, idle, opening, busy, waiting, max }: PoolFigures): string {
   const others = busy > 0 ? `, ${busy} being checked or closed` : '';
   return `${used} used, ${idle} idle, ${opening} opening${others} of at most ${max}; ${waiting} waiting`;
+}
+
+function whoElseHasSome({ others, figures }: Situation): string {
+  if (others === 0) return '';
+  return ` Other pools have ${others} of the ${figures.max}: pools made at the same place share this limit (CONN_SHARE=none gives each its own).`;
 }
 
 function whoHoldsThem(holders: readonly Holder[]): string {

@@ -55,6 +55,7 @@ export class Exchange<C extends object> {
     if (this.isClosing) return;
     this.#serve(now);
     if (!this.#roster.isFull) this.#host.grow(now);
+    this.#context.membership.lacks(this.#roster.lacking(this.#callers.waiting));
   }
 
   /** Checks the hottest idle connection out, if it can be handed out as it is. */
@@ -272,7 +273,9 @@ export class Exchange<C extends object> {
     validated = this.#context.connector.validate === undefined,
     unfit = this.#unfit(slot, now),
   ): void {
-    const reason = unfit ?? (this.#roster.isOverfull ? 'overflow' : undefined);
+    const isTooMany =
+      this.#roster.isOverfull || this.#context.membership.claims(this.#callers.waiting > 0, now - slot.bornAt);
+    const reason = unfit ?? (isTooMany ? 'overflow' : undefined);
     if (reason) this.retire(slot, reason);
     else if (validated && this.#callers.waiting > 0) return this.#serveOldest(slot, now);
     else this.#park(slot, now);
@@ -335,6 +338,7 @@ export class Exchange<C extends object> {
 
   #gone(slot: Slot<C>, reason: RetireReason): void {
     this.#roster.forget(slot);
+    this.#context.membership.freed();
     this.#context.announcer.tell('closed', slot.connection, reason);
     this.#host.gone();
   }

@@ -15,6 +15,11 @@ export class IdleStack<C> {
     return this.#slots.length === 0 ? undefined : this.#slots[this.#slots.length - 1];
   }
 
+  /** The one that has been idle longest. */
+  get bottom(): Slot<C> | undefined {
+    return this.#slots[0];
+  }
+
   pop(): void {
     this.#slots.pop();
   }

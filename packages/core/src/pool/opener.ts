@@ -91,6 +91,7 @@ export class Opener<C extends object> {
 
   #demand(waiting: number, now: number): Demand {
     const { expected, opening, alive, closing } = this.#roster;
+    const elsewhere = this.#context.membership.taken(this.#context.policy.maxConnections);
     const successor = this.#renewal.wantsSuccessor;
     const wanted = now - this.#refusedAt < WANTED_MS;
     return {
@@ -100,6 +101,7 @@ export class Opener<C extends object> {
       opening,
       alive,
       closing,
+      elsewhere,
       successor,
       proven: this.#proven,
       trouble: this.#trouble,
@@ -107,6 +109,7 @@ export class Opener<C extends object> {
   }
 
   #open(now: number): void {
+    this.#context.membership.connecting();
     const slot = this.#roster.reserve(now);
     this.#renewal.connectBegan(now);
     this.#context.announcer.tell('opening');
@@ -143,6 +146,7 @@ export class Opener<C extends object> {
 
   #failed(slot: Slot<C>, error: unknown): void {
     this.#roster.forget(slot);
+    this.#context.membership.freed();
     const now = this.#context.runtime.now();
     this.#renewal.connectEnded(false, now);
     this.#remember(slot, error);

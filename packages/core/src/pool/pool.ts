@@ -11,11 +11,14 @@ import { poolClosed, refusedByServer, tooManyWaiting, unreachable } from './diag
 import { Announcer, type PoolEvents } from './events.js';
 import { Exchange } from './exchange.js';
 import { Keeper } from './keeper.js';
+import { memberOf } from './limitMember.js';
+import { Membership } from './membership.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
 import { Renewal } from './renewal.js';
 import { Roster } from './roster.js';
 import { type Runtime, systemRuntime } from './runtime.js';
+import type { SharedLimit } from './sharedLimit.js';
 import { type ConnectionInfo, describeConnection, type PoolStats, takeStats } from './stats.js';
 import { useConnection } from './useConnection.js';
 
@@ -36,16 +39,26 @@ export class Pool<C extends object> {
   readonly #revoked = new WeakSet<C>();
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
-  constructor(connector: Connector<C>, policy: Policy, runtime: Runtime = systemRuntime) {
+  /** @param findLimit finds the limit that the pool keeps to together with others, if there is one */
+  constructor(
+    connector: Connector<C>,
+    policy: Policy,
+    runtime: Runtime = systemRuntime,
+    findLimit: () => SharedLimit | undefined = () => undefined,
+  ) {
     connector.governedBy?.(policy);
     const clock = new Clock(runtime, (byMs, now) => this.#thaw(byMs, now));
-    this.#context = { connector, policy, runtime, clock, counters: new Counters(), announcer: new Announcer<C>() };
+    const membership = new Membership(findLimit);
+    const parts = { counters: new Counters(), announcer: new Announcer<C>(), membership };
+    this.#context = { connector, policy, runtime, clock, ...parts };
     this.#roster = new Roster(this.#context);
-    this.#callers = new Callers(this.#context, (now) => ({
+    const situation = (now: number) => ({
       figures: this.figures,
       holders: this.#roster.holders(now),
       trouble: this.#opener.trouble,
-    }));
+      others: membership.others,
+    });
+    this.#callers = new Callers(this.#context, situation, (now) => this.#exchange.pump(now));
     const renewal = new Renewal(this.#context, this.#roster, (moment, now) => this.#keeper.comeBackAt(moment, now));
     this.#exchange = new Exchange(this.#context, this.#roster, this.#callers, renewal, {
       grow: (now) => this.#keeper.comeBackAt(this.#opener.grow(this.#callers.waiting, now), now),
@@ -61,6 +74,8 @@ export class Pool<C extends object> {
       readOnly: (slot) => this.#exchange.readOnly(slot),
     });
     this.#keeper = new Keeper(this.#context, this.#roster, this.#exchange, renewal);
+    membership.begin(memberOf(this.#context, this.#roster, this.#exchange));
+    if (policy.minConnections > 0) membership.join();
     this.#warnOfLaterSettings();
     this.#exchange.pump(runtime.now());
   }
@@ -87,6 +102,7 @@ export class Pool<C extends object> {
     const now = runtime.now();
     const error = this.#refuse(now) ?? unusableTimeout(options?.timeoutMs);
     if (error) return Promise.reject(error);
+    this.#context.membership.join();
     const promise = this.#callers.join(now, this.#captureStack(), options);
     this.#exchange.pump(now);
     return promise;
@@ -116,20 +132,6 @@ export class Pool<C extends object> {
     this.#exchange.pump(this.#context.runtime.now());
   }
 
-  /** The connections that callers hold. */
-  held(): C[] {
-    return [...this.#roster.slots].filter(({ kind }) => kind === 'used').map(({ connection }) => connection);
-  }
-
-  /** Takes a connection from its holder, whose release then means nothing, and drops it. */
-  revoke(connection: C): void {
-    const slot = this.#roster.find(connection);
-    if (slot?.kind !== 'used') return;
-    this.#revoked.add(connection);
-    this.#exchange.retire(slot, 'closing');
-    dropOne(this.#context.connector, connection);
-  }
-
   /** Runs `work` with a connection and gives it back, whatever happens. */
   use<T>(work: (connection: C) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     return useConnection(this, work, options);
@@ -142,8 +144,11 @@ export class Pool<C extends object> {
 
   /** Figures of this moment, counters since the start, and where each setting came from. */
   stats(): PoolStats {
-    const { counters, policy, connector } = this.#context;
-    return takeStats(this.figures, counters, policy, connector.statementStats?.());
+    const { counters, policy, connector, membership } = this.#context;
+    return takeStats(this.figures, counters, policy, {
+      owners: membership.owners,
+      statements: connector.statementStats?.(),
+    });
   }
 
   /** Every connection: its backend, state, age, idle time, uses and checks. */
@@ -241,6 +246,7 @@ export class Pool<C extends object> {
     this.#drained = { promise, resolve };
     const closed = poolClosed(this.figures);
     this.#exchange.isClosing = true;
+    this.#context.membership.leave();
     this.#keeper.stop();
     this.#callers.rejectAll(this.#context.runtime.now(), () => closed);
     this.#opener.cancel(closed);

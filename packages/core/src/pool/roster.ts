@@ -2,7 +2,7 @@ import type { Holder, PoolFigures } from '../errors.js';
 import { FIRST_EPOCH } from '../lifecycle/epoch.js';
 import type { PoolFacts } from '../lifecycle/facts.js';
 import { expiryOf } from '../lifecycle/retirement.js';
-import { Census } from './census.js';
+import type { Census } from './census.js';
 import type { Context } from './context.js';
 import { IdleStack } from './idleStack.js';
 import { Slot } from './slot.js';
@@ -10,7 +10,7 @@ import { Slot } from './slot.js';
 /** Who is in the pool. Knows every connection and its state, and decides nothing. */
 export class Roster<C extends object> {
   readonly #context: Context<C>;
-  readonly #census = new Census();
+  readonly #census: Census;
   readonly #slots = new Set<Slot<C>>();
   readonly #byConnection = new Map<C, Slot<C>>();
   readonly idle = new IdleStack<C>();
@@ -21,6 +21,7 @@ export class Roster<C extends object> {
 
   constructor(context: Context<C>) {
     this.#context = context;
+    this.#census = context.membership.census;
   }
 
   /** Every place that is taken, from the first attempt to connect until the connection is gone. */
@@ -52,7 +53,20 @@ export class Roster<C extends object> {
 
   /** No more may be opened. What is being closed counts: the server has it until it is gone. */
   get isFull(): boolean {
-    return this.size + this.#census.closing >= this.#context.policy.maxConnections;
+    return this.room <= 0;
+  }
+
+  /** Connections that may still be opened. */
+  get room(): number {
+    const { membership, policy } = this.#context;
+    return policy.maxConnections - this.#census.total - membership.taken(policy.maxConnections);
+  }
+
+  /** Connections that callers in line lack, and for which only other pools can make room. */
+  lacking(waiting: number): number {
+    const { membership, policy } = this.#context;
+    if (waiting === 0 || !membership.isShared || this.room > 0) return 0;
+    return Math.min(waiting - this.expected - this.opening, policy.maxConnections - this.size);
   }
 
   /** More are open than the pool may have, because it was made smaller. */
@@ -76,7 +90,7 @@ export class Roster<C extends object> {
   }
 
   get facts(): PoolFacts {
-    return { size: this.size, idle: this.#census.idle, generation: this.generation };
+    return { size: this.size, idle: this.#context.membership.idle, generation: this.generation };
   }
 
   /** Makes a place for a connection that is about to be opened. */

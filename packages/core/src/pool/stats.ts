@@ -8,7 +8,7 @@ import type { Slot } from './slot.js';
 
 /** What a pool has done and what it is doing. Counters run since it was made. */
 export interface PoolStats extends PoolFigures {
-  /** How many pools of this process are this one, because they have the same target and settings. */
+  /** How many pools of this process keep to one limit, this one included: `share` says which. */
   readonly owners: number;
   /** Checkouts. */
   readonly acquired: number;
@@ -56,12 +56,12 @@ export function takeStats(
   figures: PoolFigures,
   counters: Counters,
   policy: Policy,
-  statements: StatementStats | undefined,
+  { owners, statements }: Pick<PoolStats, 'owners'> & { readonly statements: StatementStats | undefined },
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
     ...figures,
-    owners: 1,
+    owners,
     acquired,
     reusedShare: acquired === 0 ? 0 : reused / acquired,
     opened,

@@ -6,7 +6,6 @@ import { classifyLoss } from './loss.js';
 import type { PgClient } from './pgTypes.js';
 import { isWritable, ping } from './ping.js';
 import { type ResetOptions, reset } from './reset.js';
-import { adding } from './sharing/leftovers.js';
 import { lastStatement, rememberLastStatement } from './statements/lastStatement.js';
 import { Statements } from './statements/statements.js';
 import { isOpen, transactionStatus } from './status.js';
@@ -53,8 +52,8 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
       }
       governed = { statements: new Statements(policy), remembersLast: Number.isFinite(policy.leakAfterMs) };
     },
-    observe: adding(observe),
-    watch: adding(watch),
+    observe,
+    watch,
     close,
     abort,
     ref,

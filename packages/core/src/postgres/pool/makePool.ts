@@ -1,21 +1,29 @@
 import type pg from 'pg';
 import type { RetireReason } from '../../lifecycle/connectionState.js';
 import type { Policy } from '../../policy/policy.js';
-import { Pool as Engine } from '../../pool/pool.js';
-import type { PoolParts } from '../sharing/commonPool.js';
+import type { Pool as Engine } from '../../pool/pool.js';
+import type { Identity } from '../sharing/identity.js';
+import { sharedPool } from '../sharing/sharedPool.js';
 import { type ConnectorHost, poolConnector } from './connector.js';
-import { clientConfig, copyOf } from './options.js';
+import { clientConfig } from './options.js';
 
 type Client = pg.PoolClient;
 
-/** What a pool takes over from the face that makes it. The face itself it must not keep. */
-export interface Founding {
-  readonly Client: new (config: pg.ClientConfig) => Client;
+/** What the app may change of a `Pool` while it runs. */
+export interface MadePool {
   readonly options: pg.PoolConfig;
-  readonly log: (...messages: unknown[]) => void;
+  readonly Client: new (config: pg.ClientConfig) => Client;
+  log(...messages: unknown[]): void;
+}
+
+/** What the engine needs of the `Pool` in front of it. */
+export interface Founding {
+  readonly pool: MadePool;
   readonly policy: Policy;
-  /** Tells the app's listeners, as long as the face is there. */
+  /** Tells the app's listeners. */
   readonly tell: (event: string, client: Client) => void;
+  readonly engaged: Set<Client>;
+  readonly identity: Identity;
 }
 
 /** The words of pg-pool's log, for the reasons that it knows. */
@@ -25,15 +33,22 @@ const LOGGED: { readonly [R in RetireReason]?: string } = {
   'max-uses': 'remove expended client',
 };
 
-/** The engine behind a `Pool`, with a connector that does what the options of `pg.Pool` say. */
-export function makePool({ Client, options: given, log, policy, tell }: Founding): PoolParts<Client> {
+/** Closes pools that the app has forgotten without ending them, such as one made for a request. */
+const forgotten = new FinalizationRegistry<Engine<Client>>((engine) => void engine.drain());
+
+/**
+ * The engine behind a `Pool`, with a connector that does what the options of `pg.Pool` say. Sockets hold the engine, which therefore holds the
+ * `Pool` weakly.
+ */
+export function makePool({ pool: face, policy, tell, engaged, identity }: Founding): Engine<Client> {
   const known = new WeakSet<Client>();
-  const engaged = new Set<Client>();
-  let options = given;
+  const asMade = { options: face.options, Client: face.Client, log: (..._: unknown[]) => {} };
+  const ref = new WeakRef(face);
+  const pool = (): MadePool => ref.deref() ?? asMade;
   const host: ConnectorHost = {
-    create: () => new Client(clientConfig(options)),
-    setUp: (client) => options.onConnect?.(client),
-    verify: (client) => verifyWith(options, client),
+    create: () => new (pool().Client)(clientConfig(pool().options)),
+    setUp: (client) => pool().options.onConnect?.(client),
+    verify: (client) => verifyWith(pool().options, client),
     connected: (client) => {
       known.add(client);
       tell('connect', client);
@@ -45,16 +60,14 @@ export function makePool({ Client, options: given, log, policy, tell }: Founding
     tidying: (client) => void engaged.add(client),
     tidied: (client) => void engaged.delete(client),
   };
-  const connector = poolConnector(host, { policy, stream: options.stream });
-  const engine = new Engine(connector, policy)
-    .on('opening', () => log('connecting new client'))
-    .on('opened', () => log('new client connected'))
-    .on('open-failed', (error) => log('client failed to connect', error))
-    .on('closing', (_, reason) => log(LOGGED[reason] ?? `remove client: ${reason}`));
-  const freeze = () => {
-    options = copyOf(options);
-  };
-  return { engine, connector, engaged, freeze };
+  const connector = poolConnector(host, { policy, stream: pool().options.stream });
+  const engine = sharedPool(connector, policy, identity)
+    .on('opening', () => pool().log('connecting new client'))
+    .on('opened', () => pool().log('new client connected'))
+    .on('open-failed', (error) => pool().log('client failed to connect', error))
+    .on('closing', (_, reason) => pool().log(LOGGED[reason] ?? `remove client: ${reason}`));
+  forgotten.register(face, engine);
+  return engine;
 }
 
 function verifyWith({ verify }: pg.PoolConfig, client: Client): Promise<void> {

@@ -22,7 +22,7 @@ export function clientConfig(options: pg.PoolConfig): pg.ClientConfig {
 }
 
 /** Not by spreading: pg-pool hides the password and the TLS key from enumeration, so a spread would lose them. */
-export function copyOf<T extends object>(options: T): T {
+function copyOf<T extends object>(options: T): T {
   return Object.create(Object.getPrototypeOf(options), Object.getOwnPropertyDescriptors(options));
 }
 

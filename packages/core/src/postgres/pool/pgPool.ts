@@ -4,16 +4,13 @@ import pg from 'pg';
 import type { RetireReason } from '../../lifecycle/connectionState.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { fromPgPool } from '../../policy/pgPool.js';
-import type { Policy } from '../../policy/policy.js';
+import type { Pool as Engine } from '../../pool/pool.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
-import type { PoolParts } from '../sharing/commonPool.js';
-import { type Identity, identityOf, policySettings } from '../sharing/identity.js';
-import { Share } from '../sharing/share.js';
-import { placeOf } from '../sharing/site.js';
+import { placeOf, type TargetSettings, targetOf } from '../sharing/identity.js';
 import { isOpen } from '../status.js';
 import { causeOfEnd } from '../watch.js';
 import { callBack, throwOutside } from './callBack.js';
-import { makePool } from './makePool.js';
+import { type MadePool, makePool } from './makePool.js';
 import { type PoolConfig, stockOptions, trueOptions } from './options.js';
 import { endedTwice, functionAsQuery, releasedTwice, toPgPoolError, traced, usedAfterEnd } from './pgPoolErrors.js';
 import { type Outcome, runQuery } from './runQuery.js';
@@ -23,11 +20,8 @@ type Release = (error?: unknown) => void;
 type ConnectCallback = (error: unknown, client: Client | undefined, release: Release) => void;
 
 /** What pg-pool's constructor makes and we keep using. Its own lists of clients and callers stay empty. */
-interface StockPool extends EventEmitter {
-  readonly options: pg.PoolConfig;
-  readonly Client: new (config: pg.ClientConfig) => Client;
+interface StockPool extends EventEmitter, MadePool {
   readonly Promise: PromiseConstructor;
-  log(...messages: unknown[]): void;
   ending: boolean;
   ended: boolean;
 }
@@ -36,12 +30,15 @@ interface StockPool extends EventEmitter {
 const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool;
 
 class GovernedPool extends StockPool {
-  readonly #engine: Share<Client>;
+  readonly #engine: Engine<Client>;
+  /** Clients in a borrower's hands, or come back with something left on them that is being looked at. */
+  readonly #engaged = new Set<Client>();
   #endCalled = false;
   /** Set while `end()` lets those in line be served first. */
   #lineIsServed: (() => void) | undefined;
 
-  constructor(config?: PoolConfig | null) {
+  /** @param made where the app makes the pool, if that is not where this constructor is called */
+  constructor(config?: PoolConfig | null, made?: { readonly place: string | undefined }) {
     super(stockOptions(config ?? {}));
     // From what the app wrote, not from `this.options`: there pg-pool has filled in its own defaults.
     const policy = parsePolicy(process.env, config?.policy, fromPgPool(config ?? {}));
@@ -53,18 +50,20 @@ class GovernedPool extends StockPool {
       writable: true,
       configurable: true,
     });
-    const place = placeOf(new.target);
-    const { password } = this.options;
-    this.#engine = new Share<Client>({
-      policy,
-      make: () => this.#makePool(policy),
-      identity: () => this.#identity(policy),
-      mayShare: () => !this.#isWatched && this.options.password === password,
-      site: place,
-    });
-    this.#engine
-      .on('closing', (client, reason, cause) => this.#closing(client, reason, cause))
-      .on('closed', (client) => this.#removed(client));
+    const { place } = made ?? { place: placeOf(GovernedPool, policy) };
+    // No function here may refer to `this`: sockets hold the engine, and an app that forgets the pool does not end it.
+    const self = new WeakRef(this);
+    const target = () => targetNow(self.deref());
+    const tell = whileKept(self, (pool, event: string, client: Client) => pool.#tell(event, client));
+    this.#engine = makePool({ pool: this, policy, tell, engaged: this.#engaged, identity: { place, target } })
+      .on(
+        'closing',
+        whileKept(self, (pool, ...closing) => pool.#closing(...closing)),
+      )
+      .on(
+        'closed',
+        whileKept(self, (pool, client) => pool.#removed(client)),
+      );
   }
 
   connect(callback?: ConnectCallback): Promise<Client> | undefined {
@@ -135,8 +134,7 @@ class GovernedPool extends StockPool {
 
   /** As pg documents it: those who wait for a client that is checked out. Who only waits for a connect is in `stats().waiting`. */
   get waitingCount(): number {
-    const { max, used } = this.#engine.figures;
-    const { waiting } = this.#engine;
+    const { max, used, waiting } = this.#engine.figures;
     return Math.max(0, waiting - Math.max(0, max - used));
   }
 
@@ -179,7 +177,7 @@ class GovernedPool extends StockPool {
   }
 
   #handedOut(client: Client): void {
-    this.#engine.engaged.add(client);
+    this.#engaged.add(client);
     this.#tell('acquire', client);
     this.#lineMoved();
   }
@@ -187,7 +185,7 @@ class GovernedPool extends StockPool {
   /** Lets what the app has begun finish, callers in line included: scripts send their queries and call `end()` at once. */
   async #finish(): Promise<void> {
     this.ending = true;
-    if (this.#engine.waiting > 0) {
+    if (this.#engine.figures.waiting > 0) {
       await new Promise<void>((resolve) => {
         this.#lineIsServed = resolve;
       });
@@ -196,7 +194,7 @@ class GovernedPool extends StockPool {
   }
 
   #lineMoved(): void {
-    if (this.#lineIsServed && this.#engine.waiting === 0) this.#lineIsServed();
+    if (this.#lineIsServed && this.#engine.figures.waiting === 0) this.#lineIsServed();
   }
 
   #releaseOnce(client: Client): Release {
@@ -212,18 +210,18 @@ class GovernedPool extends StockPool {
     this.#tell('release', error, client);
     // What follows an error on the wire decides about the connection. Anything else that is true is an order to close it.
     if (error && !isError(error)) return this.#engine.discard(client);
-    if (!error && isOpen(client)) this.#engine.engaged.delete(client);
+    if (!error && isOpen(client)) this.#engaged.delete(client);
     const release = () => this.#engine.release(client, error || undefined);
     // Called back in the middle of what was read from the socket, which may end with the server's goodbye: whoever waits for this connection
     // must not be the one to meet it.
-    if (this.#engine.waiting > 0) queueMicrotask(release);
+    if (this.#engine.figures.waiting > 0) queueMicrotask(release);
     else release();
   }
 
   /** Only an idle client's end is news of the pool's: a borrower hears of it on the client or from the query. */
   #closing(client: Client, reason: RetireReason, cause: unknown): void {
-    if (reason !== 'broken' || this.#engine.engaged.has(client) || wasEndedByApp(client)) return;
-    if (this.listenerCount('error') === 0 || !this.#engine.hadLast(client)) return;
+    if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp(client)) return;
+    if (this.listenerCount('error') === 0) return;
     const error = isError(cause) ? cause : causeOfEnd(client);
     // pg-pool's errors have it too. Not for enumeration: a printed error would show the whole client.
     Object.defineProperty(error, 'client', { value: client, configurable: true, writable: true });
@@ -231,8 +229,8 @@ class GovernedPool extends StockPool {
   }
 
   #removed(client: Client): void {
-    this.#engine.engaged.delete(client);
-    if (this.#engine.hadLast(client)) this.#tell('remove', client);
+    this.#engaged.delete(client);
+    this.#tell('remove', client);
   }
 
   #explained(error: unknown): unknown {
@@ -257,36 +255,17 @@ class GovernedPool extends StockPool {
       throwOutside(error);
     }
   }
+}
 
-  /** Whether someone listens to what only a pool of one's own can tell: each connect, and each checkout. */
-  get #isWatched(): boolean {
-    return this.listenerCount('connect') + this.listenerCount('acquire') + this.listenerCount('release') > 0;
-  }
+function whileKept<P extends object, A extends unknown[]>(ref: WeakRef<P>, run: (pool: P, ...args: A) => void) {
+  return (...args: A): void => {
+    const pool = ref.deref();
+    if (pool) run(pool, ...args);
+  };
+}
 
-  /** What another pool must have in common with this one to be the same. */
-  #identity(policy: Policy): Identity | undefined {
-    try {
-      const { Client, options } = this;
-      const { target, settings } = identityOf(Client, options, pg.Client);
-      // Like nobody else's.
-      const listeners = this.#isWatched ? this : undefined;
-      return { target, settings: { kind: 'pg.Pool', ...settings, ...policySettings(policy), listeners } };
-    } catch {
-      // What `pg` makes of these options it will say itself when it connects.
-      return undefined;
-    }
-  }
-
-  /** The pool behind the face, which must not keep the face: the app may forget it while others use the pool. */
-  #makePool(policy: Policy): PoolParts<Client> {
-    const face = new WeakRef(this);
-    const tell = (event: string, client: Client) => {
-      const told = face.deref();
-      if (told) told.#tell(event, client);
-    };
-    const { Client, options, log } = this;
-    return makePool({ Client, options, log, policy, tell });
-  }
+function targetNow(pool: MadePool | undefined): TargetSettings | undefined {
+  return pool && targetOf(pool.Client, pool.options, pg.Client);
 }
 
 /** Also one from another realm, such as a test runner's. */
@@ -322,3 +301,8 @@ export interface Pool extends pg.Pool {
  * @throws TenurePolicyError with every problem, when a setting cannot be followed
  */
 export const Pool = GovernedPool as unknown as new (config?: PoolConfig) => Pool;
+
+/** For an adapter: a pool that the app has made at this place, which `placeOf` has named. */
+export function poolMadeAt(place: string | undefined, config: PoolConfig): Pool {
+  return new GovernedPool(config, { place }) as unknown as Pool;
+}

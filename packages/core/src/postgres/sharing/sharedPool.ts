@@ -1,8 +1,9 @@
-import type { Pool } from '../../pool/pool.js';
-import type { PgClient } from '../pgTypes.js';
-import { Share, type ShareHost } from './share.js';
+import type { Policy } from '../../policy/policy.js';
+import type { Connector } from '../../pool/connector.js';
+import { Pool } from '../../pool/pool.js';
+import { type Identity, limitFinder } from './identity.js';
 
-/** A pool that is one with others of the same target and settings, for an adapter. It behaves as the engine does. */
-export function sharedPool<C extends PgClient>(host: ShareHost<C>): Pool<C> {
-  return new Share(host) as unknown as Pool<C>;
+/** A pool for an adapter, which keeps to one limit with others like it. */
+export function sharedPool<C extends object>(connector: Connector<C>, policy: Policy, identity: Identity): Pool<C> {
+  return new Pool(connector, policy, undefined, limitFinder(policy, identity));
 }

@@ -1,0 +1,161 @@
+import { Census } from './census.js';
+import { type Runtime, systemRuntime, type Timer } from './runtime.js';
+
+/** A pool, as the pools that share its limit see it. */
+export interface LimitMember {
+  /** Places taken: connections that are open, being opened or being closed. */
+  readonly places: number;
+  /** How long its longest idle connection has been idle, in milliseconds; `undefined` when none is. */
+  readonly idleMs: number | undefined;
+  /** Closes the connection that has been idle longest. */
+  closeColdest(): void;
+  /** Opens what its callers lack, or asks for the room. */
+  pump(): void;
+  /** Whether nothing moves: each of its connections has been held for this long, with no query in flight. */
+  isStalled(forMs: number): boolean;
+}
+
+/**
+ * To give a place away costs a connect: a connection that its own pool has just used, or has had for less than this, goes to a pool with fewer
+ * connections only. Else two pools that take turns would close each other's connections with each turn.
+ */
+const SLICE_MS = 250;
+
+/** Removes members that the app has forgotten: they are held weakly, since one may be made for each request. */
+const forgotten = new FinalizationRegistry<() => void>((remove) => remove());
+
+/**
+ * One limit for several pools. Each has connections of its own, which no other pool ever uses; together they open no more than one of them may.
+ * A pool that lacks a place gets that of a connection that another one does not use, or of one that comes back to a pool with more.
+ */
+export class SharedLimit {
+  /** The connections of all members. */
+  readonly census = new Census();
+  readonly #runtime: Runtime;
+  readonly #members = new Set<WeakRef<LimitMember>>();
+  /** Members whose callers wait for a place, and how many they lack, in the order in which they get it. */
+  readonly #lacking = new Map<LimitMember, number>();
+  /** Places that have come free, and whose next owner is about to be found. */
+  #free = 0;
+  /** The member whose turn it is to take the place that has come free. */
+  #turn: LimitMember | undefined;
+  #look: Timer | undefined;
+
+  constructor(runtime: Runtime = systemRuntime) {
+    this.#runtime = runtime;
+  }
+
+  /** How many pools keep to this limit. */
+  get owners(): number {
+    return [...this.#live()].length;
+  }
+
+  /** @returns ends the membership */
+  join(member: LimitMember): () => void {
+    const ref = new WeakRef(member);
+    this.#members.add(ref);
+    const remove = () => void this.#members.delete(ref);
+    forgotten.register(member, remove, ref);
+    return () => {
+      remove();
+      forgotten.unregister(ref);
+      this.#lacking.delete(member);
+    };
+  }
+
+  /** Asks for places: the others close what they do not use, longest idle first. With 0 it asks for none any more. */
+  lacks(member: LimitMember, places: number): void {
+    if (places > 0) this.#lacking.set(member, places);
+    else this.#lacking.delete(member);
+    if (places > 0) this.#makeRoomFor(member);
+  }
+
+  /**
+   * Whether a connection that has come back to a member is closed, so that another pool gets its place.
+   *
+   * @param isWanted a caller of its own pool waits for it
+   * @param ageMs how long the pool has had it
+   */
+  claims(from: LimitMember, isWanted: boolean, ageMs: number): boolean {
+    if (this.#lacking.size === 0 || this.#short <= 0 || (isWanted && ageMs < SLICE_MS)) return false;
+    for (const member of this.#lacking.keys()) if (member.places < from.places) return true;
+    if (!isWanted) this.#lookLater();
+    return false;
+  }
+
+  /**
+   * Whether a member may take a free place. Not while others lack one: the next is theirs.
+   *
+   * @param isNew the member has opened nothing yet: as long as another has an idle connection, it takes the place of that one
+   */
+  mayTake(member: LimitMember, isNew: boolean): boolean {
+    if (this.#turn === member) return true;
+    if (isNew && this.census.idle > 0) return false;
+    return this.#lacking.size === (this.#lacking.has(member) ? 1 : 0);
+  }
+
+  /** A place has come free: the first who can use it gets it. A moment later, so that no pool acts in the middle of another's work. */
+  freed(): void {
+    if (this.#lacking.size === 0) return;
+    this.#free++;
+    queueMicrotask(() => {
+      this.#free--;
+      const { total } = this.census;
+      for (const member of [...this.#lacking.keys()]) {
+        this.#lacking.delete(member);
+        this.#turn = member;
+        member.pump();
+        this.#turn = undefined;
+        if (this.census.total > total) return;
+      }
+    });
+  }
+
+  /** Whether no pool gives anything back as long as nobody gets anything: they wait for each other. */
+  isStalled(forMs: number): boolean {
+    for (const member of this.#live()) if (!member.isStalled(forMs)) return false;
+    return true;
+  }
+
+  /** Places that are lacking, less those that come free without anyone's doing. */
+  get #short(): number {
+    let lacking = 0;
+    for (const places of this.#lacking.values()) lacking += places;
+    return lacking - this.census.closing - this.#free;
+  }
+
+  #makeRoomFor(asking: LimitMember): void {
+    for (let short = this.#short; short > 0; short--) {
+      const spare = this.#spareFor(asking);
+      if (spare === undefined) return this.#lookLater();
+      spare.closeColdest();
+    }
+  }
+
+  /** What is idle now may soon have been idle for long enough. */
+  #lookLater(): void {
+    if (this.census.idle === 0) return;
+    this.#look ??= this.#runtime.after(SLICE_MS, () => {
+      this.#look = undefined;
+      for (const member of [...this.#lacking.keys()]) member.pump();
+    });
+  }
+
+  /** The pool whose connection has been idle longest, of those that can do without one. */
+  #spareFor(asking: LimitMember): LimitMember | undefined {
+    let spare: LimitMember | undefined;
+    for (const member of this.#live()) {
+      const { idleMs } = member;
+      if (member === asking || idleMs === undefined || idleMs <= (spare?.idleMs ?? -1)) continue;
+      if (idleMs >= SLICE_MS || asking.places < member.places) spare = member;
+    }
+    return spare;
+  }
+
+  *#live(): Iterable<LimitMember> {
+    for (const ref of this.#members) {
+      const member = ref.deref();
+      if (member) yield member;
+    }
+  }
+}

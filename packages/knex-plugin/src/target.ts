@@ -1,0 +1,15 @@
+import { type TargetSettings, targetOf } from '@tenure/core/pg';
+import type { Knex } from 'knex';
+import type { Dialect } from './dialect.js';
+
+/** Methods that make a client's connections. One that was put on the instance may connect elsewhere than the settings say. */
+const METHODS = ['acquireRawConnection', '_acquireOnlyConnection', '_driver'] as const;
+
+/** What a Knex client connects to now; `undefined` where only the client itself can tell: by a function, a method of its own, or a class of the app's. */
+export function targetOfClient(client: Dialect, config: Knex.Config): TargetSettings | undefined {
+  const { connectionSettings, driver } = client;
+  const isResolved = typeof config.connection !== 'function' && typeof config.client !== 'function';
+  if (!isResolved || METHODS.some((name) => Object.hasOwn(client, name))) return undefined;
+  const target = targetOf(driver.Client, connectionSettings, driver.Client);
+  return target && { kind: 'Knex', ...target };
+}

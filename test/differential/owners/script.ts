@@ -1,0 +1,86 @@
+import type { Random } from '../script.js';
+
+/** How the pools of a script are made. */
+export type Making =
+  /** Each on a line of its own. */
+  | 'places'
+  /** By a loop, in one turn of the event loop. */
+  | 'loop'
+  /** By a function that is called again and again, in turns of its own: what Tenure has share one limit. */
+  | 'factory';
+
+/** What a script does, one step after the other, with several pools. Clients are named by a number. */
+export type OwnerStep =
+  | { readonly do: 'query'; readonly pool: number; readonly text: string }
+  | { readonly do: 'take'; readonly pool: number; readonly client: number }
+  | { readonly do: 'ask'; readonly client: number; readonly text: string }
+  | { readonly do: 'release'; readonly client: number }
+  /** Leaves something on the client object. */
+  | { readonly do: 'mark'; readonly client: number; readonly what: 'property' | 'method' | 'parser' | 'listener' }
+  /** From a result of the one pool, row by row, into a table by the other. */
+  | { readonly do: 'copy'; readonly from: number; readonly into: number; readonly rows: number }
+  | { readonly do: 'end'; readonly pool: number };
+
+export interface OwnerScript {
+  readonly making: Making;
+  readonly max: number;
+  readonly pools: number;
+  readonly steps: readonly OwnerStep[];
+}
+
+/** What a session keeps, and how it shows. `{side}` keeps the locks and channels of the two sides apart. */
+const STATE = [
+  ['set application.mine = $$a$$', `select current_setting('application.mine', true) as mine`],
+  ['set search_path = pg_catalog', 'show search_path'],
+  ['create temporary table if not exists mine (id int)', `select to_regclass('pg_temp.mine') is not null as has`],
+  ['listen {side}', 'select pg_listening_channels() as channel'],
+  [
+    'select pg_advisory_lock({lock})::text',
+    `select count(*)::int as locks from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'`,
+  ],
+] as const;
+
+const ANSWERS = ['select 1 as one', `insert into {side}_log values ('{n}') returning entry`, 'select 1/0', 'selct'];
+
+/** Writes a script that stock serves: no pool is asked for more clients than its maximum. */
+export function writeScript(random: Random): OwnerScript {
+  const making = random.pick<Making>(['places', 'places', 'loop', 'factory']);
+  const max = random.pick([1, 2, 3]);
+  const pools = 2 + random.below(2);
+  const steps: OwnerStep[] = [];
+  const held: { pool: number; client: number }[] = [];
+  const ended = new Set<number>();
+  let clients = 0;
+  /** Whether the sessions of a pool that are not held are nobody else's: a limit that is shared closes them when they are idle. */
+  const isSession = max === 1 || making !== 'factory';
+  for (let step = 0; step < 6 + random.below(20); step++) {
+    const pool = random.below(pools);
+    if (ended.has(pool)) continue;
+    const mine = held.filter((one) => one.pool === pool);
+    const holder = mine.length > 0 && random.chance(0.6) ? random.pick(mine) : undefined;
+    const hasRoom = mine.length < max;
+    if (holder && random.chance(0.4)) {
+      steps.push({ do: 'release', client: holder.client });
+      held.splice(held.indexOf(holder), 1);
+    } else if (holder && random.chance(0.3)) {
+      const what = random.pick(['property', 'method', 'parser', 'listener'] as const);
+      steps.push({ do: 'mark', client: holder.client, what });
+    } else if (holder) {
+      steps.push({ do: 'ask', client: holder.client, text: random.pick(random.pick([...STATE, ANSWERS])) });
+    } else if (hasRoom && random.chance(0.5)) {
+      steps.push({ do: 'take', pool, client: clients });
+      held.push({ pool, client: clients++ });
+    } else if (hasRoom && random.chance(0.1) && pools > 1) {
+      const into = (pool + 1) % pools;
+      const isFree = held.filter((one) => one.pool === into).length < max && !ended.has(into);
+      if (isFree) steps.push({ do: 'copy', from: pool, into, rows: 1 + random.below(40) });
+    } else if (hasRoom && mine.length === 0 && random.chance(0.05)) {
+      steps.push({ do: 'end', pool });
+      ended.add(pool);
+    } else if (hasRoom) {
+      const texts = isSession && random.chance(0.5) ? random.pick(STATE) : ANSWERS;
+      steps.push({ do: 'query', pool, text: random.pick(texts) });
+    }
+  }
+  return { making, max, pools, steps };
+}

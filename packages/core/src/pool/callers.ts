@@ -10,7 +10,10 @@ const SUSPECT_MS = 1_000;
 export interface AcquireOptions {
   /** Gives up when aborted; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Longest wait in milliseconds; default: the policy's `acquireTimeoutMs`; `Infinity` waits for ever. */
+  /**
+   * Longest wait in milliseconds. Default: the policy's `acquireTimeoutMs`, which counts from the last progress of the line when nobody has
+   * set it. `Infinity` waits for ever.
+   */
   readonly timeoutMs?: number;
 }
 
@@ -37,10 +40,12 @@ export class Callers<C extends object> {
   /** Joins the line. */
   join(now: number, stack: string | undefined, options: AcquireOptions | undefined): Promise<C> {
     return new Promise<C>((resolve, reject) => {
-      const timeoutMs = options?.timeoutMs ?? this.#context.policy.acquireTimeoutMs;
+      const { acquireTimeoutMs, sources } = this.#context.policy;
+      const timeoutMs = options?.timeoutMs ?? acquireTimeoutMs;
       const waiter: Waiter<C> = {
         since: now,
         timeoutMs,
+        isDefault: options?.timeoutMs === undefined && sources.acquireTimeoutMs.from === 'default',
         resolve,
         reject,
         stack,
@@ -59,6 +64,7 @@ export class Callers<C extends object> {
   /** Takes the oldest caller out of the line, to be served. Only to be called while someone waits. */
   takeOldest(now: number): Waiter<C> {
     const waiter = this.#queue.take() as Waiter<C>;
+    this.#queue.progressAt = now;
     // `now` may be a millisecond early, where it comes from the warm path's clock.
     this.#context.counters.waits.add(Math.max(0, now - waiter.since));
     this.#settleDown();

@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import type { Connector } from './connector.js';
 import type { Counters } from './counters.js';
 import type { Announcer } from './events.js';
+import type { Questions } from './questions.js';
 import type { Runtime } from './runtime.js';
 
 /** What all parts of one pool share. */
@@ -12,6 +13,7 @@ export interface Context<C extends object> {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly announcer: Announcer<C>;
+  readonly questions: Questions<C>;
   /** Replaced as a whole by `resize`; a policy itself never changes. */
   policy: Policy;
 }

@@ -8,6 +8,7 @@ export interface PoolWarning {
     | 'TENURE_LEAK'
     | 'TENURE_IDLE_IN_TRANSACTION'
     | 'TENURE_NOT_ACTED_ON'
+    | 'TENURE_NOT_CONNECTED'
     | 'TENURE_SHARED'
     | 'TENURE_NOT_SHARED';
   readonly message: string;

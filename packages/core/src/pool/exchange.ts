@@ -54,7 +54,8 @@ export class Exchange<C extends object> {
   pump(now: number): void {
     if (this.isClosing) return;
     this.#serve(now);
-    if (!this.#roster.isFull) this.#host.grow(now);
+    // One that is full may hold a place for a connect that is to be given up.
+    if (!this.#roster.isFull || this.#roster.opening > 0) this.#host.grow(now);
   }
 
   /** Checks the hottest idle connection out, if it can be handed out as it is. */
@@ -66,7 +67,7 @@ export class Exchange<C extends object> {
 
   /** A caller gives a connection back. */
   takeBack(slot: Slot<C>, error: unknown, now: number): void {
-    const { connector, policy } = this.#context;
+    const { connector, policy, questions } = this.#context;
     const { connection, lost } = slot;
     if (lost || connector.isOpen?.(connection) === false) {
       this.retire(slot, 'broken', lost?.cause ?? error);
@@ -76,6 +77,8 @@ export class Exchange<C extends object> {
     }
     const status = connector.transactionStatus?.(connection) ?? 'idle';
     const clean = error === undefined && status === 'idle';
+    // What the borrower asked was answered.
+    if (clean && questions.areOpen) questions.answered(slot.takenAt);
     if (!clean || policy.reset === 'session') return this.#tidy(slot, clean);
     // Of its epoch nothing is known: it may have been held, and not used, since the last news.
     slot.idleSince = slot.heardAt = now;

@@ -13,6 +13,7 @@ import { Exchange } from './exchange.js';
 import { Keeper } from './keeper.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
+import { Questions } from './questions.js';
 import { Renewal } from './renewal.js';
 import { Roster } from './roster.js';
 import { type Runtime, systemRuntime } from './runtime.js';
@@ -39,7 +40,8 @@ export class Pool<C extends object> {
   constructor(connector: Connector<C>, policy: Policy, runtime: Runtime = systemRuntime) {
     connector.governedBy?.(policy);
     const clock = new Clock(runtime, (byMs, now) => this.#thaw(byMs, now));
-    this.#context = { connector, policy, runtime, clock, counters: new Counters(), announcer: new Announcer<C>() };
+    const context = { connector, policy, runtime, clock, counters: new Counters(), announcer: new Announcer<C>() };
+    this.#context = Object.assign(context, { questions: new Questions<C>(context, () => this.#isStuck) });
     this.#roster = new Roster(this.#context);
     this.#callers = new Callers(this.#context, (now) => ({
       figures: this.figures,
@@ -57,6 +59,7 @@ export class Pool<C extends object> {
     this.#opener = new Opener(this.#context, this.#roster, renewal, {
       opened: (slot, now) => this.#exchange.welcome(slot, now),
       failed: (now) => this.#openFailed(now),
+      late: (now) => this.#exchange.pump(now),
       lost: (slot, cause) => this.#exchange.lost(slot, cause),
       readOnly: (slot) => this.#exchange.readOnly(slot),
     });
@@ -85,7 +88,7 @@ export class Pool<C extends object> {
       this.#callers.waiting === 0 ? this.#exchange.takeFresh(clock.read(), this.#captureStack()) : undefined;
     if (fresh) return fresh;
     const now = runtime.now();
-    const error = this.#refuse(now) ?? unusableTimeout(options?.timeoutMs);
+    const error = unusableTimeout(options?.timeoutMs) ?? this.#refuse(now, options?.timeoutMs);
     if (error) return Promise.reject(error);
     const promise = this.#callers.join(now, this.#captureStack(), options);
     this.#exchange.pump(now);
@@ -194,11 +197,16 @@ export class Pool<C extends object> {
     return this;
   }
 
+  /** Callers wait, and no connection can be opened for them before one is closed. */
+  get #isStuck(): boolean {
+    return this.#callers.waiting > 0 && this.#roster.isFull && this.#roster.opening === 0;
+  }
+
   /** Why a caller need not even join the line. */
-  #refuse(now: number): Error | undefined {
+  #refuse(now: number, waitMs = this.#context.policy.acquireTimeoutMs): Error | undefined {
     if (this.#drained) return poolClosed(this.figures);
     const { counters, policy } = this.#context;
-    const inVain = this.#opener.refusal(now) !== undefined;
+    const inVain = this.#opener.refusal(waitMs, now) !== undefined;
     // Those who can be served without anyone giving a connection back do not count as waiting.
     const prospects = Math.max(0, policy.maxConnections - this.#roster.engaged);
     if (!inVain && this.#callers.waiting - prospects < policy.maxWaiting) return undefined;
@@ -224,7 +232,9 @@ export class Pool<C extends object> {
 
   #openFailed(now: number): void {
     if (this.#drained) return this.#finishDraining();
-    if (this.#opener.refusal(now)) this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs));
+    // A server that is away may be back before their time is up; one that refuses this client will go on doing so.
+    const isRefused = this.#opener.refusal(Number.POSITIVE_INFINITY, now) !== undefined;
+    if (isRefused) this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs));
     this.#exchange.pump(now);
   }
 

@@ -1,5 +1,6 @@
 import { TenureUsageError } from '../errors.js';
 import type { Connector, StatementStats } from '../pool/connector.js';
+import { probe } from './cancel.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
 import { classifyLoss } from './loss.js';
@@ -60,6 +61,7 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     ref,
     unref,
     ping,
+    probe: (client, signal) => probe(client, { signal, stream: options.stream }),
     isWritable,
     isOpen,
     transactionStatus,

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { afterAnswer, deadFrom, isOvertaken, nextLook } from '../../../packages/core/src/lifecycle/silence.js';
+import {
+  afterAnswer,
+  connectAsked,
+  deadFrom,
+  isOvertaken,
+  nextLook,
+  questionAsked,
+} from '../../../packages/core/src/lifecycle/silence.js';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
 
 const { POSITIVE_INFINITY: noAnswer } = Number;
@@ -18,29 +25,35 @@ describe('a connection that does not answer', () => {
   ])(
     'is dead after $want ms, when others are answered in $overtakenMs ms and healthTimeoutMs is $healthTimeoutMs',
     (row) => {
-      expect(deadFrom({ askedAt: 7, overtakenMs: row.overtakenMs }, policyOf(row.healthTimeoutMs))).toBe(7 + row.want);
+      const policy = policyOf(row.healthTimeoutMs);
+      expect(deadFrom({ ...questionAsked(7, policy), overtakenMs: row.overtakenMs }, policy)).toBe(7 + row.want);
     },
   );
 
-  it('is judged by the quickest answer to a question that was not asked sooner', () => {
-    const question = { askedAt: 100, overtakenMs: noAnswer };
+  it('is judged by the quickest answer to what was asked when it had been silent for half of healthTimeoutMs', () => {
+    const question = questionAsked(100, policyOf(1_000));
     expect(afterAnswer(question, 99, 1)).toBe(question);
-    expect(afterAnswer(question, 100, 40)).toEqual({ askedAt: 100, overtakenMs: 40 });
-    expect(afterAnswer({ askedAt: 100, overtakenMs: 40 }, 200, 50).overtakenMs).toBe(40);
-    expect(afterAnswer({ askedAt: 100, overtakenMs: 40 }, 200, 30).overtakenMs).toBe(30);
+    expect(afterAnswer(question, 599, 1)).toBe(question);
+    const overtaken = afterAnswer(question, 600, 40);
+    expect(overtaken).toMatchObject({ askedAt: 100, overtakenMs: 40 });
+    expect(afterAnswer(overtaken, 700, 50)).toBe(overtaken);
+    expect(afterAnswer(overtaken, 700, 30).overtakenMs).toBe(30);
   });
 
   it('has its server looked at in time for a verdict, and then ever more seldom', () => {
-    const question = { askedAt: 0, overtakenMs: noAnswer };
-    const looks = [0, 500, 1_000, 2_000].map((now) => nextLook(question, policyOf(1_000), now));
-    expect(looks).toEqual([500, 1_000, 2_000, 4_000]);
+    const question = questionAsked(0, policyOf(1_000));
+    expect([0, 500, 1_000, 2_000].map((now) => nextLook(question, now))).toEqual([500, 1_000, 2_000, 4_000]);
   });
 });
 
 describe('a connect that is not answered', () => {
   it('is overtaken by one that began later and took a third of its time', () => {
-    expect(isOvertaken({ askedAt: 0, overtakenMs: noAnswer }, 1e9)).toBe(false);
-    expect(isOvertaken({ askedAt: 0, overtakenMs: 200 }, 599)).toBe(false);
-    expect(isOvertaken({ askedAt: 0, overtakenMs: 200 }, 600)).toBe(true);
+    const connect = connectAsked(0);
+    expect(isOvertaken(connect, 1e9)).toBe(false);
+    // Of those that begin together some may be answered before the server slows down.
+    expect(afterAnswer(connect, 0, 20)).toBe(connect);
+    const overtaken = afterAnswer(connect, 1, 200);
+    expect(isOvertaken(overtaken, 599)).toBe(false);
+    expect(isOvertaken(overtaken, 600)).toBe(true);
   });
 });

@@ -1,13 +1,25 @@
 import type { Policy } from '../policy/policy.js';
 
-/** A question that a connection has not answered yet: a check, or the reset of a returned session. */
+/** A question that the server has not answered yet: a check, the reset of a returned session, or a connect. */
 export interface Question {
   readonly askedAt: number;
-  /**
-   * How long the quickest answer took of those that the server gave to questions asked at the same time or later; `Infinity` while there is
-   * none. Only such an answer is evidence: in a brown-out the answer to an earlier question proves nothing about a later one.
-   */
+  /** Answers to questions asked from this moment on are evidence. */
+  readonly evidenceFrom: number;
+  /** How long the quickest of those answers took; `Infinity` while there is none. */
   readonly overtakenMs: number;
+}
+
+/**
+ * A question on a connection. It has half of `healthTimeoutMs` to itself: what was answered to others within that time may have been answered
+ * before the server slowed down, and in a brown-out the answer to an earlier question proves nothing about a later one.
+ */
+export function questionAsked(now: number, { healthTimeoutMs }: Policy): Question {
+  return { askedAt: now, evidenceFrom: now + healthTimeoutMs / 2, overtakenMs: Number.POSITIVE_INFINITY };
+}
+
+/** A connect. Any that begins later tells of it. */
+export function connectAsked(now: number): Question {
+  return { askedAt: now, evidenceFrom: now, overtakenMs: Number.POSITIVE_INFINITY };
 }
 
 /** An answer that takes this many times as long as a later question's is missing, not slow. */
@@ -30,7 +42,8 @@ export function deadFrom({ askedAt, overtakenMs }: Question, { healthTimeoutMs }
 
 /** The question after the answer to another one that was asked at `askedAt`. */
 export function afterAnswer(question: Question, askedAt: number, tookMs: number): Question {
-  if (askedAt < question.askedAt || tookMs >= question.overtakenMs) return question;
+  const isEvidence = askedAt >= question.evidenceFrom && askedAt > question.askedAt;
+  if (!isEvidence || tookMs >= question.overtakenMs) return question;
   return { ...question, overtakenMs: tookMs };
 }
 
@@ -39,10 +52,7 @@ export function isOvertaken({ askedAt, overtakenMs }: Question, now: number): bo
   return now - askedAt >= OVERDUE_FACTOR * overtakenMs;
 }
 
-/**
- * When to look next whether the server answers anyone, if it has not by then: at half of `healthTimeoutMs`, so that the verdict can be given
- * in time, and then at twice the silence each time.
- */
-export function nextLook({ askedAt }: Question, { healthTimeoutMs }: Policy, now: number): number {
-  return askedAt + Math.max(healthTimeoutMs / 2, 2 * (now - askedAt));
+/** When to look next whether the server answers anyone, if it has not by then: as soon as that is evidence, and then at twice the silence each time. */
+export function nextLook({ askedAt, evidenceFrom }: Question, now: number): number {
+  return Math.max(evidenceFrom, askedAt + 2 * (now - askedAt));
 }

@@ -1,5 +1,5 @@
 import { afterSetback, afterSuccess, atOnceNow, lateAfterMs, NO_GROWTH } from '../lifecycle/growth.js';
-import { afterAnswer, isOvertaken, type Question } from '../lifecycle/silence.js';
+import { afterAnswer, connectAsked, isOvertaken, type Question } from '../lifecycle/silence.js';
 import { type Demand, missing, opensAllowedFrom, opensWanted } from '../lifecycle/sizing.js';
 import { afterFailure, type Refusal, refusal, type Trouble } from '../lifecycle/trouble.js';
 import type { ConnectFailure } from './connector.js';
@@ -139,8 +139,7 @@ export class Opener<C extends object> {
 
   #open(now: number): void {
     const slot = this.#roster.reserve(now);
-    const question = { askedAt: now, overtakenMs: Number.POSITIVE_INFINITY };
-    const attempt: Attempt = { abort: new AbortController(), question, isLate: false };
+    const attempt: Attempt = { abort: new AbortController(), question: connectAsked(now), isLate: false };
     this.#attempts.set(slot, attempt);
     if (this.#beganAt !== undefined) this.#beganAt = Math.min(this.#beganAt, now);
     this.#renewal.connectBegan(now);

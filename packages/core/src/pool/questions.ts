@@ -1,4 +1,4 @@
-import { afterAnswer, deadFrom, nextLook, type Question } from '../lifecycle/silence.js';
+import { afterAnswer, deadFrom, nextLook, type Question, questionAsked } from '../lifecycle/silence.js';
 import type { Policy } from '../policy/policy.js';
 import type { Connector } from './connector.js';
 import { afterTwoTurns, type Runtime, type Timer } from './runtime.js';
@@ -47,8 +47,8 @@ export class Questions<C extends object> {
    * @throws TimeLimitError when the connection has been silent for too long: its signal is aborted then
    */
   async ask<T>(what: string, connection: C, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { runtime } = this.#context;
-    const facts = { askedAt: runtime.now(), overtakenMs: Number.POSITIVE_INFINITY };
+    const { runtime, policy } = this.#context;
+    const facts = questionAsked(runtime.now(), policy);
     const question: OpenQuestion<C> = { what, connection, verdict: new AbortController(), facts, timer: undefined };
     this.#open.add(question);
     this.#setTimer(question);
@@ -81,7 +81,7 @@ export class Questions<C extends object> {
     const now = runtime.now();
     const dead = deadFrom(question.facts, policy);
     const isDark = question.facts.overtakenMs === Number.POSITIVE_INFINITY;
-    const due = isDark ? Math.min(dead, nextLook(question.facts, policy, now)) : dead;
+    const due = isDark ? Math.min(dead, nextLook(question.facts, now)) : dead;
     question.timer?.cancel();
     // The answer may have arrived on a blocked event loop, and wait to be read.
     question.timer = runtime.after(Math.max(0, due - now), () =>

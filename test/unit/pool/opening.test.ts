@@ -156,7 +156,7 @@ describe('a server that is down', () => {
     const fake = fakePool(down, (server) => {
       server.connecting = () => ({ error: REFUSED });
     });
-    const callers = [follow(fake.pool.acquire())];
+    const callers = [follow(fake.pool.use(() => {}))];
     for (let second = 1; second <= 14; second++) {
       await fake.runtime.advance(1_000);
       callers.push(follow(fake.pool.use(() => {})));

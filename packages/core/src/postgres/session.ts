@@ -1,5 +1,6 @@
 import { TenureUsageError } from '../errors.js';
 import type { Connector, StatementStats } from '../pool/connector.js';
+import { Addresses } from './addresses.js';
 import { probe } from './cancel.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
@@ -47,6 +48,7 @@ const NO_STATEMENTS: StatementStats = { state: 'off', hits: 0, prepared: 0, evic
 
 export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): PgSession<C> {
   let governed: { readonly statements: Statements; readonly remembersLast: boolean } | undefined;
+  const addresses = new Addresses();
   return {
     governedBy(policy) {
       if (governed) {
@@ -54,7 +56,10 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
       }
       governed = { statements: new Statements(policy), remembersLast: Number.isFinite(policy.leakAfterMs) };
     },
-    observe: adding(observe),
+    observe: adding((client: C) => {
+      addresses.lead(client);
+      observe(client);
+    }),
     watch: adding(watch),
     close,
     abort,

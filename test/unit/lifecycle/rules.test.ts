@@ -61,6 +61,16 @@ describe('freshness', () => {
     expect(freshness(connection, FIRST_EPOCH, policyOf({ healthBypassMs: bypass }), 1_000 + silentMs)).toBe(want);
   });
 
+  it.each([
+    { silentMs: 2_000, bypass: 500, roundTripMs: 3_000, want: 'listen' },
+    { silentMs: 3_001, bypass: 500, roundTripMs: 3_000, want: 'ask' },
+    { silentMs: 400, bypass: 500, roundTripMs: 1, want: 'listen' },
+    { silentMs: 1, bypass: 0, roundTripMs: 3_000, want: 'ask' },
+  ])('after $silentMs ms, with a bypass of $bypass ms and round trips of $roundTripMs ms: $want', (row) => {
+    const policy = policyOf({ healthBypassMs: row.bypass });
+    expect(freshness(connectionOf(), FIRST_EPOCH, policy, row.silentMs, row.roundTripMs)).toBe(row.want);
+  });
+
   it('asks for nothing with healthChecks off', () => {
     expect(freshness(connectionOf(), FIRST_EPOCH, policyOf({ healthChecks: false }), 1e9)).toBe('fresh');
   });

@@ -32,6 +32,8 @@ class ConnectError extends Error {
 /** The fake server, with books of its own: what it has open or is opening, and what a connect was asked for when. */
 export class ModelServer extends FakeConnector {
   connectsAs: ConnectOutcome = { afterMs: 0, ends: 'ok' };
+  /** What the last check took that was answered. */
+  roundTripMs = 0;
   /** Connects that were given up because others were answered: they do not say that the server is away. */
   overtaken = 0;
   /** When the connects began that are under way, as the server would count them: until they end or are hung up on. */
@@ -116,6 +118,7 @@ export class ModelServer extends FakeConnector {
     this.checkFailed.add(connection);
     const askedAt = this.clock.time;
     await this.#timed(connection, signal, () => super.ping(connection, signal));
+    this.roundTripMs = this.clock.time - askedAt;
     this.answered(askedAt);
     this.checkFailed.delete(connection);
     this.heardAt.set(connection, this.clock.time);
@@ -131,6 +134,7 @@ export class ModelServer extends FakeConnector {
     this.checkFailed.add(connection);
     const askedAt = this.clock.time;
     const writable = await this.#timed(connection, signal, () => super.isWritable(connection, signal));
+    this.roundTripMs = this.clock.time - askedAt;
     this.answered(askedAt);
     this.checkFailed.delete(connection);
     this.heardAt.set(connection, this.clock.time);

@@ -415,10 +415,8 @@ export class World {
     );
     const silentMs = now - this.#readAt(server.heardAt.get(connection) ?? 0);
     const asks = policy.healthChecks && this.abilities.ping;
-    this.check(
-      !asks || silentMs <= policy.healthBypassMs + ROUNDING_MS,
-      `${name} is handed out unchecked after ${silentMs} ms`,
-    );
+    const bypassMs = policy.healthBypassMs === 0 ? 0 : Math.max(policy.healthBypassMs, server.roundTripMs);
+    this.check(!asks || silentMs <= bypassMs + ROUNDING_MS, `${name} is handed out unchecked after ${silentMs} ms`);
     const thawed = this.#thawedAt > this.#readAt(server.heardAt.get(connection) ?? 0);
     this.check(!asks || !thawed, `${name} is handed out unchecked after a freeze`);
     const tidy = policy.reset === 'none' || connection.status === 'idle';

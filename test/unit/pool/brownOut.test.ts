@@ -79,6 +79,46 @@ describe.each([{ factor: 1.5 }, { factor: 5 }, { factor: 9 }])(
   },
 );
 
+describe('a slow server', () => {
+  it('is asked once before a connection is reused, and not again for as long as the answer took', async () => {
+    const fake = fakePool({ maxConnections: 1, ...still });
+    await warm(fake, 1);
+    await fake.runtime.advance(60_000);
+    slowDown(fake, 3_000);
+    const use = async () => {
+      const used = follow(fake.pool.use(() => fake.runtime.sleep(3_000)));
+      const began = fake.runtime.time;
+      while (!used.settled) await fake.runtime.advance(100);
+      return fake.runtime.time - began;
+    };
+    expect(await use()).toBe(6_000);
+    for (let i = 0; i < 5; i++) {
+      await fake.runtime.advance(2_000);
+      expect(await use()).toBe(3_000);
+    }
+    slowDown(fake, 5);
+    await fake.runtime.advance(3_001);
+    await use();
+    await fake.runtime.advance(600);
+    const { pings } = fake.server;
+    await use();
+    expect(fake.server.pings).toBe(pings + 1);
+  });
+
+  it('is not told by a pooler that answers connects and looks from outside in its place', async () => {
+    const fake = fakePool({ maxConnections: 5, healthTimeoutMs: 1_000, ...still }, (server) => {
+      Object.assign(server, { isBehindPooler: () => true });
+    });
+    await warm(fake, 3);
+    await fake.runtime.advance(60_000);
+    fake.server.pinging = () => ({ afterMs: 5_000 });
+    const callers = Array.from({ length: 5 }, () => follow(fake.pool.acquire()));
+    await fake.runtime.advance(5_000);
+    expect(callers.every(({ value }) => value)).toBe(true);
+    expect(fake.closings).toEqual([]);
+  });
+});
+
 describe('a connection that is silent', () => {
   const healthTimeoutMs = 1_000;
 

@@ -121,7 +121,8 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   }),
   acquireTimeoutMs: duration('CONN_ACQUIRE_TIMEOUT', {
     default: 30 * SECOND,
-    meaning: 'longest wait for a connection; the default counts from the last progress of the line, a limit that you set from the call',
+    meaning:
+      'longest wait for a connection; the default counts from the last progress of the line, a limit that you set from the call',
     zero: AMBIGUOUS,
     none: 'no limit',
   }),

@@ -261,7 +261,8 @@ export class Exchange<C extends object> {
   /** How far a connection must be checked before reuse. What the driver cannot do, nobody asks for. */
   #need(slot: Slot<C>, now: number): Freshness {
     const { ping, isOpen, validate } = this.#context.connector;
-    const need = freshness(slot, this.#roster.epoch, this.#context.policy, now);
+    const { policy, questions } = this.#context;
+    const need = freshness(slot, this.#roster.epoch, policy, now, questions.roundTripMs);
     if (need === 'fresh' && !validate) return 'fresh';
     if (need === 'ask' && ping) return 'ask';
     if (need !== 'fresh' && isOpen) return 'listen';

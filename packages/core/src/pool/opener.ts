@@ -206,7 +206,7 @@ export class Opener<C extends object> {
   /** The server has answered a connect that began at `askedAt`: that tells of the others, and of connections that are silent. */
   #answered(askedAt: number, tookMs: number): void {
     for (const attempt of this.#attempts.values()) attempt.question = afterAnswer(attempt.question, askedAt, tookMs);
-    this.#context.questions.answered(askedAt);
+    this.#context.questions.connected(askedAt);
   }
 
   /** It ended while it was being opened, although the driver has handed it over. */
@@ -234,7 +234,7 @@ export class Opener<C extends object> {
     const now = runtime.now();
     const kind = this.#classify(error);
     // Only a server that is there can refuse.
-    if (kind !== 'transient') questions.answered(beganAt);
+    if (kind !== 'transient') questions.connected(beganAt);
     this.#trouble = afterFailure(this.#trouble, { kind, error, beganAt }, now, runtime.random());
     this.#growth = afterSetback(this.#growth);
     this.#warnIfNeverConnected(now);

@@ -79,7 +79,7 @@ export async function checkOne<C extends object>(
         ? askForWrites(connector, connection, signal)
         : ping.call(connector, connection, signal),
     );
-    questions.answered(askedAt);
+    questions.checked(askedAt);
   }
   // What the app's own check asks, and whether it asks the server at all, cannot be told.
   const isAccepted =

@@ -197,9 +197,10 @@ export class Pool<C extends object> {
     return this;
   }
 
-  /** Callers wait, and no connection can be opened for them before one is closed. */
+  /** Callers wait, nobody else has a connection whose answers would tell of the server, and there is no room for another. */
   get #isStuck(): boolean {
-    return this.#callers.waiting > 0 && this.#roster.isFull && this.#roster.opening === 0;
+    const { used, opening, waiting } = this.figures;
+    return waiting > 0 && used === 0 && opening === 0 && this.#roster.isFull;
   }
 
   /** Why a caller need not even join the line. */

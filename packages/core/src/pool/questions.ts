@@ -30,8 +30,10 @@ export class Questions<C extends object> {
   /** Ends the looks from outside when no question is open any more. */
   #looking = new AbortController();
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** What the last check took that was answered: a round trip, as they are now. */
+  roundTripMs = 0;
 
-  /** @param isStuck whether callers wait, and no connection can be opened for them because all places are taken */
+  /** @param isStuck whether callers wait while every place is taken by a connection that is silent */
   constructor(context: Surroundings<C>, isStuck: () => boolean) {
     this.#context = context;
     this.#isStuck = isStuck;
@@ -65,7 +67,18 @@ export class Questions<C extends object> {
     }
   }
 
-  /** The server has answered a question that was asked at `askedAt`, be it a check, a borrower's query or a connect. */
+  /** A check that began at `askedAt` was answered. */
+  checked(askedAt: number): void {
+    this.roundTripMs = this.#context.runtime.now() - askedAt;
+    this.answered(askedAt);
+  }
+
+  /** A connect that began at `askedAt` was answered, perhaps with a refusal. */
+  connected(askedAt: number): void {
+    if (!this.#context.connector.isBehindPooler?.()) this.answered(askedAt);
+  }
+
+  /** The server has answered, on a session or beside it, what was asked at `askedAt`. */
   answered(askedAt: number): void {
     const tookMs = this.#context.runtime.now() - askedAt;
     for (const question of this.#open) {
@@ -95,8 +108,8 @@ export class Questions<C extends object> {
     const now = runtime.now();
     if (now >= deadFrom(question.facts, policy)) return giveUp(question, now);
     if (question.facts.overtakenMs === Number.POSITIVE_INFINITY) {
-      if (connector.probe) this.#look(connector, question.connection, now);
-      // A driver that cannot look from outside must make room for a connect, which tells as well.
+      if (connector.probe && !connector.isBehindPooler?.()) this.#look(connector, question.connection, now);
+      // Where nobody can look from outside, there must be room for another connection, whose answers tell as well.
       else if (now - question.facts.askedAt >= policy.healthTimeoutMs && this.#isStuck()) return giveUp(question, now);
     }
     this.#setTimer(question);

@@ -67,6 +67,7 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     unref,
     ping,
     probe: (client, signal) => probe(client, { signal, stream: options.stream }),
+    isBehindPooler: () => governed?.statements.stats.state === 'behind-pooler',
     isWritable,
     isOpen,
     transactionStatus,

@@ -23,11 +23,14 @@ export class Callers<C extends object> {
   readonly #situation: (now: number) => Situation;
   readonly #queue = new WaiterQueue<C>();
   readonly #patience: Alarm;
+  /** Nobody has written how long callers wait. */
+  readonly #isDefault: boolean;
   #suspicionTold = false;
 
   constructor(context: Context<C>, situation: (now: number) => Situation) {
     this.#context = context;
     this.#situation = situation;
+    this.#isDefault = context.policy.sources.acquireTimeoutMs.from === 'default';
     // On a blocked event loop connections have often come back unread when the timer fires: two turns let them serve first.
     const { runtime } = context;
     this.#patience = new Alarm(runtime, () => afterTwoTurns(runtime, () => this.#timeIsUp()));
@@ -40,12 +43,11 @@ export class Callers<C extends object> {
   /** Joins the line. */
   join(now: number, stack: string | undefined, options: AcquireOptions | undefined): Promise<C> {
     return new Promise<C>((resolve, reject) => {
-      const { acquireTimeoutMs, sources } = this.#context.policy;
-      const timeoutMs = options?.timeoutMs ?? acquireTimeoutMs;
+      const timeoutMs = options?.timeoutMs ?? this.#context.policy.acquireTimeoutMs;
       const waiter: Waiter<C> = {
         since: now,
         timeoutMs,
-        isDefault: options?.timeoutMs === undefined && sources.acquireTimeoutMs.from === 'default',
+        isDefault: this.#isDefault && options?.timeoutMs === undefined,
         resolve,
         reject,
         stack,

@@ -261,8 +261,11 @@ export class Exchange<C extends object> {
   /** How far a connection must be checked before reuse. What the driver cannot do, nobody asks for. */
   #need(slot: Slot<C>, now: number): Freshness {
     const { ping, isOpen, validate } = this.#context.connector;
-    const { policy, questions } = this.#context;
-    const need = freshness(slot, this.#roster.epoch, policy, now, questions.roundTripMs);
+    const { epoch } = this.#roster;
+    const { policy } = this.#context;
+    let need = freshness(slot, epoch, policy, now);
+    // What a check takes matters only when there would be one.
+    if (need === 'ask') need = freshness(slot, epoch, policy, now, this.#context.questions.roundTripMs);
     if (need === 'fresh' && !validate) return 'fresh';
     if (need === 'ask' && ping) return 'ask';
     if (need !== 'fresh' && isOpen) return 'listen';

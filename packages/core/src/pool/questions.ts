@@ -30,6 +30,8 @@ export class Questions<C extends object> {
   /** Ends the looks from outside when no question is open any more. */
   #looking = new AbortController();
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** Some question is open. A field of its own: each return looks at it. */
+  areOpen = false;
   /** What the last check took that was answered: a round trip, as they are now. */
   roundTripMs = 0;
 
@@ -37,10 +39,6 @@ export class Questions<C extends object> {
   constructor(context: Surroundings<C>, isStuck: () => boolean) {
     this.#context = context;
     this.#isStuck = isStuck;
-  }
-
-  get areOpen(): boolean {
-    return this.#open.size > 0;
   }
 
   /**
@@ -53,6 +51,7 @@ export class Questions<C extends object> {
     const facts = questionAsked(runtime.now(), policy);
     const question: OpenQuestion<C> = { what, connection, verdict: new AbortController(), facts, timer: undefined };
     this.#open.add(question);
+    this.areOpen = true;
     this.#setTimer(question);
     try {
       return await withinLimit(
@@ -63,7 +62,8 @@ export class Questions<C extends object> {
     } finally {
       question.timer?.cancel();
       this.#open.delete(question);
-      if (this.#open.size === 0) this.#stopLooking();
+      this.areOpen = this.#open.size > 0;
+      if (!this.areOpen) this.#stopLooking();
     }
   }
 

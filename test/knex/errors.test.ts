@@ -25,6 +25,29 @@ async function hold(db: Knex): Promise<Knex.Transaction> {
   return trx;
 }
 
+describe('a pool that has never connected', () => {
+  it('warns after a second of what it meets, without the password', async () => {
+    const log = new Log();
+    const connection = {
+      host: '127.0.0.1',
+      port: await freePort(),
+      user: 'app',
+      password: 'a secret',
+      database: 'app',
+    };
+    const db = open({ log, connection }, { acquireTimeoutMs: 3_000 });
+    const warned = new Promise<string>((resolve) => {
+      log.onWarn = resolve;
+    });
+    const outcome = failure(db.raw('select 1'));
+    const message = await warned;
+    expect(message).toContain('has not connected to the database yet');
+    expect(message).toContain(`connect ECONNREFUSED 127.0.0.1:${connection.port}`);
+    expect(message).not.toContain('a secret');
+    await outcome;
+  });
+});
+
 describe('a checkout that timed out', () => {
   it('is a KnexTimeoutError that tells the figures and names the holders', async () => {
     const db = open({}, { maxConnections: 2, acquireTimeoutMs: 1_000 });

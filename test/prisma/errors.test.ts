@@ -1,6 +1,7 @@
 import { tenure, tenureAdapter } from '@tenure/prisma';
 import pg from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../support/freePort.js';
 import { usePostgres } from '../support/usePostgres.js';
 import { Prisma } from './generated/client.js';
 import { clientOf, createTables, hold } from './support.js';
@@ -30,6 +31,20 @@ it('a raw BEGIN left open does not reach the next borrower', async () => {
   await prisma.user.create({ data: { email: 'a' } });
   expect(await postgres.admin('select email from "User"')).toEqual([{ email: 'a' }]);
   expect(prisma.$pool.stats()).toMatchObject({ rolledBack: 1, opened: 1 });
+});
+
+it('a pool that has never connected warns after a second of what it meets, without the password', async () => {
+  const warnings: (Error & { code?: string })[] = [];
+  const onWarning = (warning: Error) => void warnings.push(warning);
+  process.on('warning', onWarning);
+  onTestFinished(() => void process.off('warning', onWarning));
+  const port = await freePort();
+  const prisma = clientOf(`postgres://app:a-secret@127.0.0.1:${port}/app`, { acquireTimeoutMs: 3_000 });
+  const outcome = prisma.user.count().catch((error: unknown) => error);
+  await expect.poll(() => warnings.map(({ code }) => code)).toEqual(['TENURE_NOT_CONNECTED']);
+  expect(warnings[0]!.message).toContain(`connect ECONNREFUSED 127.0.0.1:${port}`);
+  expect(warnings[0]!.message).not.toContain('a-secret');
+  expect(await outcome).toMatchObject({ code: 'TENURE_UNREACHABLE' });
 });
 
 describe('a checkout that times out', () => {

@@ -39,6 +39,17 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     scene.proxy.latencyMs = scene.chance.between(5, 50);
     await aWhile(scene);
   },
+  async 'brown-out'(scene) {
+    // Up to six times as long as a check may take.
+    scene.proxy.latencyMs = scene.chance.between(300, 1_500);
+    await sleep(scene.chance.between(1_000, 5_000));
+  },
+  async 'some connects swallowed'(scene) {
+    scene.proxy.swallowNext = scene.chance.between(1, 4);
+    if (scene.chance.next() < 0.5) scene.proxy.sever();
+    await aWhile(scene);
+  },
+  'one connection half-open': async ({ proxy }) => proxy.freeze(1),
   async 'narrow network'(scene) {
     scene.proxy.bytesPerSecond = scene.chance.between(2_000, 20_000);
     await aWhile(scene);

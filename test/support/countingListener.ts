@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** A TCP server of 127.0.0.1 that speaks no PostgreSQL, and counts who comes. Goes when the test ends. */
-export async function listenAndCount(serve: (socket: Socket) => void) {
+/** A TCP server that speaks no PostgreSQL, and counts who comes. Goes when the test ends. */
+export async function listenAndCount(serve: (socket: Socket) => void, { host = '127.0.0.1', port = 0 } = {}) {
   const sockets = new Set<Socket>();
   let accepted = 0;
   const server = createServer((socket) => {
@@ -12,13 +12,13 @@ export async function listenAndCount(serve: (socket: Socket) => void) {
     socket.on('close', () => sockets.delete(socket));
     serve(socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
   return {
-    host: '127.0.0.1',
+    host,
     port: (server.address() as AddressInfo).port,
     /** How many have come. */
     accepted: () => accepted,

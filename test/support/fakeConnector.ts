@@ -28,6 +28,8 @@ export class FakeConnector implements Connector<FakeConnection> {
   pinging: (connection: FakeConnection) => Outcome = () => ({});
   resetting: (connection: FakeConnection) => Outcome = () => ({});
   closing: (connection: FakeConnection) => Outcome = () => ({});
+  /** How the server takes a look from outside. */
+  probing: () => Outcome = () => ({});
   /** Whether the server of a connection takes writes. */
   takesWrites: (connection: FakeConnection) => boolean = () => true;
   failure: ConnectFailure = 'transient';
@@ -37,6 +39,7 @@ export class FakeConnector implements Connector<FakeConnection> {
   readonly opened: FakeConnection[] = [];
   connects = 0;
   pings = 0;
+  probes = 0;
 
   constructor(private readonly runtime: FakeRuntime) {}
 
@@ -84,6 +87,11 @@ export class FakeConnector implements Connector<FakeConnection> {
   async ping(connection: FakeConnection, signal: AbortSignal): Promise<void> {
     this.pings++;
     await this.#play(this.pinging(connection), signal);
+  }
+
+  async probe(_connection: FakeConnection, signal: AbortSignal): Promise<void> {
+    this.probes++;
+    await this.#play(this.probing(), signal);
   }
 
   async isWritable(connection: FakeConnection, signal: AbortSignal): Promise<boolean> {

@@ -59,7 +59,7 @@ export function knexConnector(
     close,
     classifyConnectError,
     async connect(signal, onLost, onReadOnly) {
-      const connection: Connection = await openForPool(client, () => settings.create());
+      const connection: Connection = await openForPool(client, signal, () => settings.create());
       watch(connection, onLost, onReadOnly);
       try {
         await keepStatements(connection, signal);

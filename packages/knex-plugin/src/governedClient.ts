@@ -5,7 +5,7 @@ import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
 import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
 import { withoutMeaning } from './hostSettings.js';
-import { isForPool, observeConnect } from './opening.js';
+import { observeConnect, takeRequest } from './opening.js';
 import { Origins, withOrigins } from './origins.js';
 import { remember } from './poolOf.js';
 import { guardSetUp, limitConnect, streamOf } from './setUp.js';
@@ -34,8 +34,8 @@ export function governedClient(
 ): DialectClass {
   /** Hears of the connection that the connect which begins at this moment yields. */
   let onConnected: ((connection: Connection) => void) | undefined;
-  /** Whether the process may exit while the connect that begins at this moment is under way. */
-  let exitOnIdle = false;
+  /** The pool's request for the connect that begins at this moment, if it is for the pool. */
+  let request: ReturnType<typeof takeRequest>;
 
   return class extends withOrigins(Base) {
     constructor(config: Knex.Config) {
@@ -79,20 +79,21 @@ export function governedClient(
       onConnected = (connection) => {
         guardSetUp(connection, connectLimitOf(this), setUp).catch(() => {});
       };
-      exitOnIdle = isForPool(this) && this.pool?.engine.policy.exitOnIdle === true;
+      request = takeRequest(this);
       try {
         setUp = super.acquireRawConnection();
         return setUp;
       } finally {
         onConnected = undefined;
-        exitOnIdle = false;
+        request = undefined;
       }
     }
 
     override _acquireOnlyConnection(): Promise<Connection> {
       limitConnect(this, connectLimitOf(this));
       const tell = onConnected;
-      return observeConnect(this, exitOnIdle, () => super._acquireOnlyConnection()).then((connection) => {
+      const exitOnIdle = this.pool?.engine.policy.exitOnIdle === true;
+      return observeConnect(this, request, exitOnIdle, () => super._acquireOnlyConnection()).then((connection) => {
         tell?.(connection);
         return connection;
       });

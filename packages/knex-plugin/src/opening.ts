@@ -4,13 +4,19 @@ import type { Connection, Dialect } from './dialect.js';
 const session = pgSession<Connection>();
 
 /** Connects that the pool has asked for and Knex has not begun, since it may have to fetch its settings first. */
-const asked = new WeakMap<Dialect, Set<object>>();
+const asked = new WeakMap<Dialect, Set<PoolRequest>>();
+
+/** A connect that the pool has asked for. */
+interface PoolRequest {
+  /** Hangs up: Knex itself has no way to give a connect up. */
+  readonly signal: AbortSignal;
+}
 
 /** Opens a connection for the pool: Knex opens others for the app itself, which are not ours to look after. */
-export async function openForPool<T>(client: Dialect, open: () => Promise<T>): Promise<T> {
+export async function openForPool<T>(client: Dialect, signal: AbortSignal, open: () => Promise<T>): Promise<T> {
   const requests = asked.get(client) ?? new Set();
   asked.set(client, requests);
-  const request = {};
+  const request = { signal };
   requests.add(request);
   try {
     return await open();
@@ -19,11 +25,12 @@ export async function openForPool<T>(client: Dialect, open: () => Promise<T>): P
   }
 }
 
-/** Whether the connect that begins now is for the pool. */
-export function isForPool(client: Dialect): boolean {
+/** Takes the pool's request for the connect that begins now; `undefined` when it is not for the pool. */
+export function takeRequest(client: Dialect): PoolRequest | undefined {
   const requests = asked.get(client);
   const [request] = requests ?? [];
-  return request !== undefined && requests!.delete(request);
+  if (request) requests?.delete(request);
+  return request;
 }
 
 /**
@@ -31,13 +38,19 @@ export function isForPool(client: Dialect): boolean {
  *
  * @param exitOnIdle lets the process exit meanwhile: who waits for the connection keeps it alive
  */
-export function observeConnect<T>(client: Dialect, exitOnIdle: boolean, connect: () => T): T {
+export function observeConnect<T>(
+  client: Dialect,
+  request: PoolRequest | undefined,
+  exitOnIdle: boolean,
+  connect: () => T,
+): T {
   const { driver } = client;
   const Client = new Proxy(driver.Client, {
     construct(Target, args) {
       const connection = Reflect.construct(Target, args) as Connection;
       session.observe(connection);
-      if (exitOnIdle) session.unref(connection);
+      if (request && exitOnIdle) session.unref(connection);
+      request?.signal.addEventListener('abort', () => session.abort(connection));
       return connection;
     },
   });

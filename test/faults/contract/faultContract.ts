@@ -1,6 +1,9 @@
 import { describe } from 'vitest';
 import type { OpenAdapter } from '../../contract/adapterContract.js';
+import type { OpenStock } from '../../contract/openStock.js';
 import type { PostgresServer } from '../../support/postgres.js';
+import { brownOut } from './brownOut.js';
+import { connecting } from './connecting.js';
 import { crowding } from './crowding.js';
 import { downtime } from './downtime.js';
 import { failover } from './failover.js';
@@ -12,10 +15,12 @@ import { type Scope, Stages } from './stage.js';
  * for all of them: what was asked was answered or failed with an error that says why, nothing hangs, no connection is lent to two, and
  * after a drain none is left.
  */
-export function faultContract(postgres: PostgresServer, open: OpenAdapter, scope: Scope): void {
+export function faultContract(postgres: PostgresServer, open: OpenAdapter, openStock: OpenStock, scope: Scope): void {
   const stages = new Stages(postgres, open);
   describe('silence', () => silence(stages, scope));
   describe('downtime', () => downtime(stages, scope));
   describe('crowding', () => crowding(stages));
+  describe('a brown-out', () => brownOut(stages, openStock, scope));
+  describe('connecting', () => connecting(stages));
   describe('failover', () => failover(stages, scope));
 }

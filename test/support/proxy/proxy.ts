@@ -26,6 +26,8 @@ export class FaultProxy implements AsyncDisposable, Pace {
   /** When each client connected, by `performance.now()`. */
   readonly connects: number[] = [];
   arrivals: Arrivals = 'served';
+  /** How many of the next that connect are silent, whatever `arrivals` says. */
+  swallowNext = 0;
   /** How long it takes until a client that connects reaches the server, in milliseconds. */
   connectDelayMs = 0;
   latencyMs = 0;
@@ -72,9 +74,9 @@ export class FaultProxy implements AsyncDisposable, Pace {
     this.#server.close();
   }
 
-  /** Makes every open connection half-open: bytes are swallowed both ways, no end is ever heard. Those who come later are not affected. */
-  freeze(): void {
-    for (const link of this.#links) link.freeze();
+  /** Makes open connections half-open, all or the first so many: bytes and ends are swallowed both ways. Those who come later are not affected. */
+  freeze(count = Number.POSITIVE_INFINITY): void {
+    for (const link of [...this.#links].slice(0, count)) link.freeze();
   }
 
   /** Lets this many more bytes of the server's through on each open connection, then ends it: in mid-message, if the number is small. */
@@ -91,6 +93,7 @@ export class FaultProxy implements AsyncDisposable, Pace {
   /** Everything works again, for those who come from now on. */
   heal(): void {
     this.arrivals = 'served';
+    this.swallowNext = 0;
     this.connectDelayMs = this.latencyMs = 0;
     this.bytesPerSecond = Number.POSITIVE_INFINITY;
   }
@@ -108,7 +111,10 @@ export class FaultProxy implements AsyncDisposable, Pace {
     if (this.arrivals === 'reset') return void client.resetAndDestroy();
     this.#unserved.add(client);
     client.on('close', () => this.#unserved.delete(client));
-    if (this.arrivals === 'silent') return void client.resume();
+    if (this.arrivals === 'silent' || this.swallowNext > 0) {
+      this.swallowNext = Math.max(0, this.swallowNext - 1);
+      return void client.resume();
+    }
     if (this.connectDelayMs > 0) await sleep(this.connectDelayMs);
     if (client.destroyed) return;
     const server = connect({ ...this.#upstream, allowHalfOpen: true });

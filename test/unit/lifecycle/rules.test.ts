@@ -29,6 +29,20 @@ const connectionOf = (facts: Partial<ConnectionFacts> = {}): ConnectionFacts => 
   generation: 0,
   ...facts,
 });
+const demandOf = (demand: Partial<Demand> = {}): Demand => ({
+  successor: false,
+  refusing: false,
+  wanted: false,
+  waiting: 0,
+  expected: 0,
+  opening: 0,
+  late: 0,
+  alive: 0,
+  closing: 0,
+  atOnce: 3,
+  trouble: undefined,
+  ...demand,
+});
 const poolOf = (facts: Partial<PoolFacts> = {}): PoolFacts => ({ size: 1, idle: 1, generation: 0, ...facts });
 
 describe('freshness', () => {
@@ -45,6 +59,16 @@ describe('freshness', () => {
   ])('after $silentMs ms of silence and a bypass of $bypass ms: $want', ({ silentMs, bypass, want }) => {
     const connection = connectionOf({ heardAt: 1_000 });
     expect(freshness(connection, FIRST_EPOCH, policyOf({ healthBypassMs: bypass }), 1_000 + silentMs)).toBe(want);
+  });
+
+  it.each([
+    { silentMs: 2_000, bypass: 500, roundTripMs: 3_000, want: 'listen' },
+    { silentMs: 3_001, bypass: 500, roundTripMs: 3_000, want: 'ask' },
+    { silentMs: 400, bypass: 500, roundTripMs: 1, want: 'listen' },
+    { silentMs: 1, bypass: 0, roundTripMs: 3_000, want: 'ask' },
+  ])('after $silentMs ms, with a bypass of $bypass ms and round trips of $roundTripMs ms: $want', (row) => {
+    const policy = policyOf({ healthBypassMs: row.bypass });
+    expect(freshness(connectionOf(), FIRST_EPOCH, policy, row.silentMs, row.roundTripMs)).toBe(row.want);
   });
 
   it('asks for nothing with healthChecks off', () => {
@@ -215,26 +239,18 @@ describe('upkeep', () => {
 
 describe('what a pool may open', () => {
   const policy = policyOf({ maxConnections: 10, connectTimeoutMs: 10_000 });
-  const demandOf = (demand: Partial<Demand> = {}): Demand => ({
-    successor: false,
-    wanted: false,
-    waiting: 0,
-    expected: 0,
-    opening: 0,
-    alive: 0,
-    closing: 0,
-    proven: true,
-    trouble: undefined,
-    ...demand,
-  });
 
   it.each([
     { what: 'nothing without demand', demand: {}, want: 0 },
     { what: 'one for one who waits', demand: { waiting: 1 }, want: 1 },
-    { what: 'three at once at most', demand: { waiting: 9 }, want: 3 },
-    { what: 'three at once, those under way included', demand: { waiting: 9, opening: 2 }, want: 1 },
-    { what: 'the first one alone', demand: { waiting: 9, proven: false }, want: 1 },
-    { what: 'nothing beside an unproven first one', demand: { waiting: 9, opening: 1, proven: false }, want: 0 },
+    { what: 'as many at once as may be', demand: { waiting: 9 }, want: 3 },
+    { what: 'as many at once, those under way included', demand: { waiting: 9, opening: 2 }, want: 1 },
+    { what: 'the first one alone', demand: { waiting: 9, atOnce: 1 }, want: 1 },
+    { what: 'nothing beside the first one', demand: { waiting: 9, opening: 1, atOnce: 1 }, want: 0 },
+    { what: 'one beside a late one, whatever may be at once', demand: { waiting: 9, late: 1, atOnce: 9 }, want: 1 },
+    { what: 'one for one who waits for nothing but a late one', demand: { waiting: 1, late: 1 }, want: 1 },
+    { what: 'nothing beside one that is not late yet', demand: { waiting: 9, late: 2, opening: 1 }, want: 0 },
+    { what: 'nothing where late ones take the room', demand: { waiting: 9, alive: 5, late: 5 }, want: 0 },
     { what: 'nothing for whom a check or return is about to serve', demand: { waiting: 2, expected: 2 }, want: 0 },
     { what: 'nothing for whom an open is under way', demand: { waiting: 2, opening: 2 }, want: 0 },
     { what: 'what there is room for', demand: { waiting: 9, alive: 9 }, want: 1 },
@@ -249,20 +265,21 @@ describe('what a pool may open', () => {
   });
 
   it('follows minConnections, but with maxAgeMs 0 nothing is kept', () => {
-    expect(missing(demandOf({ alive: 1 }), policyOf({ minConnections: 3 }), 0)).toBe(2);
-    expect(missing(demandOf({ alive: 1, opening: 2 }), policyOf({ minConnections: 3 }), 0)).toBe(0);
-    expect(missing(demandOf(), policyOf({ minConnections: 3, maxAgeMs: 0 }), 0)).toBe(0);
+    expect(missing(demandOf({ alive: 1 }), policyOf({ minConnections: 3 }))).toBe(2);
+    expect(missing(demandOf({ alive: 1, opening: 2 }), policyOf({ minConnections: 3 }))).toBe(0);
+    expect(missing(demandOf(), policyOf({ minConnections: 3, maxAgeMs: 0 }))).toBe(0);
   });
 
   it('never exceeds the maximum nor demand, whatever the figures', () => {
     const few = fc.nat(20);
     fc.assert(
-      fc.property(few, few, few, few, few, fc.boolean(), (waiting, expected, opening, alive, closing, proven) => {
-        const demand = demandOf({ waiting, expected, opening, alive, closing, proven });
+      fc.property(few, few, few, few, few, few, few, (waiting, expected, opening, late, alive, closing, atOnce) => {
+        const demand = demandOf({ waiting, expected, opening, late, alive, closing, atOnce });
         const wanted = opensWanted(demand, policy, 0);
         expect(wanted).toBeGreaterThanOrEqual(0);
-        expect(wanted === 0 || alive + opening + closing + wanted <= 10).toBe(true);
-        expect(wanted === 0 || opening + wanted <= (proven ? 4 : 1)).toBe(true);
+        expect(wanted === 0 || alive + opening + late + closing + wanted <= 10).toBe(true);
+        expect(wanted === 0 || opening + wanted <= atOnce).toBe(true);
+        expect(wanted === 0 || late === 0 || opening + wanted <= 1).toBe(true);
         expect(wanted).toBeLessThanOrEqual(Math.max(0, waiting - expected - opening));
       }),
     );
@@ -277,7 +294,7 @@ describe('what a pool may open', () => {
         let now = 0;
         const attempts: number[] = [];
         for (const { takesMs, waiting, chance } of rounds) {
-          const allowed = opensAllowedFrom(demandOf({ waiting, trouble, proven: false }));
+          const allowed = opensAllowedFrom(demandOf({ waiting, trouble, atOnce: 1 }));
           now = Math.max(now, allowed);
           attempts.push(now);
           const beganAt = now;
@@ -324,33 +341,33 @@ describe('trouble', () => {
   });
 
   it('of a full server does not hurry while a connection is open that may serve', () => {
-    const demand = { waiting: 1, expected: 0, opening: 0, closing: 0, wanted: false, successor: false, proven: false };
     const trouble = troubleOf({ kind: 'full', failures: 9 });
-    expect(opensAllowedFrom({ ...demand, alive: 0, trouble })).toBe(400);
-    expect(opensAllowedFrom({ ...demand, alive: 1, trouble })).toBe(5_000);
-    expect(opensAllowedFrom({ ...demand, alive: 0, trouble: undefined })).toBe(always);
+    expect(opensAllowedFrom(demandOf({ waiting: 1, trouble }))).toBe(400);
+    expect(opensAllowedFrom(demandOf({ waiting: 1, alive: 1, trouble }))).toBe(5_000);
+    expect(opensAllowedFrom(demandOf({ waiting: 1 }))).toBe(always);
   });
 
   it.each([
-    { what: 'not before connectTimeoutMs', trouble: { lastAt: 9_999 }, now: 9_999, want: undefined },
-    { what: 'from connectTimeoutMs on', trouble: { lastAt: 10_000 }, now: 10_000, want: 'unreachable' },
-    { what: 'not when the server is full', trouble: { lastAt: 10_000, kind: 'full' }, now: 10_000, want: undefined },
+    { what: 'not before the server has been away for that long', trouble: { lastAt: 29_999 }, want: undefined },
+    { what: 'from then on', trouble: { lastAt: 30_000 }, want: 'unreachable' },
+    { what: 'not when the server is full', trouble: { lastAt: 30_000, kind: 'full' }, want: undefined },
+    { what: 'not for a single failure, however long ago', trouble: {}, now: 1e9, want: undefined },
+    { what: 'not by what was last met long ago', trouble: { lastAt: 30_000 }, now: 45_001, want: undefined },
     { what: 'at once when it refuses us', trouble: { kind: 'permanent' }, now: 399, want: 'refused' },
     { what: 'not after the back-off of a refusal', trouble: { kind: 'permanent' }, now: 400, want: undefined },
-    { what: 'not for a single failure, however long ago', trouble: {}, now: 1e9, want: undefined },
-  ] as const)('makes callers hear so, $what', ({ trouble, now, want }) => {
-    expect(refusal(troubleOf(trouble), 0, policy, now)).toBe(want);
+  ] as const)('refuses a caller who would wait 30 s, $what', ({ trouble, want, ...rest }) => {
+    const { now = 30_000 } = rest as { now?: number };
+    expect(refusal(troubleOf(trouble), 0, 30_000, policy, now)).toBe(want);
   });
 
   it('keeps nobody from a connection that is open', () => {
     for (const kind of ['transient', 'permanent', 'full'] as const) {
-      expect(refusal(troubleOf({ kind, lastAt: 10_000 }), 1, policy, 10_000)).toBeUndefined();
+      expect(refusal(troubleOf({ kind, lastAt: 10_000 }), 1, 0, policy, 10_000)).toBeUndefined();
     }
   });
 
-  it('with connectTimeoutMs none is never unreachable', () => {
-    const patient = policyOf({ connectTimeoutMs: 'none' });
-    expect(refusal(troubleOf({ lastAt: 1e9 }), 0, patient, 1e9)).toBeUndefined();
+  it('never refuses a caller as unreachable who waits for ever', () => {
+    expect(refusal(troubleOf({ lastAt: 1e9 }), 0, never, policy, 1e9)).toBeUndefined();
   });
 
   it('counts failures in a row from the first, and begins a new row after a quiet time or with another kind', () => {

@@ -18,7 +18,7 @@ export type Command =
   | { readonly do: 'pass' | 'block'; readonly ms: number }
   | { readonly do: 'jump'; readonly ms: number }
   | { readonly do: 'connects'; readonly as: ConnectOutcome }
-  | { readonly do: 'pings' | 'resets' | 'closes'; readonly as: Outcome }
+  | { readonly do: 'pings' | 'resets' | 'closes' | 'probes'; readonly as: Outcome }
   | { readonly do: 'resize'; readonly max: number; readonly reuse: number; readonly min: number }
   | { readonly do: 'invalidate' }
   | { readonly do: 'drain'; readonly timeoutMs: number | undefined }
@@ -102,7 +102,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('block'), ms: fc.constantFrom(5, 500, 1_100, 5_000) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('jump'), ms: fc.constantFrom(700, 20_000, -3_000) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('connects'), as: connectOutcome }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('pings', 'resets', 'closes'), as: outcome }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('pings', 'resets', 'closes', 'probes'), as: outcome }) },
   { weight: 1, arbitrary: drain },
   {
     weight: 2,
@@ -153,6 +153,9 @@ function carryOutNow(command: Command, world: World): void {
       return;
     case 'resets':
       server.resetting = () => command.as;
+      return;
+    case 'probes':
+      server.probing = () => command.as;
       return;
     case 'closes':
       server.closing = () => command.as;

@@ -10,12 +10,18 @@ export interface Abilities {
   readonly ping: boolean;
   readonly isOpen: boolean;
   readonly reset: boolean;
+  readonly probe: boolean;
   readonly validate: boolean;
 }
 
 type Connect = Parameters<FakeConnector['connect']>;
 
 const LATE_MS = 100;
+/** A connect may be late from the first of these on, and is late from the second. */
+const CONNECT_MAY_BE_LATE_MS = 400;
+const CONNECT_IS_LATE_MS = 1_000;
+/** How long a connection may be silent at most. */
+const SILENT_MS = 10_000;
 
 class ConnectError extends Error {
   constructor(readonly kind: ConnectFailure) {
@@ -26,8 +32,16 @@ class ConnectError extends Error {
 /** The fake server, with books of its own: what it has open or is opening, and what a connect was asked for when. */
 export class ModelServer extends FakeConnector {
   connectsAs: ConnectOutcome = { afterMs: 0, ends: 'ok' };
-  /** Connects under way, as the server would count them: until they end or are hung up on. */
-  inFlight = 0;
+  /** What the last check took that was answered. */
+  roundTripMs = 0;
+  /** Connects that were given up because others were answered: they do not say that the server is away. */
+  overtaken = 0;
+  /** When the connects began that are under way, as the server would count them: until they end or are hung up on. */
+  readonly #inFlight = new Map<object, number>();
+  /** When questions were asked that the server has answered, and when it answered them. */
+  readonly #answers: { readonly askedAt: number; readonly at: number }[] = [];
+  /** Since when connections were silent that the pool has given up. */
+  readonly #gaveUp = new WeakMap<FakeConnection, number>();
   /** Called before each connect; answers the generation it belongs to. */
   beforeConnect: () => number = () => 0;
   /** Called when a connect has succeeded. */
@@ -54,7 +68,7 @@ export class ModelServer extends FakeConnector {
     abilities: Abilities,
   ) {
     super(clock);
-    for (const name of ['ping', 'isOpen', 'reset'] as const) {
+    for (const name of ['ping', 'isOpen', 'reset', 'probe'] as const) {
       if (!abilities[name]) Object.assign(this, { [name]: undefined });
     }
     // Every other server is a reader to begin with, and a pool that wants writers must not take it.
@@ -66,13 +80,14 @@ export class ModelServer extends FakeConnector {
   override async connect(...[signal, onLost, onReadOnly]: Connect): Promise<FakeConnection> {
     const generation = this.beforeConnect();
     const { ends } = this.connectsAs;
-    let counted = true;
-    const uncount = () => {
-      if (counted) this.inFlight--;
-      counted = false;
-    };
-    this.inFlight++;
-    signal.addEventListener('abort', uncount);
+    const attempt = {};
+    const askedAt = this.clock.time;
+    const uncount = () => void this.#inFlight.delete(attempt);
+    this.#inFlight.set(attempt, askedAt);
+    signal.addEventListener('abort', () => {
+      uncount();
+      if (signal.reason.name === 'OvertakenError') this.overtaken++;
+    });
     try {
       const connection = await super.connect(
         signal,
@@ -88,8 +103,12 @@ export class ModelServer extends FakeConnector {
       this.generationOf.set(connection, generation);
       this.heard(connection);
       this.arrives(connection);
+      this.answered(askedAt);
       if (ends === 'lost') connection.lose();
       return connection;
+    } catch (error) {
+      if (error instanceof ConnectError) this.answered(askedAt);
+      throw error;
     } finally {
       uncount();
     }
@@ -97,26 +116,66 @@ export class ModelServer extends FakeConnector {
 
   override async ping(connection: FakeConnection, signal: AbortSignal): Promise<void> {
     this.checkFailed.add(connection);
-    await this.#timed(connection, () => super.ping(connection, signal));
+    const askedAt = this.clock.time;
+    await this.#timed(connection, signal, () => super.ping(connection, signal));
+    this.roundTripMs = this.clock.time - askedAt;
+    this.answered(askedAt);
     this.checkFailed.delete(connection);
     this.heardAt.set(connection, this.clock.time);
   }
 
+  override async probe(connection: FakeConnection, signal: AbortSignal): Promise<void> {
+    const askedAt = this.clock.time;
+    await super.probe(connection, signal);
+    this.answered(askedAt);
+  }
+
   override async isWritable(connection: FakeConnection, signal: AbortSignal): Promise<boolean> {
     this.checkFailed.add(connection);
-    const writable = await this.#timed(connection, () => super.isWritable(connection, signal));
+    const askedAt = this.clock.time;
+    const writable = await this.#timed(connection, signal, () => super.isWritable(connection, signal));
+    this.roundTripMs = this.clock.time - askedAt;
+    this.answered(askedAt);
     this.checkFailed.delete(connection);
     this.heardAt.set(connection, this.clock.time);
     return writable;
   }
 
   override async reset(...args: Parameters<FakeConnector['reset']>): ReturnType<FakeConnector['reset']> {
-    const [connection] = args;
+    const [connection, mode, signal] = args;
     this.resetFailed.add(connection);
-    const result = await this.#timed(connection, () => super.reset(...args));
+    const result = await this.#timed(connection, mode === 'session' ? undefined : signal, () => super.reset(...args));
     this.resetFailed.delete(connection);
     this.heard(connection);
     return result;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Connects under way that the pool must still count on. */
+  get punctual(): number {
+    return [...this.#inFlight.values()].filter((at) => this.clock.time - at < CONNECT_MAY_BE_LATE_MS).length;
+  }
+
+  /** Connects under way that the pool must not count on any more. */
+  get lateConnects(): number {
+    return [...this.#inFlight.values()].filter((at) => this.clock.time - at > CONNECT_IS_LATE_MS).length;
+  }
+
+  /** The server has answered, be it a borrower, what was asked at this moment. */
+  answered(askedAt: number): void {
+    this.#answers.push({ askedAt, at: this.clock.time });
+  }
+
+  /** Whether a connection that was silent may have been given up: others were answered who came later, or nobody for long. */
+  mayHaveBeenGivenUp(connection: FakeConnection, at: number, healthTimeoutMs: number): boolean {
+    const askedAt = this.#gaveUp.get(connection);
+    if (askedAt === undefined || at - askedAt >= SILENT_MS) return true;
+    const isEvidence = (answer: { readonly askedAt: number; readonly at: number }) =>
+      answer.askedAt >= askedAt + healthTimeoutMs / 2 && answer.at <= at;
+    return at - askedAt >= healthTimeoutMs && (this.probe === undefined || this.#answers.some(isEvidence));
   }
 
   /** Checks and resets that have taken so long that nobody should wait for them. */
@@ -127,10 +186,15 @@ export class ModelServer extends FakeConnector {
 
   readonly #begun = new Map<FakeConnection, number>();
 
-  async #timed<T>(connection: FakeConnection, run: () => Promise<T>): Promise<T> {
-    this.#begun.set(connection, this.clock.time);
+  /** @param signal the pool's, where it is the server's silence that decides when the pool gives up */
+  async #timed<T>(connection: FakeConnection, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+    const askedAt = this.clock.time;
+    this.#begun.set(connection, askedAt);
     try {
       return await run();
+    } catch (error) {
+      if (signal?.aborted) this.#gaveUp.set(connection, askedAt);
+      throw error;
     } finally {
       this.#begun.delete(connection);
     }

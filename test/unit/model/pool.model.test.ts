@@ -22,7 +22,7 @@ const policy: fc.Arbitrary<PolicyOverrides> = fc
     healthBypassMs: fc.constantFrom(0, 500, 2_000),
     healthTimeoutMs: fc.constantFrom(80, 1_000),
     keepaliveMs: fc.constantFrom<number | 'none'>(800, 5_000, 'none'),
-    acquireTimeoutMs: fc.constantFrom<number | 'none'>(300, 3_000, 'none'),
+    acquireTimeoutMs: fc.constantFrom<number | 'none' | undefined>(300, 3_000, 'none', undefined),
     connectTimeoutMs: fc.constantFrom(1_000, 3_000),
     maxWaiting: fc.constantFrom<number | 'none'>(0, 2, 'none', 'none', 'none'),
     reset: fc.constantFrom('rollback', 'rollback', 'session', 'none'),
@@ -39,6 +39,7 @@ const abilities: fc.Arbitrary<Abilities> = fc.record({
   ping: mostly,
   isOpen: mostly,
   reset: mostly,
+  probe: mostly,
   validate: fc.constantFrom(false, false, false, true),
 });
 
@@ -64,7 +65,7 @@ async function run(world: World, steps: readonly Step[]): Promise<void> {
 async function recover(world: World): Promise<void> {
   const { server, runtime } = world;
   server.connectsAs = { afterMs: 5, ends: 'ok' };
-  server.pinging = server.resetting = server.closing = () => ({ afterMs: 5 });
+  server.pinging = server.resetting = server.closing = server.probing = () => ({ afterMs: 5 });
   const giveAllBack = async () => {
     while (world.releasable > 0) world.release(0, undefined, false);
     await runtime.advance(100);

@@ -23,7 +23,10 @@ const EXACT_MS = 1e-6;
 
 export interface Caller {
   readonly place: number;
-  readonly deadline: number;
+  readonly since: number;
+  readonly timeoutMs: number;
+  /** Nobody has written that limit: it counts from when someone was last served. */
+  readonly isDefault: boolean;
   readonly abort: AbortController | undefined;
   /** Gave up: must be answered at once. */
   gaveUp: boolean;
@@ -84,6 +87,7 @@ export class World {
   #thawedAt = Number.NEGATIVE_INFINITY;
   #unseenMs = 0;
   readonly #jumps: { readonly at: number; readonly byMs: number }[] = [];
+  #servedAt = Number.NEGATIVE_INFINITY;
   #places = 0;
   #handedOut = 0;
   #served = 0;
@@ -128,7 +132,6 @@ export class World {
     this.pool.acquire(options).then(
       (connection) => {
         this.#settle(caller);
-        this.#served++;
         this.check(this.hands.has(connection) || this.#revoked.has(connection), 'a caller got what was not handed out');
         if (this.hands.has(connection)) this.#releasable.add(connection);
       },
@@ -150,7 +153,6 @@ export class World {
     let held: FakeConnection | undefined;
     const work = async (connection: FakeConnection) => {
       this.#settle(caller);
-      this.#served++;
       held = connection;
       await this.runtime.sleep(holdMs);
       this.#letGo(connection);
@@ -283,15 +285,16 @@ export class World {
     const states = this.pool.connections().map(({ state }) => state);
     const expected = states.filter((state) => state === 'checking' || state === 'returning').length;
     this.check(waiting === this.waiting.length, `${waiting} wait, but ${this.waiting.length} have not been answered`);
-    for (const { place, deadline, gaveUp } of this.waiting) {
-      this.check(deadline > this.now, `caller ${place} still waits after its deadline ${deadline}`);
-      this.check(!gaveUp, `caller ${place} still waits after giving up`);
+    for (const caller of this.waiting) {
+      const deadline = this.#deadlineOf(caller);
+      this.check(deadline > this.now, `caller ${caller.place} still waits after its deadline ${deadline}`);
+      this.check(!caller.gaveUp, `caller ${caller.place} still waits after giving up`);
     }
     this.check(waiting === 0 || idle === 0 || expected >= waiting, `${waiting} wait beside ${idle} idle`);
     const room = this.policy.maxConnections - states.length;
     const punctual = expected - this.server.lateOperations;
     this.check(
-      waiting <= punctual || room <= 0 || opening > 0 || this.#failing !== false,
+      waiting <= punctual || room <= 0 || opening > this.server.lateConnects || this.#failing !== false,
       `${waiting} wait and nothing is under way, with room for ${room}`,
     );
     const told = Object.entries(this.#closed).filter(([reason, times]) => closed[reason as RetireReason] !== times);
@@ -310,15 +313,23 @@ export class World {
 
   #newCaller(timeoutMs: number | undefined, mayAbort: boolean) {
     const abort = mayAbort ? new AbortController() : undefined;
-    const deadline = this.now + (timeoutMs ?? this.policy.acquireTimeoutMs);
+    const { acquireTimeoutMs, sources } = this.policy;
+    const isDefault = timeoutMs === undefined && sources.acquireTimeoutMs.from === 'default';
+    const limit = { since: this.now, timeoutMs: timeoutMs ?? acquireTimeoutMs, isDefault };
     const place = this.#places++;
-    const caller: Caller = { place, deadline, abort, gaveUp: false, aborted: false, settled: false };
+    const caller: Caller = { place, ...limit, abort, gaveUp: false, aborted: false, settled: false };
     this.callers.add(caller);
     const options = { ...(timeoutMs !== undefined && { timeoutMs }), ...(abort && { signal: abort.signal }) };
     return { caller, options };
   }
 
+  #deadlineOf({ since, timeoutMs, isDefault }: Caller): number {
+    return (isDefault ? Math.max(since, this.#servedAt) : since) + timeoutMs;
+  }
+
   #settle(caller: Caller): void {
+    this.#served++;
+    this.#servedAt = this.now;
     this.check(!caller.settled, `caller ${caller.place} was answered twice`);
     caller.settled = true;
     this.callers.delete(caller);
@@ -333,10 +344,14 @@ export class World {
     this.check(!caller.settled, `caller ${caller.place} was answered twice`);
     caller.settled = true;
     this.callers.delete(caller);
-    const { place, deadline, aborted } = caller;
+    const { place, since, aborted } = caller;
+    const deadline = this.#deadlineOf(caller);
     if (error === caller) return this.check(aborted, `caller ${place} gave up without giving up`);
     if (error instanceof TenureTimeoutError) {
       return this.check(this.now >= deadline, `caller ${place} timed out before ${deadline}`);
+    }
+    if (error instanceof TenureUnreachableError) {
+      this.check(this.now === since || this.now >= deadline, `caller ${place} was refused before ${deadline}`);
     }
     if (error instanceof TenureUnreachableError || error instanceof TenureConnectError) {
       return this.check(this.pool.stats().openFailures > 0, `caller ${place} heard of a failure that never was`);
@@ -348,6 +363,7 @@ export class World {
   }
 
   #letGo(connection: FakeConnection): void {
+    this.server.answered(this.hands.get(connection) ?? Number.NEGATIVE_INFINITY);
     this.hands.delete(connection);
     this.#releasable.delete(connection);
     this.server.heard(connection);
@@ -360,7 +376,7 @@ export class World {
     this.check(!this.draining, 'a connect is started while the pool drains');
     this.#learn();
     if (this.#failing === true) {
-      this.check(server.inFlight === 0, `an attempt is started beside ${server.inFlight} while connects fail`);
+      this.check(server.punctual === 0, `an attempt is started beside ${server.punctual} while connects fail`);
       this.#attempts = [...this.#attempts.filter((at) => at > now - 1_000 + EXACT_MS), now];
       this.check(this.#attempts.length <= 3, 'more than three attempts within a second while connects fail');
     }
@@ -399,10 +415,8 @@ export class World {
     );
     const silentMs = now - this.#readAt(server.heardAt.get(connection) ?? 0);
     const asks = policy.healthChecks && this.abilities.ping;
-    this.check(
-      !asks || silentMs <= policy.healthBypassMs + ROUNDING_MS,
-      `${name} is handed out unchecked after ${silentMs} ms`,
-    );
+    const bypassMs = policy.healthBypassMs === 0 ? 0 : Math.max(policy.healthBypassMs, server.roundTripMs);
+    this.check(!asks || silentMs <= bypassMs + ROUNDING_MS, `${name} is handed out unchecked after ${silentMs} ms`);
     const thawed = this.#thawedAt > this.#readAt(server.heardAt.get(connection) ?? 0);
     this.check(!asks || !thawed, `${name} is handed out unchecked after a freeze`);
     const tidy = policy.reset === 'none' || connection.status === 'idle';
@@ -425,10 +439,11 @@ export class World {
     // The pool's first connects start before there is a pool to ask.
     if (this.pool === undefined) return;
     const { opened, openFailures } = this.pool.stats();
-    const [some, others] = [opened > this.#openings, openFailures > this.#failures];
+    const failures = Math.max(this.#failures, openFailures - this.server.overtaken);
+    const [some, others] = [opened > this.#openings, failures > this.#failures];
     if (some || others) this.#failing = some && others ? 'unknown' : others;
     this.#openings = opened;
-    this.#failures = openFailures;
+    this.#failures = failures;
   }
 
   /** The engine closes or drops a connection; why, it tells a moment later. */
@@ -467,6 +482,7 @@ export class World {
     const { at, looksOpen, open, idle, policy } = end;
     // The pool may take any jump for time in which the process was frozen.
     const sinceThen = (moment: number) => at - moment + this.#jumpedSince(moment);
+    const mayGiveUp = server.mayHaveBeenGivenUp(connection, at, policy.healthTimeoutMs);
     switch (reason) {
       case 'max-age':
         return life.uses > 0 && sinceThen(life.bornAt) >= policy.maxAgeMs * (1 - policy.maxAgeJitter) - ROUNDING_MS;
@@ -480,9 +496,9 @@ export class World {
       case 'overflow':
         return open > policy.maxConnections || idle > policy.reuseConnections;
       case 'failed-check':
-        return !looksOpen || server.checkFailed.has(connection);
+        return !looksOpen || (server.checkFailed.has(connection) && mayGiveUp);
       case 'broken':
-        return !looksOpen || !this.abilities.reset || server.resetFailed.has(connection);
+        return !looksOpen || !this.abilities.reset || (server.resetFailed.has(connection) && mayGiveUp);
       case 'read-only':
         return server.toldReadOnly.has(connection) || !server.takesWrites(connection);
       case 'invalidated':

@@ -166,6 +166,44 @@ describe('a caller whose time is up', () => {
   });
 });
 
+describe('a time limit that nobody wrote', () => {
+  /** A line that one connection serves, 200 ms each. */
+  const lineOf = (fake: ReturnType<typeof fakePool>, callers: number, options?: { timeoutMs: number }) =>
+    Array.from({ length: callers }, () => follow(fake.pool.use(() => fake.runtime.sleep(200), options)));
+
+  it('turns away nobody from a line that is long and moves', async () => {
+    const fake = fakePool({ maxConnections: 2 });
+    const callers = lineOf(fake, 380);
+    await fake.runtime.advance(38_100);
+    expect(callers.filter(({ settled, error }) => !settled || error)).toEqual([]);
+  });
+
+  it('turns away those in a line that is stuck, that long after its last progress', async () => {
+    const fake = fakePool({ maxConnections: 1 });
+    lineOf(fake, 2);
+    const stuck = follow(fake.pool.acquire());
+    const behind = follow(fake.pool.acquire());
+    await fake.runtime.advance(30_399);
+    expect(stuck.value).toBeDefined();
+    expect(behind.settled).toBe(false);
+    await fake.runtime.advance(1);
+    expect(behind.error).toBeInstanceOf(TenureTimeoutError);
+    expect((behind.error as TenureTimeoutError).waitedMs).toBeCloseTo(30_400);
+  });
+
+  it.each([
+    { who: 'the policy', policy: { acquireTimeoutMs: 30_000 }, options: undefined },
+    { who: 'the caller', policy: {}, options: { timeoutMs: 30_000 } },
+  ])('is not the one that $who has written: that counts from the call', async ({ policy, options }) => {
+    const fake = fakePool({ maxConnections: 2, ...policy });
+    const callers = lineOf(fake, 380, options);
+    await fake.runtime.advance(38_100);
+    const failed = callers.filter(({ error }) => error);
+    expect(failed).toHaveLength(380 - 2 * (30_000 / 200));
+    for (const { error } of failed) expect(error).toMatchObject({ waitedMs: 30_000 });
+  });
+});
+
 describe('maxWaiting', () => {
   it('refuses at once when that many callers wait for a connection in use', async () => {
     const fake = fakePool({ maxConnections: 1, maxWaiting: 2 });

@@ -5,7 +5,7 @@ import { fakePool, follow, take, warm } from '../../support/fakePool.js';
 const REFUSED = new Error('connect ECONNREFUSED');
 
 describe('opening', () => {
-  it('opens the first connection alone, and the next ones a few at a time, never more than the maximum', async () => {
+  it('opens the first connection alone, then a few at a time and more as they succeed, never more than the maximum', async () => {
     const fake = fakePool({ maxConnections: 10 }, (server) => {
       server.connecting = () => ({ afterMs: 500 });
     });
@@ -25,7 +25,7 @@ describe('opening', () => {
     await fake.runtime.advance(20_000);
     await Promise.all(callers);
     expect(answers[0]).toBe(500);
-    expect(most).toBe(3);
+    expect(most).toBe(6);
     expect(fake.server.connects).toBe(10);
   });
 
@@ -87,6 +87,7 @@ describe('opening', () => {
     let arrive = () => {};
     const connect = fake.server.connect.bind(fake.server);
     fake.server.connect = async (_signal, onLost) => {
+      fake.server.connect = () => new Promise(() => {});
       await new Promise<void>((resolve) => (arrive = resolve));
       return connect(new AbortController().signal, onLost);
     };
@@ -151,16 +152,37 @@ describe('a server that is down', () => {
     expect((waiting.error as Error).message).toContain('connect ECONNREFUSED');
   });
 
-  it('makes callers hear at once after connectTimeoutMs of nothing but failure, while probing goes on', async () => {
+  it('refuses nobody who may wait until it is back', async () => {
+    const fake = fakePool(down, (server) => {
+      server.connecting = () => ({ error: REFUSED });
+    });
+    const callers = [follow(fake.pool.use(() => {}))];
+    for (let second = 1; second <= 14; second++) {
+      await fake.runtime.advance(1_000);
+      callers.push(follow(fake.pool.use(() => {})));
+    }
+    expect(callers.some(({ settled }) => settled)).toBe(false);
+    fake.server.connecting = () => ({});
+    await fake.runtime.advance(400);
+    expect(callers.every(({ settled, error }) => settled && error === undefined)).toBe(true);
+  });
+
+  it('refuses a caller at once when it has been away for longer than that caller may wait, while probing goes on', async () => {
     const fake = fakePool(down, (server) => {
       server.connecting = () => ({ error: REFUSED });
     });
     const first = follow(fake.pool.acquire());
-    await fake.runtime.advance(10_500);
-    expect(first.error).toBeInstanceOf(TenureUnreachableError);
-    const second = follow(fake.pool.acquire());
+    await fake.runtime.advance(20_000);
+    const [patient, impatient] = [follow(fake.pool.acquire()), follow(fake.pool.acquire({ timeoutMs: 5_000 }))];
     await fake.runtime.settle();
-    expect(second.error).toBeInstanceOf(TenureUnreachableError);
+    expect(first.settled || patient.settled).toBe(false);
+    expect(impatient.error).toMatchObject({ code: 'TENURE_UNREACHABLE', cause: REFUSED, waitedMs: 0 });
+    await fake.runtime.advance(10_500);
+    expect(first.error).toMatchObject({ code: 'TENURE_UNREACHABLE', waitedMs: 30_000 });
+    const late = follow(fake.pool.acquire());
+    await fake.runtime.settle();
+    expect(late.error).toMatchObject({ code: 'TENURE_UNREACHABLE', waitedMs: 0 });
+    await fake.runtime.advance(20_000);
     const probes = fake.server.connects;
     await fake.runtime.advance(60_000);
     // Nobody waits: the probes have doubled their distance to five seconds, less a quarter at most.
@@ -175,16 +197,17 @@ describe('a server that is down', () => {
     const fake = fakePool(down, (server) => {
       server.connecting = () => ({ error: REFUSED });
     });
-    follow(fake.pool.acquire());
-    await fake.runtime.advance(60_000);
-    const keepAsking = async () => {
-      for (let i = 0; i < 20; i++) {
+    const keepAsking = async (times: number) => {
+      for (let i = 0; i < times; i++) {
         follow(fake.pool.acquire());
         await fake.runtime.advance(100);
       }
     };
+    follow(fake.pool.acquire());
+    await fake.runtime.advance(30_000);
+    await keepAsking(300);
     const probes = fake.server.connects;
-    await keepAsking();
+    await keepAsking(20);
     expect(fake.server.connects - probes).toBeLessThanOrEqual(6);
     fake.server.connecting = () => ({});
     await fake.runtime.advance(500);

@@ -9,6 +9,7 @@ function waiter(name: number, timeoutMs = Number.POSITIVE_INFINITY, unsubscribed
     name,
     since: 0,
     timeoutMs,
+    isDefault: false,
     resolve: () => {},
     reject: () => {},
     stack: undefined,

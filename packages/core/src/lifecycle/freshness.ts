@@ -14,15 +14,24 @@ export type Freshness = 'fresh' | 'listen' | 'ask';
 /** A goodbye that arrived within this time is so unlikely that listening for it is not worth two turns. */
 const JUST_HEARD_MS = 5;
 
-/** How far a connection can be trusted, by when it was last heard from, and what has happened since. */
+/**
+ * How far a connection can be trusted, by when it was last heard from, and what has happened since.
+ *
+ * @param roundTripMs what a check takes now. A connection heard from within that time is as fresh as a check could make it: asking all of them
+ *   would double the wait of every caller of a slow server
+ */
 export function freshness(
   { heardAt, epoch }: Pick<ConnectionFacts, 'heardAt' | 'epoch'>,
   current: Epoch,
   policy: Policy,
   now: number,
+  roundTripMs = 0,
 ): Freshness {
   if (!policy.healthChecks) return 'fresh';
   const silentMs = now - heardAt;
-  if (silentMs > policy.healthBypassMs || epoch < current.number) return 'ask';
+  const { healthBypassMs } = policy;
+  if (epoch < current.number) return 'ask';
+  // With a bypass of 0 every reuse is checked, whatever a check takes.
+  if (silentMs > healthBypassMs && (healthBypassMs === 0 || silentMs > roundTripMs)) return 'ask';
   return silentMs <= JUST_HEARD_MS ? 'fresh' : 'listen';
 }

@@ -1,18 +1,20 @@
 import type { Policy } from '../policy/policy.js';
 import { keepsConnections } from './retirement.js';
-import { isUnreachable, retryAt, type Trouble } from './trouble.js';
-
-/** Opens in flight at most, and so what a server that has just gone down gets at once. The first connect of a pool, and the first after a failure, goes alone. */
-const OPENS_AT_ONCE = 3;
+import { retryAt, type Trouble } from './trouble.js';
 
 /** What decides how many connections to open. */
 export interface Demand {
   readonly waiting: number;
-  /** Someone has been told lately that the server is unreachable, and would come back. */
+  /** A caller has been refused at once since connects began to fail: the pool itself must find out when the server is back. */
+  readonly refusing: boolean;
+  /** That was a moment ago: others will ask. */
   readonly wanted: boolean;
   /** Connections that are about to serve a waiter without being opened: checks and returns that are not late. */
   readonly expected: number;
+  /** Connects under way that are not late. */
   readonly opening: number;
+  /** Connects under way that are late: they take up room, and nobody counts on them. */
+  readonly late: number;
   /** Connections that are open: idle, checking, used or returning. */
   readonly alive: number;
   /** Connections still being closed; the server counts them until they are gone. */
@@ -21,27 +23,27 @@ export interface Demand {
   readonly elsewhere?: number;
   /** A connection that has come of age waits for its successor. */
   readonly successor: boolean;
-  /** A connect has succeeded, and none has failed since. */
-  readonly proven: boolean;
+  /** Connects that may be under way at once, late ones left out. */
+  readonly atOnce: number;
   readonly trouble: Trouble | undefined;
 }
 
 /** How many connections to start opening now. Follows demand: what nobody waits for any more is not opened. */
 export function opensWanted(demand: Demand, policy: Policy, now: number): number {
   if (now < opensAllowedFrom(demand)) return 0;
-  const { opening, alive, closing, elsewhere = 0, proven } = demand;
-  const room = policy.maxConnections - alive - opening - closing - elsewhere;
-  const atOnce = (proven ? OPENS_AT_ONCE : 1) - opening;
-  return Math.max(0, Math.min(missing(demand, policy, now), room, atOnce));
+  const { opening, late, alive, closing, elsewhere = 0 } = demand;
+  const room = policy.maxConnections - alive - opening - late - closing - elsewhere;
+  // A server that leaves connects unanswered gets them one at a time.
+  const atOnce = (late > 0 ? 1 : demand.atOnce) - opening;
+  return Math.max(0, Math.min(missing(demand, policy), room, atOnce));
 }
 
 /** How many connections the pool lacks, whether or not it may open them now. */
-export function missing(demand: Demand, policy: Policy, now: number): number {
-  const { waiting, expected, opening, alive, elsewhere = 0, successor, trouble } = demand;
+export function missing(demand: Demand, policy: Policy): number {
+  const { waiting, expected, opening, alive, elsewhere = 0, successor, trouble, refusing } = demand;
   const forWaiters = waiting - expected - opening;
   const forMinimum = keepsConnections(policy) ? policy.minConnections - alive - opening - elsewhere : 0;
-  // Callers are being refused: the pool itself must find out when the server is back.
-  const asProbe = trouble && alive === 0 && isUnreachable(trouble, policy, now) ? 1 - opening : 0;
+  const asProbe = trouble && alive === 0 && refusing ? 1 - opening : 0;
   return Math.max(forWaiters, forMinimum, asProbe, successor ? 1 : 0);
 }
 

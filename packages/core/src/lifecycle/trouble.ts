@@ -63,19 +63,25 @@ function backoffMs({ failures, jitter }: Trouble): number {
 export type Refusal = 'refused' | 'unreachable';
 
 /**
- * Whether callers wait in vain. Never while a connection is open that could serve them.
+ * Whether a caller waits in vain. Never while a connection is open that could serve it.
  *
  * @param alive connections that are open
+ * @param waitMs how long the caller would wait; `Infinity` when it waits for ever
  */
-export function refusal(trouble: Trouble, alive: number, policy: Policy, now: number): Refusal | undefined {
+export function refusal(
+  trouble: Trouble,
+  alive: number,
+  waitMs: number,
+  policy: Policy,
+  now: number,
+): Refusal | undefined {
   if (alive > 0) return undefined;
   if (trouble.kind === 'permanent') return now < retryAt(trouble, true) ? 'refused' : undefined;
-  if (trouble.kind === 'transient' && isUnreachable(trouble, policy, now)) return 'unreachable';
-  return undefined;
+  return isAwayFor(waitMs, trouble, policy, now) ? 'unreachable' : undefined;
 }
 
-/** Nothing but failure for as long as one connect may take, and until now: what was true an hour ago is asked again. */
-export function isUnreachable({ kind, since, lastAt }: Trouble, { connectTimeoutMs }: Policy, now: number): boolean {
-  const isNews = now - lastAt <= LONGEST_BACKOFF_MS + connectTimeoutMs;
-  return kind === 'transient' && isNews && lastAt - since >= connectTimeoutMs;
+/** Nothing but failure for as long as this, and until now: what was true an hour ago is asked again. */
+function isAwayFor(ms: number, { kind, since, lastAt }: Trouble, { connectTimeoutMs }: Policy, now: number): boolean {
+  const isRecent = now - lastAt <= LONGEST_BACKOFF_MS + connectTimeoutMs;
+  return kind === 'transient' && isRecent && lastAt - since >= ms;
 }

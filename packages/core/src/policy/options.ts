@@ -109,7 +109,7 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   }),
   healthTimeoutMs: duration('CONN_HEALTH_TIMEOUT', {
     default: SECOND,
-    meaning: 'a check that takes longer has failed',
+    meaning: 'a check that takes longer is late; it has failed once the server has answered others meanwhile',
     largest: MINUTE,
     zero: 'no check could pass (checks can be turned off instead)',
   }),
@@ -121,7 +121,8 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   }),
   acquireTimeoutMs: duration('CONN_ACQUIRE_TIMEOUT', {
     default: 30 * SECOND,
-    meaning: 'longest wait for a connection',
+    meaning:
+      'longest wait for a connection; the default counts from the last progress of the line, a limit that you set from the call',
     zero: AMBIGUOUS,
     none: 'no limit',
   }),

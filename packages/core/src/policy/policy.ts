@@ -31,13 +31,16 @@ export interface PolicyValues {
    */
   healthBypassMs: number;
   /**
-   * A check that takes longer has failed. `CONN_HEALTH_TIMEOUT`, default 1 s, at most 1 min since callers wait for it.
-   * `0`: refused. No `none`: `healthChecks` turns checks off.
+   * A check that takes longer is late. It has failed once the server has answered others meanwhile; while it answers nobody, after ten times
+   * as long and at least 10 s. `CONN_HEALTH_TIMEOUT`, default 1 s, at most 1 min since callers wait for it. `0`: refused. No `none`: `healthChecks` turns checks off.
    */
   healthTimeoutMs: number;
   /** Idle connections are checked this often in the background. `CONN_KEEPALIVE`, default 2 min. `0`: refused. `none`: off. */
   keepaliveMs: number;
-  /** Longest wait for a connection. `CONN_ACQUIRE_TIMEOUT`, default 30 s. `0`: refused. `none`: no limit. */
+  /**
+   * Longest wait for a connection. `CONN_ACQUIRE_TIMEOUT`, default 30 s. The default counts from when someone in the line was last served, so
+   * that it ends a line that is stuck and not one that is long; a value that was set anywhere counts from the call. `0`: refused. `none`: no limit.
+   */
   acquireTimeoutMs: number;
   /** Longest wait for one connect. `CONN_CONNECT_TIMEOUT`, default 10 s. `0`: refused. `none`: no limit. */
   connectTimeoutMs: number;

@@ -10,7 +10,10 @@ const SUSPECT_MS = 1_000;
 export interface AcquireOptions {
   /** Gives up when aborted; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Longest wait in milliseconds; default: the policy's `acquireTimeoutMs`; `Infinity` waits for ever. */
+  /**
+   * Longest wait in milliseconds. Default: the policy's `acquireTimeoutMs`, which counts from the last progress of the line when nobody has
+   * set it. `Infinity` waits for ever.
+   */
   readonly timeoutMs?: number;
 }
 
@@ -21,6 +24,8 @@ export class Callers<C extends object> {
   readonly #roomFound: (now: number) => void;
   readonly #queue = new WaiterQueue<C>();
   readonly #patience: Alarm;
+  /** Nobody has written how long callers wait. */
+  readonly #isDefault: boolean;
   #suspicionTold = false;
 
   /** @param roomFound the pool has left a limit that it shared: it may open more */
@@ -28,6 +33,7 @@ export class Callers<C extends object> {
     this.#context = context;
     this.#situation = situation;
     this.#roomFound = roomFound;
+    this.#isDefault = context.policy.sources.acquireTimeoutMs.from === 'default';
     // On a blocked event loop connections have often come back unread when the timer fires: two turns let them serve first.
     const { runtime } = context;
     this.#patience = new Alarm(runtime, () => afterTwoTurns(runtime, () => this.#timeIsUp()));
@@ -44,6 +50,7 @@ export class Callers<C extends object> {
       const waiter: Waiter<C> = {
         since: now,
         timeoutMs,
+        isDefault: this.#isDefault && options?.timeoutMs === undefined,
         resolve,
         reject,
         stack,
@@ -62,6 +69,7 @@ export class Callers<C extends object> {
   /** Takes the oldest caller out of the line, to be served. Only to be called while someone waits. */
   takeOldest(now: number): Waiter<C> {
     const waiter = this.#queue.take() as Waiter<C>;
+    this.#queue.progressAt = now;
     // `now` may be a millisecond early, where it comes from the warm path's clock.
     this.#context.counters.waits.add(Math.max(0, now - waiter.since));
     this.#settleDown();

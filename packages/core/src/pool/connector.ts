@@ -61,6 +61,16 @@ export interface Connector<C extends object> {
   abort?(connection: C): void;
   /** A round trip to the server; rejects when the connection cannot be used. */
   ping?(connection: C, signal: AbortSignal): Promise<void>;
+  /**
+   * Asks from outside whether the server of a connection that is silent answers at all: no session is opened, no slot taken. Resolves when it
+   * does. Without it the pool must close one silent connection to find out, when all are silent and it has no room for another.
+   */
+  probe?(connection: C, signal: AbortSignal): Promise<void>;
+  /**
+   * Something in front of the server, a pooler, answers connects and looks from outside in its place: then only answers on a session tell of the
+   * server. Without it: never.
+   */
+  isBehindPooler?(): boolean;
   /** Asks whether the server accepts writes: a round trip, in the place of `ping`. Rejects when the connection cannot be used. */
   isWritable?(connection: C, signal: AbortSignal): Promise<boolean>;
   /** Whether the connection looks open, from what this process already knows. Costs no I/O. */

@@ -4,6 +4,7 @@ import type { Connector } from './connector.js';
 import type { Counters } from './counters.js';
 import type { Announcer } from './events.js';
 import type { Membership } from './membership.js';
+import type { Questions } from './questions.js';
 import type { Runtime } from './runtime.js';
 
 /** What all parts of one pool share. */
@@ -14,6 +15,7 @@ export interface Context<C extends object> {
   readonly counters: Counters;
   readonly announcer: Announcer<C>;
   readonly membership: Membership;
+  readonly questions: Questions<C>;
   /** Replaced as a whole by `resize`; a policy itself never changes. */
   policy: Policy;
 }

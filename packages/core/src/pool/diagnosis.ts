@@ -48,6 +48,14 @@ export function refusedByServer(figures: PoolFigures, trouble: Trouble): TenureC
   return new TenureConnectError(message, figures, { cause: trouble.error });
 }
 
+/** The pool has tried for a while and has no connection yet. */
+export function neverConnected(forMs: number, trouble: Trouble | undefined): string {
+  const met = trouble
+    ? `The last attempt failed with: ${messageOf(trouble.error)}.`
+    : 'No attempt has been answered, and none has failed.';
+  return `The pool has not connected to the database yet, after ${Math.round(forMs)} ms. ${met} It goes on trying. Is the server running, and are host, port and database right?`;
+}
+
 export function tooManyWaiting(figures: PoolFigures, maxWaiting: number): TenureTooManyWaitingError {
   const message = `${maxWaiting} callers wait for a connection already, which is all that maxWaiting allows: ${summary(figures)}.`;
   return new TenureTooManyWaitingError(message, figures);

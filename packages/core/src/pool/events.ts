@@ -4,7 +4,7 @@ import type { RetireReason } from '../lifecycle/connectionState.js';
 
 /** Something the app should look at; nothing has failed yet. */
 export interface PoolWarning {
-  readonly code: 'TENURE_LEAK' | 'TENURE_IDLE_IN_TRANSACTION' | 'TENURE_NOT_ACTED_ON';
+  readonly code: 'TENURE_LEAK' | 'TENURE_IDLE_IN_TRANSACTION' | 'TENURE_NOT_ACTED_ON' | 'TENURE_NOT_CONNECTED';
   readonly message: string;
   /** The connections it is about, where it is about some. */
   readonly holders?: readonly Holder[];

@@ -54,7 +54,8 @@ export class Exchange<C extends object> {
   pump(now: number): void {
     if (this.isClosing) return;
     this.#serve(now);
-    if (!this.#roster.isFull) this.#host.grow(now);
+    // One that is full may hold a place for a connect that is to be given up.
+    if (!this.#roster.isFull || this.#roster.opening > 0) this.#host.grow(now);
     this.#context.membership.lacks(this.#roster.lacking(this.#callers.waiting));
   }
 
@@ -67,7 +68,7 @@ export class Exchange<C extends object> {
 
   /** A caller gives a connection back. */
   takeBack(slot: Slot<C>, error: unknown, now: number): void {
-    const { connector, policy } = this.#context;
+    const { connector, policy, questions } = this.#context;
     const { connection, lost } = slot;
     if (lost || connector.isOpen?.(connection) === false) {
       this.retire(slot, 'broken', lost?.cause ?? error);
@@ -77,6 +78,8 @@ export class Exchange<C extends object> {
     }
     const status = connector.transactionStatus?.(connection) ?? 'idle';
     const clean = error === undefined && status === 'idle';
+    // What the borrower asked was answered.
+    if (clean && questions.areOpen) questions.answered(slot.takenAt);
     if (!clean || policy.reset === 'session') return this.#tidy(slot, clean);
     // Of its epoch nothing is known: it may have been held, and not used, since the last news.
     slot.idleSince = slot.heardAt = now;
@@ -259,7 +262,11 @@ export class Exchange<C extends object> {
   /** How far a connection must be checked before reuse. What the driver cannot do, nobody asks for. */
   #need(slot: Slot<C>, now: number): Freshness {
     const { ping, isOpen, validate } = this.#context.connector;
-    const need = freshness(slot, this.#roster.epoch, this.#context.policy, now);
+    const { epoch } = this.#roster;
+    const { policy } = this.#context;
+    let need = freshness(slot, epoch, policy, now);
+    // What a check takes matters only when there would be one.
+    if (need === 'ask') need = freshness(slot, epoch, policy, now, this.#context.questions.roundTripMs);
     if (need === 'fresh' && !validate) return 'fresh';
     if (need === 'ask' && ping) return 'ask';
     if (need !== 'fresh' && isOpen) return 'listen';

@@ -1,16 +1,22 @@
+import { afterSetback, afterSuccess, atOnceNow, lateAfterMs, NO_GROWTH } from '../lifecycle/growth.js';
+import { afterAnswer, connectAsked, isOvertaken, type Question } from '../lifecycle/silence.js';
 import { type Demand, missing, opensAllowedFrom, opensWanted } from '../lifecycle/sizing.js';
 import { afterFailure, type Refusal, refusal, type Trouble } from '../lifecycle/trouble.js';
 import type { ConnectFailure } from './connector.js';
 import type { Context } from './context.js';
+import { neverConnected } from './diagnosis.js';
 import { connectOne, dropOne, ReadOnlyServerError } from './operations.js';
 import type { Renewal } from './renewal.js';
 import type { Roster } from './roster.js';
+import { afterTwoTurns, type Timer } from './runtime.js';
 import type { Slot } from './slot.js';
 
 /** What the opener tells the pool. */
 export interface OpenerListener<C> {
   opened(slot: Slot<C>, now: number): void;
   failed(now: number): void;
+  /** A connect is late: nobody counts on it any more. */
+  late(now: number): void;
   /** A connection has ended without being asked to. */
   lost(slot: Slot<C>, cause: Error | undefined): void;
   /** The server of a connection takes no writes any more. */
@@ -19,6 +25,26 @@ export interface OpenerListener<C> {
 
 /** A caller who was refused less than this ago counts as one who waits. */
 const WANTED_MS = 1_000;
+
+/** How long a pool that has never connected is silent about what it meets. */
+const WARN_AFTER_MS = 1_000;
+
+/** A connect under way. */
+interface Attempt {
+  /** Gives it up. */
+  readonly abort: AbortController;
+  /** What other connects say about it. */
+  question: Question;
+  isLate: boolean;
+}
+
+class OvertakenError extends Error {
+  override name = 'OvertakenError';
+
+  constructor() {
+    super('The connect was given up: the server has not answered it, but one that began later');
+  }
+}
 
 class EndedUnusedError extends Error {
   override name = 'EndedUnusedError';
@@ -34,10 +60,12 @@ export class Opener<C extends object> {
   readonly #roster: Roster<C>;
   readonly #renewal: Renewal<C>;
   readonly #listener: OpenerListener<C>;
-  readonly #cancelled = new AbortController();
+  readonly #attempts = new Map<Slot<C>, Attempt>();
   #trouble: Trouble | undefined;
-  /** A connect has succeeded, and none has failed since. */
-  #proven = false;
+  #growth = NO_GROWTH;
+  #isCancelled = false;
+  /** When the first connect of this pool began; `undefined` once it has been warned that none succeeds. */
+  #beganAt: number | undefined = Number.POSITIVE_INFINITY;
   /** When a connection last ended before it was of use. */
   #endedEarlyAt = Number.NEGATIVE_INFINITY;
   /** When a caller was last refused. */
@@ -60,9 +88,9 @@ export class Opener<C extends object> {
     this.#refusedAt = now;
   }
 
-  /** Whether callers wait in vain, and why. */
-  refusal(now: number): Refusal | undefined {
-    return this.#trouble && refusal(this.#trouble, this.#roster.alive, this.#context.policy, now);
+  /** Whether a caller who would wait this long waits in vain, and why. */
+  refusal(waitMs: number, now: number): Refusal | undefined {
+    return this.#trouble && refusal(this.#trouble, this.#roster.alive, waitMs, this.#context.policy, now);
   }
 
   /**
@@ -72,10 +100,11 @@ export class Opener<C extends object> {
    */
   grow(waiting: number, now: number): number {
     const { policy } = this.#context;
+    this.#giveUpOvertaken(now);
     const demand = this.#demand(waiting, now);
     for (let wanted = opensWanted(demand, policy, now); wanted > 0; wanted--) this.#open(now);
     const allowedFrom = opensAllowedFrom(demand);
-    return allowedFrom > now && missing(demand, policy, now) > 0 ? allowedFrom : Number.POSITIVE_INFINITY;
+    return allowedFrom > now && missing(demand, policy) > 0 ? allowedFrom : Number.POSITIVE_INFINITY;
   }
 
   /** A connection that ended before it was of use counts as a connect that failed. */
@@ -86,24 +115,25 @@ export class Opener<C extends object> {
 
   /** Gives up every attempt that is under way. */
   cancel(reason: Error): void {
-    this.#cancelled.abort(reason);
+    this.#isCancelled = true;
+    for (const { abort } of this.#attempts.values()) abort.abort(reason);
   }
 
   #demand(waiting: number, now: number): Demand {
-    const { expected, opening, alive, closing } = this.#roster;
-    const elsewhere = this.#context.membership.taken(this.#context.policy.maxConnections);
-    const successor = this.#renewal.wantsSuccessor;
-    const wanted = now - this.#refusedAt < WANTED_MS;
+    const { expected, opening, alive, closing, epoch } = this.#roster;
+    const late = [...this.#attempts.values()].filter(({ isLate }) => isLate).length;
     return {
       waiting,
-      wanted,
+      refusing: this.#trouble?.kind === 'transient' && this.#refusedAt >= this.#trouble.since,
+      wanted: now - this.#refusedAt < WANTED_MS,
       expected,
-      opening,
+      opening: opening - late,
+      late,
       alive,
       closing,
-      elsewhere,
-      successor,
-      proven: this.#proven,
+      elsewhere: this.#context.membership.taken(this.#context.policy.maxConnections),
+      successor: this.#renewal.wantsSuccessor,
+      atOnce: atOnceNow(this.#growth, epoch, now),
       trouble: this.#trouble,
     };
   }
@@ -111,30 +141,74 @@ export class Opener<C extends object> {
   #open(now: number): void {
     this.#context.membership.connecting();
     const slot = this.#roster.reserve(now);
+    const attempt: Attempt = { abort: new AbortController(), question: connectAsked(now), isLate: false };
+    this.#attempts.set(slot, attempt);
+    if (this.#beganAt !== undefined) this.#beganAt = Math.min(this.#beganAt, now);
     this.#renewal.connectBegan(now);
     this.#context.announcer.tell('opening');
     const onLost = (cause?: Error) => this.#listener.lost(slot, cause);
     const onReadOnly = () => this.#listener.readOnly(slot);
-    connectOne(this.#context, this.#cancelled.signal, onLost, onReadOnly).then(
-      (connection) => (slot.lost ? this.#brokeOff(slot, connection, slot.lost.cause) : this.#opened(slot, connection)),
-      (error) => this.#failed(slot, error),
+    const lateness = this.#whenLate(slot, attempt);
+    const end = () => {
+      lateness.cancel();
+      this.#attempts.delete(slot);
+    };
+    connectOne(this.#context, attempt.abort.signal, onLost, onReadOnly).then(
+      (connection) => {
+        end();
+        if (slot.lost) this.#brokeOff(slot, connection, slot.lost.cause);
+        else this.#opened(slot, connection);
+      },
+      (error) => {
+        end();
+        this.#failed(slot, error);
+      },
     );
+  }
+
+  #whenLate(slot: Slot<C>, attempt: Attempt): Timer {
+    const { runtime } = this.#context;
+    const notice = () => {
+      if (this.#attempts.get(slot) !== attempt) return;
+      attempt.isLate = true;
+      const now = runtime.now();
+      this.#warnIfNeverConnected(now);
+      this.#listener.late(now);
+    };
+    // On a blocked event loop the answer has often arrived, and waits to be read.
+    return runtime.after(lateAfterMs(this.#growth), () => afterTwoTurns(runtime, notice));
+  }
+
+  /** A connect that is late makes room when the server has answered one that began later. */
+  #giveUpOvertaken(now: number): void {
+    for (const { abort, question, isLate } of this.#attempts.values()) {
+      if (isLate && isOvertaken(question, now)) abort.abort(new OvertakenError());
+    }
   }
 
   #opened(slot: Slot<C>, connection: C): void {
     const { clock, runtime, counters, announcer } = this.#context;
     // By the clock that its age is read from: an exact one would be ahead of it.
     const now = clock.read();
+    const tookMs = runtime.now() - slot.requestedAt;
     // A connect that was under way while another connection ended early proves nothing: it may be the next to end.
     if (slot.requestedAt > this.#endedEarlyAt) {
       this.#trouble = undefined;
-      this.#proven = true;
+      this.#growth = afterSuccess(this.#growth, tookMs, this.#roster.epoch, runtime.now());
     }
+    this.#beganAt = undefined;
+    this.#answered(slot.requestedAt, tookMs);
     this.#roster.fill(slot, connection, now);
     this.#renewal.connectEnded(true, now);
     counters.opened++;
-    announcer.tell('opened', connection, runtime.now() - slot.requestedAt);
+    announcer.tell('opened', connection, tookMs);
     this.#listener.opened(slot, now);
+  }
+
+  /** The server has answered a connect that began at `askedAt`: that tells of the others, and of connections that are silent. */
+  #answered(askedAt: number, tookMs: number): void {
+    for (const attempt of this.#attempts.values()) attempt.question = afterAnswer(attempt.question, askedAt, tookMs);
+    this.#context.questions.connected(askedAt);
   }
 
   /** It ended while it was being opened, although the driver has handed it over. */
@@ -154,13 +228,26 @@ export class Opener<C extends object> {
   }
 
   #remember({ requestedAt: beganAt }: Slot<C>, error: unknown): void {
-    if (this.#cancelled.signal.aborted) return;
-    const { runtime, counters, announcer } = this.#context;
-    const kind = this.#classify(error);
-    this.#trouble = afterFailure(this.#trouble, { kind, error, beganAt }, runtime.now(), runtime.random());
-    this.#proven = false;
+    if (this.#isCancelled) return;
+    const { runtime, counters, announcer, questions } = this.#context;
     counters.openFailures++;
     announcer.tell('open-failed', error);
+    // The server is well: it has answered another one.
+    if (error instanceof OvertakenError) return;
+    const now = runtime.now();
+    const kind = this.#classify(error);
+    // Only a server that is there can refuse.
+    if (kind !== 'transient') questions.connected(beganAt);
+    this.#trouble = afterFailure(this.#trouble, { kind, error, beganAt }, now, runtime.random());
+    this.#growth = afterSetback(this.#growth);
+    this.#warnIfNeverConnected(now);
+  }
+
+  #warnIfNeverConnected(now: number): void {
+    if (this.#beganAt === undefined || now - this.#beganAt < WARN_AFTER_MS) return;
+    const message = neverConnected(now - this.#beganAt, this.#trouble);
+    this.#beganAt = undefined;
+    this.#context.announcer.warn({ code: 'TENURE_NOT_CONNECTED', message });
   }
 
   #classify(error: unknown): ConnectFailure {

@@ -1,5 +1,5 @@
 import type { Freshness } from '../lifecycle/freshness.js';
-import type { Connector } from './connector.js';
+import type { Connector, ResetMode } from './connector.js';
 import type { Context } from './context.js';
 import { afterTwoTurns } from './runtime.js';
 import { withinLimit } from './timeLimit.js';
@@ -27,7 +27,7 @@ export class ReadOnlyServerError extends Error {
   }
 }
 
-/** Opens a connection within `connectTimeoutMs`. One that arrives after that is dropped: nobody knows of it. */
+/** Opens a connection within `connectTimeoutMs`, unless it is given up before. One that arrives after that is dropped: nobody knows of it. */
 export async function connectOne<C extends object>(
   context: Context<C>,
   cancelled: AbortSignal,
@@ -65,37 +65,48 @@ export interface Check {
 
 /** Checks a connection as thoroughly as its silence asks for; rejects when it cannot serve. */
 export async function checkOne<C extends object>(
-  { connector, runtime, policy }: Context<C>,
+  { connector, runtime, questions }: Context<C>,
   connection: C,
   { need, forWrites }: Check,
 ): Promise<void> {
   await new Promise<void>((resolve) => afterTwoTurns(runtime, resolve));
   if (connector.isOpen?.(connection) === false) throw new CheckFailedError('the connection had been closed');
   const { ping, validate } = connector;
-  if (need !== 'ask' && validate === undefined) return;
-  await withinLimit(runtime, { what: 'A check', ms: policy.healthTimeoutMs }, async (signal) => {
-    if (need === 'ask' && forWrites && connector.isWritable) await askForWrites(connector, connection, signal);
-    else if (need === 'ask') await ping?.call(connector, connection, signal);
-    if ((await validate?.call(connector, connection)) === false) throw new CheckRefusedError();
-  });
+  if (need === 'ask' && ping) {
+    const askedAt = runtime.now();
+    await questions.ask('A check', connection, (signal) =>
+      forWrites && connector.isWritable
+        ? askForWrites(connector, connection, signal)
+        : ping.call(connector, connection, signal),
+    );
+    questions.checked(askedAt);
+  }
+  // What the app's own check asks, and whether it asks the server at all, cannot be told.
+  const isAccepted =
+    !validate || (await questions.ask('A check', connection, async () => validate.call(connector, connection)));
+  if (!isAccepted) throw new CheckRefusedError();
 }
 
 /** Makes a returned connection ready for its next borrower; tells whether a transaction was rolled back. */
 export async function tidyOne<C extends object>(
-  { connector, runtime, policy }: Context<C>,
+  { connector, runtime, policy, questions }: Context<C>,
   connection: C,
   clean: boolean,
 ): Promise<boolean> {
-  if (connector.reset === undefined) throw new CheckFailedError('the driver cannot tell whether it is still usable');
+  const { reset } = connector;
+  if (reset === undefined) throw new CheckFailedError('the driver cannot tell whether it is still usable');
   let rolledBack = false;
-  const reset = async (mode: 'settle' | 'rollback' | 'session', ms: number) => {
-    const run = (signal: AbortSignal) => connector.reset!(connection, mode, signal);
-    const result = await withinLimit(runtime, { what: 'Tidying up a returned connection', ms }, run);
+  const run = async (mode: ResetMode, signal: AbortSignal) => {
+    const result = await reset.call(connector, connection, mode, signal);
     rolledBack ||= result.rolledBack;
   };
-  if (!clean) await reset(policy.reset === 'none' ? 'settle' : 'rollback', policy.healthTimeoutMs);
-  // The app's own set-up runs again, which took part of a connect the first time.
-  if (policy.reset === 'session') await reset('session', policy.connectTimeoutMs);
+  const what = 'Tidying up a returned connection';
+  const mode = policy.reset === 'none' ? 'settle' : 'rollback';
+  if (!clean) await questions.ask(what, connection, (signal) => run(mode, signal));
+  if (policy.reset === 'session') {
+    // The app's own set-up runs again, which took part of a connect the first time.
+    await withinLimit(runtime, { what, ms: policy.connectTimeoutMs }, (signal) => run('session', signal));
+  }
   return rolledBack;
 }
 

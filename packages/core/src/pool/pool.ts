@@ -15,6 +15,7 @@ import { memberOf } from './limitMember.js';
 import { Membership } from './membership.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
+import { Questions } from './questions.js';
 import { Renewal } from './renewal.js';
 import { Roster } from './roster.js';
 import { type Runtime, systemRuntime } from './runtime.js';
@@ -50,7 +51,8 @@ export class Pool<C extends object> {
     const clock = new Clock(runtime, (byMs, now) => this.#thaw(byMs, now));
     const membership = new Membership(findLimit);
     const parts = { counters: new Counters(), announcer: new Announcer<C>(), membership };
-    this.#context = { connector, policy, runtime, clock, ...parts };
+    const context = { connector, policy, runtime, clock, ...parts };
+    this.#context = Object.assign(context, { questions: new Questions<C>(context, () => this.#isStuck) });
     this.#roster = new Roster(this.#context);
     const situation = (now: number) => ({
       figures: this.figures,
@@ -70,6 +72,7 @@ export class Pool<C extends object> {
     this.#opener = new Opener(this.#context, this.#roster, renewal, {
       opened: (slot, now) => this.#exchange.welcome(slot, now),
       failed: (now) => this.#openFailed(now),
+      late: (now) => this.#exchange.pump(now),
       lost: (slot, cause) => this.#exchange.lost(slot, cause),
       readOnly: (slot) => this.#exchange.readOnly(slot),
     });
@@ -100,7 +103,7 @@ export class Pool<C extends object> {
       this.#callers.waiting === 0 ? this.#exchange.takeFresh(clock.read(), this.#captureStack()) : undefined;
     if (fresh) return fresh;
     const now = runtime.now();
-    const error = this.#refuse(now) ?? unusableTimeout(options?.timeoutMs);
+    const error = unusableTimeout(options?.timeoutMs) ?? this.#refuse(now, options?.timeoutMs);
     if (error) return Promise.reject(error);
     this.#context.membership.join();
     const promise = this.#callers.join(now, this.#captureStack(), options);
@@ -199,11 +202,17 @@ export class Pool<C extends object> {
     return this;
   }
 
+  /** Callers wait, nobody else has a connection whose answers would tell of the server, and there is no room for another. */
+  get #isStuck(): boolean {
+    const { used, opening, waiting } = this.figures;
+    return waiting > 0 && used === 0 && opening === 0 && this.#roster.isFull;
+  }
+
   /** Why a caller need not even join the line. */
-  #refuse(now: number): Error | undefined {
+  #refuse(now: number, waitMs = this.#context.policy.acquireTimeoutMs): Error | undefined {
     if (this.#drained) return poolClosed(this.figures);
     const { counters, policy } = this.#context;
-    const inVain = this.#opener.refusal(now) !== undefined;
+    const inVain = this.#opener.refusal(waitMs, now) !== undefined;
     // Those who can be served without anyone giving a connection back do not count as waiting.
     const prospects = Math.max(0, policy.maxConnections - this.#roster.engaged);
     if (!inVain && this.#callers.waiting - prospects < policy.maxWaiting) return undefined;
@@ -229,7 +238,9 @@ export class Pool<C extends object> {
 
   #openFailed(now: number): void {
     if (this.#drained) return this.#finishDraining();
-    if (this.#opener.refusal(now)) this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs));
+    // A server that is away may be back before their time is up; one that refuses this client will go on doing so.
+    const isRefused = this.#opener.refusal(Number.POSITIVE_INFINITY, now) !== undefined;
+    if (isRefused) this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs));
     this.#exchange.pump(now);
   }
 

@@ -3,6 +3,8 @@ export interface Waiter<C> {
   readonly since: number;
   /** How long the caller waits; `Infinity` for ever. Not the deadline itself: a second moment would be a second number on the heap. */
   readonly timeoutMs: number;
+  /** A limit that nobody wrote counts from the last progress of the line: it is there for a line that is stuck, not for one that is long. */
+  readonly isDefault: boolean;
   readonly resolve: (connection: C) => void;
   readonly reject: (error: unknown) => void;
   /** Where the caller asked; captured only when `leakAfterMs` is set. */
@@ -12,10 +14,6 @@ export interface Waiter<C> {
   next: Waiter<C> | undefined;
   previous: Waiter<C> | undefined;
   queued: boolean;
-}
-
-function deadlineOf({ since, timeoutMs }: Pick<Waiter<never>, 'since' | 'timeoutMs'>): number {
-  return since + timeoutMs;
 }
 
 /**
@@ -28,6 +26,8 @@ export class WaiterQueue<C> {
   #first: Waiter<C> | undefined;
   #last: Waiter<C> | undefined;
   #length = 0;
+  /** When someone in the line was last served. */
+  progressAt = Number.NEGATIVE_INFINITY;
 
   get length(): number {
     return this.#length;
@@ -73,7 +73,7 @@ export class WaiterQueue<C> {
     const expired: Waiter<C>[] = [];
     for (let waiter = this.#first; waiter; ) {
       const { next } = waiter;
-      if (deadlineOf(waiter) <= now && this.remove(waiter)) expired.push(waiter);
+      if (this.#deadlineOf(waiter) <= now && this.remove(waiter)) expired.push(waiter);
       waiter = next;
     }
     return expired;
@@ -82,7 +82,11 @@ export class WaiterQueue<C> {
   /** The soonest deadline in the line. */
   nextDeadline(): number {
     let soonest = Number.POSITIVE_INFINITY;
-    for (let waiter = this.#first; waiter; waiter = waiter.next) soonest = Math.min(soonest, deadlineOf(waiter));
+    for (let waiter = this.#first; waiter; waiter = waiter.next) soonest = Math.min(soonest, this.#deadlineOf(waiter));
     return soonest;
+  }
+
+  #deadlineOf({ since, timeoutMs, isDefault }: Waiter<C>): number {
+    return (isDefault ? Math.max(since, this.progressAt) : since) + timeoutMs;
   }
 }

@@ -9,6 +9,8 @@ export interface CancelOptions {
   readonly signal?: AbortSignal | undefined;
   /** The app's own `stream` option, if the client was made with one. */
   readonly stream?: (() => unknown) | undefined;
+  /** Lets the process exit meanwhile. */
+  readonly exitOnIdle?: boolean;
 }
 
 /** The parts of `Connection` that speak the start of the protocol. Internal to `pg`; its `Client.cancel` uses them, but without TLS. */
@@ -28,7 +30,7 @@ interface CancelConnection extends PgConnection {
 export function cancelRequest(
   Connection: PgConnectionClass,
   client: PgClient,
-  { signal, stream }: CancelOptions = {},
+  { signal, stream, exitOnIdle }: CancelOptions = {},
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
@@ -36,6 +38,7 @@ export function cancelRequest(
     if (processID == null) throw new Error('Only a connected client, and not a native one, can be cancelled');
     const { host, port, ssl } = stream === undefined ? serverOf(client) : client;
     const connection = new Connection({ ssl, sslNegotiation, stream }) as CancelConnection;
+    if (exitOnIdle) connection.stream.unref?.();
     let sent = false;
 
     const send = () => {
@@ -65,6 +68,20 @@ export function cancelRequest(
     if (host?.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
     else connection.connect(port!, host);
   });
+}
+
+/** A process ID that no backend can have. */
+const NOBODY = 2 ** 31 - 1;
+
+/**
+ * Asks the server of a silent session whether it answers at all: with a cancel request that names no session, since that opens none, takes no
+ * slot, goes the way that the session went, and is answered by poolers too. Resolves when the server has answered.
+ */
+export async function probe(client: PgClient, options: CancelOptions): Promise<void> {
+  if (client.connection === undefined) throw new Error('A native client does not say where its server is');
+  const Connection = client.connection.constructor as PgConnectionClass;
+  const nobody = Object.create(client, { processID: { value: NOBODY }, secretKey: { value: 0 } });
+  await cancelRequest(Connection, nobody, { ...options, exitOnIdle: true });
 }
 
 type Server = Pick<PgClient, 'host' | 'port' | 'ssl'>;

@@ -52,13 +52,21 @@ export interface PgSubmittable {
   destroy?(): unknown;
 }
 
+/** What a server says first: it asks for credentials, or refuses. */
+export type PgFirstWord =
+  | 'authenticationOk'
+  | 'authenticationSASL'
+  | 'authenticationMD5Password'
+  | 'authenticationCleartextPassword'
+  | 'errorMessage';
+
 /** A client's connection: the protocol on its socket. */
 export interface PgConnection {
   readonly stream: PgStream;
   on(event: 'errorMessage' | 'error', listener: (error: Error & { readonly code?: unknown }) => void): unknown;
   on(event: 'parameterStatus', listener: (report: PgParameterStatus) => void): unknown;
   on(event: 'connect' | 'sslconnect' | 'end', listener: () => void): unknown;
-  once(event: 'readyForQuery', listener: () => void): unknown;
+  once(event: 'readyForQuery' | PgFirstWord, listener: () => void): unknown;
 }
 
 /** A setting of the session, as the server reports it. */

@@ -1,5 +1,7 @@
 import { TenureUsageError } from '../errors.js';
 import type { Connector, StatementStats } from '../pool/connector.js';
+import { Addresses } from './addresses.js';
+import { probe } from './cancel.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
 import { classifyLoss } from './loss.js';
@@ -45,6 +47,7 @@ const NO_STATEMENTS: StatementStats = { state: 'off', hits: 0, prepared: 0, evic
 
 export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): PgSession<C> {
   let governed: { readonly statements: Statements; readonly remembersLast: boolean } | undefined;
+  const addresses = new Addresses();
   return {
     governedBy(policy) {
       if (governed) {
@@ -52,13 +55,18 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
       }
       governed = { statements: new Statements(policy), remembersLast: Number.isFinite(policy.leakAfterMs) };
     },
-    observe,
+    observe(client) {
+      addresses.lead(client);
+      observe(client);
+    },
     watch,
     close,
     abort,
     ref,
     unref,
     ping,
+    probe: (client, signal) => probe(client, { signal, stream: options.stream }),
+    isBehindPooler: () => governed?.statements.stats.state === 'behind-pooler',
     isWritable,
     isOpen,
     transactionStatus,

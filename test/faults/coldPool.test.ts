@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { runCalls } from '../contract/load.js';
+import { openKnex } from '../contract/openKnex.js';
+import { openPool } from '../contract/openPool.js';
+import { openPrisma } from '../contract/openPrisma.js';
+import { usePostgres } from '../support/usePostgres.js';
+import { Stages } from './contract/stage.js';
+import { longestMs } from './contract/subject.js';
+
+const postgres = await usePostgres({ maxConnections: 80 });
+const FACES = [
+  { face: 'Pool', open: openPool },
+  { face: 'Knex', open: openKnex },
+  { face: 'Prisma', open: openPrisma },
+];
+
+describe.each(FACES)('a cold pool of 50, 80 ms from its server ($face)', ({ open }) => {
+  const stages = new Stages(postgres, open);
+
+  it('serves 500 queries at once within the five seconds that they may wait, with 50 connections at most', async () => {
+    // The first queries of a process take time of its own: not what is looked at here.
+    const rehearsal = await stages.set({ maxConnections: 20 });
+    await runCalls(500, 500, () => rehearsal.app.query('select 1'));
+    await rehearsal.app.destroy();
+    const { app, proxy } = await stages.set({ maxConnections: 50, acquireTimeoutMs: 5_000 });
+    proxy.latencyMs = 40;
+    await runCalls(500, 500, () => app.query('select pg_sleep(0.1)'));
+    console.info(`cold pool: the longest of 500 calls took ${Math.round(longestMs(app.calls))} ms`);
+    expect(app.complaints).toEqual([]);
+    expect(proxy.mostOpen).toBeLessThanOrEqual(50);
+    expect(app.stats().opened).toBeGreaterThan(30);
+  });
+});
+
+describe.each(FACES)('380 queries at once, 200 ms each, through a pool of two ($face)', ({ open }) => {
+  const stages = new Stages(postgres, open);
+
+  it.concurrent('none is turned away by a limit that nobody wrote', { timeout: 90_000 }, async () => {
+    const { app } = await stages.set({ maxConnections: 2 });
+    await runCalls(380, 380, () => app.query('select pg_sleep(0.2)'));
+    expect(app.complaints).toEqual([]);
+    expect(longestMs(app.calls)).toBeGreaterThan(35_000);
+  });
+});

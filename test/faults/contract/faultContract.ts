@@ -3,6 +3,7 @@ import type { OpenAdapter } from '../../contract/adapterContract.js';
 import type { PostgresServer } from '../../support/postgres.js';
 import { crowding } from './crowding.js';
 import { downtime } from './downtime.js';
+import { endings } from './endings.js';
 import { failover } from './failover.js';
 import { silence } from './silence.js';
 import { type Scope, Stages } from './stage.js';
@@ -17,5 +18,6 @@ export function faultContract(postgres: PostgresServer, open: OpenAdapter, scope
   describe('silence', () => silence(stages, scope));
   describe('downtime', () => downtime(stages, scope));
   describe('crowding', () => crowding(stages));
+  describe('endings', () => endings(stages));
   describe('failover', () => failover(stages, scope));
 }

@@ -1,3 +1,4 @@
+import { addCause, explainEnd } from './afterEnd.js';
 import { keepAlive } from './keepAlive.js';
 import { EndedByAppError } from './loss.js';
 import { guardParser } from './nonsense.js';
@@ -24,8 +25,8 @@ export function observe(client: PgClient): void {
   if (lives.has(client)) return;
   const life: Life = { lastWord: undefined, cause: undefined, onLost: undefined };
   lives.set(client, life);
-  client.on('error', (error) => end(life, error));
-  client.on('end', () => end(life, client._ending ? new EndedByAppError() : undefined));
+  client.on('error', (error) => end(client, life, error));
+  client.on('end', () => end(client, life, client._ending ? new EndedByAppError() : undefined));
   if (client.connection) {
     guardParser(client.connection);
     rememberLastWord(client.connection, life);
@@ -46,12 +47,17 @@ export function watch(client: PgClient, onLost: (cause?: Error) => void, onReadO
   life.onLost = onLost;
   watchForReadOnly(client, onReadOnly);
   // It may have ended before we began to listen; then no event will tell.
-  if (client._ended || client._queryable === false) queueMicrotask(() => end(life));
+  if (client._ended || client._queryable === false) queueMicrotask(() => end(client, life));
 }
 
-function end(life: Life, error?: Error): void {
+function end(client: PgClient, life: Life, error?: Error): void {
   const { onLost } = life;
-  life.cause ??= life.lastWord ?? error;
+  if (life.cause === undefined) {
+    life.cause = life.lastWord ?? error;
+    if (life.cause && !(life.cause instanceof EndedByAppError)) explainEnd(client, life.cause);
+  }
+  // `pg` gives this very error to the queries that were still in its queue, in the next tick.
+  if (life.cause) addCause(error, life.cause);
   life.onLost = undefined;
   onLost?.(life.cause);
 }

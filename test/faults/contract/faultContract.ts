@@ -5,6 +5,7 @@ import { crowding } from './crowding.js';
 import { downtime } from './downtime.js';
 import { endings } from './endings.js';
 import { failover } from './failover.js';
+import { farewell } from './farewell.js';
 import { silence } from './silence.js';
 import { type Scope, Stages } from './stage.js';
 
@@ -20,4 +21,5 @@ export function faultContract(postgres: PostgresServer, open: OpenAdapter, scope
   describe('crowding', () => crowding(stages));
   describe('endings', () => endings(stages));
   describe('failover', () => failover(stages, scope));
+  describe('farewell', () => farewell(stages));
 }

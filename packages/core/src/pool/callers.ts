@@ -21,6 +21,7 @@ export class Callers<C extends object> {
   readonly #queue = new WaiterQueue<C>();
   readonly #patience: Alarm;
   #suspicionTold = false;
+  #onEmpty: (() => void) | undefined;
 
   constructor(context: Context<C>, situation: (now: number) => Situation) {
     this.#context = context;
@@ -32,6 +33,11 @@ export class Callers<C extends object> {
 
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  /** Calls back once the line is empty the next time: each of those in it was served or refused, or has given up. */
+  whenEmpty(run: () => void): void {
+    this.#onEmpty = run;
   }
 
   /** Joins the line. */
@@ -127,5 +133,7 @@ export class Callers<C extends object> {
     if (this.waiting > 0) return;
     this.#patience.hold(false);
     this.#suspicionTold = false;
+    this.#onEmpty?.();
+    this.#onEmpty = undefined;
   }
 }

@@ -159,19 +159,19 @@ export class Pool<C extends object> {
    */
   resize(limits: Limits): void {
     this.#context.policy = withLimits(this.#context.policy, limits);
-    if (!this.#drained) this.#keeper.policyChanged();
+    if (!this.#exchange.isClosing) this.#keeper.policyChanged();
   }
 
   /** Replaces every connection, gracefully: idle ones now, the others when they come back. */
   invalidate(): void {
     this.#roster.generation++;
-    if (!this.#drained) this.#keeper.makeRounds();
+    if (!this.#exchange.isClosing) this.#keeper.makeRounds();
   }
 
   /**
-   * Closes the pool: refuses new callers and those in line, lets work finish, closes everything. Calling it again adds a time limit at most.
+   * Closes the pool: refuses new callers, serves those in line, lets work finish, closes everything. Calling it again adds a time limit at most.
    *
-   * @param timeoutMs how long work may take to finish before its connections are dropped; default: no limit
+   * @param timeoutMs how many milliseconds all that may take before those in line are refused and the connections are dropped; default: no limit
    */
   drain(timeoutMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.#drained ??= this.#startDraining();
@@ -223,7 +223,7 @@ export class Pool<C extends object> {
   }
 
   #openFailed(now: number): void {
-    if (this.#drained) return this.#finishDraining();
+    if (this.#exchange.isClosing) return this.#finishDraining();
     if (this.#opener.refusal(now)) this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs));
     this.#exchange.pump(now);
   }
@@ -239,6 +239,15 @@ export class Pool<C extends object> {
       resolve = done;
     });
     this.#drained = { promise, resolve };
+    if (this.#callers.waiting === 0) this.#close();
+    // Not in the middle of the hand-off that serves the last one.
+    else this.#callers.whenEmpty(() => queueMicrotask(() => this.#close()));
+    return this.#drained;
+  }
+
+  /** Nobody is in line any more, or the time that they had is over: from here on connections only go. */
+  #close(): void {
+    if (this.#exchange.isClosing) return;
     const closed = poolClosed(this.figures);
     this.#exchange.isClosing = true;
     this.#keeper.stop();
@@ -248,15 +257,15 @@ export class Pool<C extends object> {
       if (slot.kind === 'idle' || slot.kind === 'checking') this.#exchange.retire(slot, 'closing');
     }
     this.#finishDraining();
-    return this.#drained;
   }
 
   #finishDraining(): void {
-    if (this.#roster.isEmpty) this.#drained?.resolve();
+    if (this.#exchange.isClosing && this.#roster.isEmpty) this.#drained?.resolve();
   }
 
-  /** The time that work had to finish is over. */
+  /** The time that a drain had is over. */
   #dropAll(): void {
+    this.#close();
     for (const slot of this.#roster.slots) {
       if (slot.kind === 'used') this.#revoked.add(slot.connection);
       if (slot.kind === 'used' || slot.kind === 'returning') this.#exchange.retire(slot, 'closing');

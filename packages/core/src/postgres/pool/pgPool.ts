@@ -38,8 +38,6 @@ const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool
 class GovernedPool extends StockPool {
   readonly #engine: Share<Client>;
   #endCalled = false;
-  /** Set while `end()` lets those in line be served first. */
-  #lineIsServed: (() => void) | undefined;
 
   constructor(config?: PoolConfig | null) {
     super(stockOptions(config ?? {}));
@@ -94,7 +92,7 @@ class GovernedPool extends StockPool {
 
   end(callback?: (error?: unknown) => void): Promise<void> | undefined {
     this.log('ending');
-    const ended = this.#endCalled ? Promise.reject(endedTwice()) : this.#finish();
+    const ended = this.#endCalled ? Promise.reject(endedTwice()) : this.drain();
     this.#endCalled = true;
     if (!callback) return this.#promised(ended);
     ended.then(
@@ -181,22 +179,6 @@ class GovernedPool extends StockPool {
   #handedOut(client: Client): void {
     this.#engine.engaged.add(client);
     this.#tell('acquire', client);
-    this.#lineMoved();
-  }
-
-  /** Lets what the app has begun finish, callers in line included: scripts send their queries and call `end()` at once. */
-  async #finish(): Promise<void> {
-    this.ending = true;
-    if (this.#engine.waiting > 0) {
-      await new Promise<void>((resolve) => {
-        this.#lineIsServed = resolve;
-      });
-    }
-    await this.drain();
-  }
-
-  #lineMoved(): void {
-    if (this.#lineIsServed && this.#engine.waiting === 0) this.#lineIsServed();
   }
 
   #releaseOnce(client: Client): Release {
@@ -236,7 +218,6 @@ class GovernedPool extends StockPool {
   }
 
   #explained(error: unknown): unknown {
-    this.#lineMoved();
     return traced(toPgPoolError(error, this.#engine.policy.acquireTimeoutMs));
   }
 
@@ -308,9 +289,9 @@ export interface Pool extends pg.Pool {
   /** Replaces every connection, gracefully: idle ones now, the others when they come back. */
   invalidate(): void;
   /**
-   * Closes the pool like `end()`, with a time limit and as often as you like.
+   * Closes the pool like `end()`, with a time limit and as often as you like: those in line are served, later ones refused.
    *
-   * @param timeoutMs how long work may take to finish before its connections are dropped; default: no limit
+   * @param timeoutMs how many milliseconds all that may take before those in line are refused and the connections are dropped; default: no limit
    */
   drain(timeoutMs?: number): Promise<void>;
 }

@@ -162,7 +162,7 @@ export class Share<C extends PgClient> implements Audience, Omit<Pick<Engine<C>,
     this.#pool ??= this.#draft ?? this.#own();
     const pool = this.#pool;
     this.#left ??= this.#leave(pool);
-    if (Number.isFinite(timeoutMs)) systemRuntime.after(timeoutMs, () => this.#revokeHeld());
+    if (Number.isFinite(timeoutMs)) systemRuntime.after(timeoutMs, () => this.#giveUpWork());
     return this.#left.isLast
       ? Promise.all([pool.engine.drain(timeoutMs), this.#left.done]).then(() => {})
       : this.#left.done;
@@ -300,7 +300,6 @@ export class Share<C extends PgClient> implements Audience, Omit<Pick<Engine<C>,
 
   #leave(pool: CommonPool<C>): Departure {
     forgotten.unregister(this.#owner);
-    const closed = poolClosed(this.figures);
     const isLast = pool.leave(this.#owner);
     if (isLast) registry().withdraw(pool);
     let resolve!: () => void;
@@ -310,13 +309,13 @@ export class Share<C extends PgClient> implements Audience, Omit<Pick<Engine<C>,
     const look = () => {
       if (this.#waiting === 0 && (isLast ? this.#elsewhere.size : this.held().length) === 0) resolve();
     };
-    // Callers who were in line before anyone joined are served: they cannot be told from those of the others.
-    this.#leaving.abort(closed);
     look();
     return { isLast, done, look };
   }
 
-  #revokeHeld(): void {
+  /** The time that a drain had is over: this face's callers in line are refused, and what they hold is dropped. */
+  #giveUpWork(): void {
+    this.#leaving.abort(poolClosed(this.figures));
     for (const connection of this.held()) this.revoke(connection);
   }
 

@@ -19,6 +19,8 @@ export interface PgBouncerOptions {
   poolMode: 'session' | 'transaction' | 'statement';
   /** Settings of the section [pgbouncer]. */
   settings?: Record<string, string | number>;
+  /** The section [databases]; default: the database of the server behind it. */
+  databases?: Record<string, string>;
 }
 
 export interface PgBouncer extends AsyncDisposable {
@@ -46,7 +48,12 @@ export function hasPgBouncer(): boolean {
 }
 
 /** Starts a PgBouncer of its own before a server. It goes when this process goes. */
-export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncerOptions): Promise<PgBouncer> {
+export async function startPgBouncer({
+  upstream,
+  poolMode,
+  settings,
+  databases,
+}: PgBouncerOptions): Promise<PgBouncer> {
   const binary = findPgBouncer();
   if (!binary) throw new Error('PgBouncer is not installed: apt-get install pgbouncer');
   const port = await freePort();
@@ -60,7 +67,7 @@ export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncer
   await writeFile(
     config,
     iniFile({
-      databases: { [database]: `host=${host} port=${upstream.port} dbname=${database}` },
+      databases: databases ?? { [database]: `host=${host} port=${upstream.port} dbname=${database}` },
       pgbouncer: {
         listen_addr: HOST,
         listen_port: port,

@@ -79,6 +79,11 @@ export interface Connector<C extends object> {
   unref?(connection: C): void;
   /** Tells what a failed connect says about the next. Without it every failure is `transient`. */
   classifyConnectError?(error: unknown): ConnectFailure;
+  /**
+   * Whether the end of this connection, which may be one of another pool and another connector, makes room on the server that was full when it
+   * refused a client with this error. Without it the pool asks no other pool for room. Costs no I/O.
+   */
+  makesRoom?(error: unknown, connection: object): boolean;
   /** Whether the end of a connection is news about its server, or concerns this session alone. Without it: always `server`. */
   classifyLoss?(cause: Error | undefined): 'server' | 'session';
   /** The text of what the connection ran last, without parameter values. */

@@ -84,6 +84,18 @@ export class Opener<C extends object> {
     this.#remember(slot, cause ?? new EndedUnusedError());
   }
 
+  /** A slot has come free on a server that was full: the next attempt need not wait. */
+  roomMade(): void {
+    if (this.#trouble?.kind === 'full') this.#trouble = undefined;
+  }
+
+  /** The server is full, as another pool has found out. */
+  holdBack(error: unknown): void {
+    const { runtime } = this.#context;
+    const now = runtime.now();
+    this.#trouble = afterFailure(this.#trouble, { kind: 'full', error, beganAt: now }, now, runtime.random());
+  }
+
   /** Gives up every attempt that is under way. */
   cancel(reason: Error): void {
     this.#cancelled.abort(reason);

@@ -7,6 +7,7 @@ import { Clock } from './clock.js';
 import type { Connector } from './connector.js';
 import type { Context } from './context.js';
 import { Counters } from './counters.js';
+import { Crowding } from './crowding.js';
 import { poolClosed, refusedByServer, tooManyWaiting, unreachable } from './diagnosis.js';
 import { Announcer, type PoolEvents } from './events.js';
 import { Exchange } from './exchange.js';
@@ -32,6 +33,7 @@ export class Pool<C extends object> {
   readonly #opener: Opener<C>;
   readonly #exchange: Exchange<C>;
   readonly #keeper: Keeper<C>;
+  readonly #crowding: Crowding<C>;
   /** Connections that a drain took from their holders, whose release then means nothing. */
   readonly #revoked = new WeakSet<C>();
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
@@ -61,6 +63,13 @@ export class Pool<C extends object> {
       readOnly: (slot) => this.#exchange.readOnly(slot),
     });
     this.#keeper = new Keeper(this.#context, this.#roster, this.#exchange, renewal);
+    this.#crowding = new Crowding(this.#context, this.#roster, this.#exchange, {
+      roomMade: () => {
+        this.#opener.roomMade();
+        this.#exchange.pump(runtime.now());
+      },
+      holdBack: (error) => this.#opener.holdBack(error),
+    });
     this.#warnOfLaterSettings();
     this.#exchange.pump(runtime.now());
   }
@@ -225,6 +234,8 @@ export class Pool<C extends object> {
   #openFailed(now: number): void {
     if (this.#exchange.isClosing) return this.#finishDraining();
     if (this.#opener.refusal(now)) this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs));
+    const { trouble } = this.#opener;
+    if (trouble?.kind === 'full') this.#crowding.ask(trouble.error, this.#callers.waiting - this.#roster.expected);
     this.#exchange.pump(now);
   }
 
@@ -250,6 +261,7 @@ export class Pool<C extends object> {
     if (this.#exchange.isClosing) return;
     const closed = poolClosed(this.figures);
     this.#exchange.isClosing = true;
+    this.#crowding.leave();
     this.#keeper.stop();
     this.#callers.rejectAll(this.#context.runtime.now(), () => closed);
     this.#opener.cancel(closed);

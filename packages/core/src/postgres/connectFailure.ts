@@ -39,9 +39,9 @@ const LASTING_MESSAGES = [
   'sslnegotiation=direct requires SSL',
 ];
 
-/** PgBouncer gave 08P01 to everything before it had SQLSTATEs of its own; its messages are never translated. Checked with 1.18. */
+/** PgBouncer gave 08P01 to everything before it had SQLSTATEs of its own; its messages are never translated. Checked with 1.18, but for the second one: that is of 1.24. */
 const PGBOUNCER = '08P01';
-const PGBOUNCER_FULL = ['no more connections allowed'];
+const PGBOUNCER_FULL = ['no more connections allowed', 'client connections exceeded'];
 const PGBOUNCER_LASTING = ['no such database', 'no such user', 'password authentication failed', 'unsupported startup'];
 
 /**

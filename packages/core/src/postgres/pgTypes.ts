@@ -22,6 +22,8 @@ export interface PgClient {
   readonly secretKey?: unknown;
   readonly host?: string | undefined;
   readonly port?: number | undefined;
+  readonly user?: string | undefined;
+  readonly database?: string | undefined;
   readonly ssl?: boolean | object | undefined;
   readonly sslNegotiation?: string | undefined;
   readonly connectionParameters?: PgConnectionParameters;

@@ -2,6 +2,7 @@ import { TenureUsageError } from '../errors.js';
 import type { Connector, StatementStats } from '../pool/connector.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
+import { makesRoom } from './fullServer.js';
 import { classifyLoss } from './loss.js';
 import type { PgClient } from './pgTypes.js';
 import { isWritable, ping } from './ping.js';
@@ -65,6 +66,7 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     transactionStatus,
     classifyConnectError,
     classifyLoss,
+    makesRoom: (error, connection) => makesRoom(error, connection as PgClient),
     reset: (client, mode, signal) => reset(client, mode, signal, options),
     processId: (client) => client.processID ?? undefined,
     async keepStatements(client, signal) {

@@ -1,4 +1,5 @@
 import { addCause, explainEnd } from './afterEnd.js';
+import { noteFullServer } from './fullServer.js';
 import { keepAlive } from './keepAlive.js';
 import { EndedByAppError } from './loss.js';
 import { guardParser } from './nonsense.js';
@@ -32,6 +33,7 @@ export function observe(client: PgClient): void {
     rememberLastWord(client.connection, life);
   }
   noteReadOnly(client);
+  noteFullServer(client);
   keepAlive(client);
 }
 

@@ -32,6 +32,7 @@ const LOST_CODES = [
   'ECONNRESET',
   'EPIPE',
   'ETIMEDOUT',
+  'TENURE_CONNECTION_LOST', // a query in flight whose answer will never come
 ];
 
 /** What `pg` says without a code. */

@@ -6,6 +6,7 @@ import { downtime } from './downtime.js';
 import { endings } from './endings.js';
 import { failover } from './failover.js';
 import { farewell } from './farewell.js';
+import { inFlight } from './inFlight.js';
 import { silence } from './silence.js';
 import { type Scope, Stages } from './stage.js';
 
@@ -22,4 +23,5 @@ export function faultContract(postgres: PostgresServer, open: OpenAdapter, scope
   describe('endings', () => endings(stages));
   describe('failover', () => failover(stages, scope));
   describe('farewell', () => farewell(stages));
+  describe('in flight', () => inFlight(stages, scope));
 }

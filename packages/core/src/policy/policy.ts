@@ -37,6 +37,11 @@ export interface PolicyValues {
   healthTimeoutMs: number;
   /** Idle connections are checked this often in the background. `CONN_KEEPALIVE`, default 2 min. `0`: refused. `none`: off. */
   keepaliveMs: number;
+  /**
+   * A query in flight this long is looked for on the server, over another connection, and again at twice the time. One whose backend is gone or
+   * idle fails with `TENURE_CONNECTION_LOST`; one that runs is left alone. `CONN_IN_FLIGHT_CHECK`, default 30 s. `0`: refused. `none`: off.
+   */
+  inFlightCheckMs: number;
   /** Longest wait for a connection. `CONN_ACQUIRE_TIMEOUT`, default 30 s. `0`: refused. `none`: no limit. */
   acquireTimeoutMs: number;
   /** Longest wait for one connect. `CONN_CONNECT_TIMEOUT`, default 10 s. `0`: refused. `none`: no limit. */
@@ -95,6 +100,7 @@ type KeyWithNone =
   | 'maxUses'
   | 'idleTimeoutMs'
   | 'keepaliveMs'
+  | 'inFlightCheckMs'
   | 'acquireTimeoutMs'
   | 'connectTimeoutMs'
   | 'maxWaiting'

@@ -84,6 +84,11 @@ export class Opener<C extends object> {
     this.#remember(slot, cause ?? new EndedUnusedError());
   }
 
+  /** Opens one connection to ask something on, also above the maximum; it then serves like any other, or goes. */
+  openToAsk(now: number, opened: (slot: Slot<C>) => void): void {
+    this.#open(now, opened);
+  }
+
   /** A slot has come free on a server that was full: the next attempt need not wait. */
   roomMade(): void {
     if (this.#trouble?.kind === 'full') this.#trouble = undefined;
@@ -118,19 +123,20 @@ export class Opener<C extends object> {
     };
   }
 
-  #open(now: number): void {
+  #open(now: number, opened = this.#listener.opened): void {
     const slot = this.#roster.reserve(now);
     this.#renewal.connectBegan(now);
     this.#context.announcer.tell('opening');
     const onLost = (cause?: Error) => this.#listener.lost(slot, cause);
     const onReadOnly = () => this.#listener.readOnly(slot);
     connectOne(this.#context, this.#cancelled.signal, onLost, onReadOnly).then(
-      (connection) => (slot.lost ? this.#brokeOff(slot, connection, slot.lost.cause) : this.#opened(slot, connection)),
+      (connection) =>
+        slot.lost ? this.#brokeOff(slot, connection, slot.lost.cause) : this.#opened(slot, connection, opened),
       (error) => this.#failed(slot, error),
     );
   }
 
-  #opened(slot: Slot<C>, connection: C): void {
+  #opened(slot: Slot<C>, connection: C, opened: OpenerListener<C>['opened']): void {
     const { clock, runtime, counters, announcer } = this.#context;
     // By the clock that its age is read from: an exact one would be ahead of it.
     const now = clock.read();
@@ -143,7 +149,7 @@ export class Opener<C extends object> {
     this.#renewal.connectEnded(true, now);
     counters.opened++;
     announcer.tell('opened', connection, runtime.now() - slot.requestedAt);
-    this.#listener.opened(slot, now);
+    opened(slot, now);
   }
 
   /** It ended while it was being opened, although the driver has handed it over. */

@@ -57,25 +57,28 @@ async function askForWrites<C extends object>(connector: Connector<C>, connectio
 }
 
 /** How a connection is to be checked. */
-export interface Check {
+export interface Check<C> {
   readonly need: Freshness;
   /** Whether the round trip also asks if the server takes writes. */
   readonly forWrites: boolean;
+  /** What to ask in the place of a ping. */
+  readonly question?: ((connection: C, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 /** Checks a connection as thoroughly as its silence asks for; rejects when it cannot serve. */
 export async function checkOne<C extends object>(
   { connector, runtime, policy }: Context<C>,
   connection: C,
-  { need, forWrites }: Check,
+  { need, forWrites, question }: Check<C>,
 ): Promise<void> {
   await new Promise<void>((resolve) => afterTwoTurns(runtime, resolve));
   if (connector.isOpen?.(connection) === false) throw new CheckFailedError('the connection had been closed');
   const { ping, validate } = connector;
   if (need !== 'ask' && validate === undefined) return;
   await withinLimit(runtime, { what: 'A check', ms: policy.healthTimeoutMs }, async (signal) => {
-    if (need === 'ask' && forWrites && connector.isWritable) await askForWrites(connector, connection, signal);
-    else if (need === 'ask') await ping?.call(connector, connection, signal);
+    if (need === 'ask' && forWrites && !question && connector.isWritable)
+      await askForWrites(connector, connection, signal);
+    else if (need === 'ask') await (question?.(connection, signal) ?? ping?.call(connector, connection, signal));
     if ((await validate?.call(connector, connection)) === false) throw new CheckRefusedError();
   });
 }

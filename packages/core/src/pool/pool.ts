@@ -11,6 +11,7 @@ import { Crowding } from './crowding.js';
 import { poolClosed, refusedByServer, tooManyWaiting, unreachable } from './diagnosis.js';
 import { Announcer, type PoolEvents } from './events.js';
 import { Exchange } from './exchange.js';
+import { InFlightCheck } from './inFlight.js';
 import { Keeper } from './keeper.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
@@ -62,7 +63,10 @@ export class Pool<C extends object> {
       lost: (slot, cause) => this.#exchange.lost(slot, cause),
       readOnly: (slot) => this.#exchange.readOnly(slot),
     });
-    this.#keeper = new Keeper(this.#context, this.#roster, this.#exchange, renewal);
+    const inFlight = new InFlightCheck(this.#context, this.#roster, this.#exchange, this.#opener, (now) =>
+      this.#keeper.lookInFlight(now),
+    );
+    this.#keeper = new Keeper(this.#context, this.#roster, this.#exchange, { renewal, inFlight });
     this.#crowding = new Crowding(this.#context, this.#roster, this.#exchange, {
       roomMade: () => {
         this.#opener.roomMade();

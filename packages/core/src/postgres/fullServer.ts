@@ -32,7 +32,8 @@ export function makesRoom(error: unknown, connection: PgClient): boolean {
   return limit === 'server' || place[limit] === refused[limit];
 }
 
-function placeOf({ connection, host, port, user, database }: PgClient): Place {
+/** Where a client is connected, as far as that can be told. */
+export function placeOf({ connection, host, port, user, database }: PgClient): Place {
   const { remoteAddress, remotePort } = connection?.stream ?? {};
   // A Unix socket, or the app's own stream, has no address.
   const server = remoteAddress === undefined ? `${host}:${port}` : `${remoteAddress}:${remotePort}`;

@@ -75,7 +75,12 @@ export interface PgStream {
   readonly writable: boolean;
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
-  destroy(): unknown;
+  destroy(error?: Error): unknown;
+  /** Of a socket only, like the next two. */
+  readonly bytesRead?: number;
+  readonly bytesWritten?: number;
+  /** What waits to be sent. */
+  readonly writableLength?: number;
   setKeepAlive?(enable: boolean, initialDelayMs: number): unknown;
   ref?(): unknown;
   unref?(): unknown;

@@ -3,6 +3,7 @@ import type { Connector, StatementStats } from '../pool/connector.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
 import { makesRoom } from './fullServer.js';
+import { breakOff, findLost, queryInFlight } from './inFlight.js';
 import { classifyLoss } from './loss.js';
 import type { PgClient } from './pgTypes.js';
 import { isWritable, ping } from './ping.js';
@@ -66,6 +67,9 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     transactionStatus,
     classifyConnectError,
     classifyLoss,
+    queryInFlight,
+    findLost,
+    breakOff,
     makesRoom: (error, connection) => makesRoom(error, connection as PgClient),
     reset: (client, mode, signal) => reset(client, mode, signal, options),
     processId: (client) => client.processID ?? undefined,

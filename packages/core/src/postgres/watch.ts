@@ -12,6 +12,8 @@ interface Life {
   lastWord: Error | undefined;
   /** Why it ended; the first cause counts. */
   cause: Error | undefined;
+  /** When it had been opened, by `performance.now()`. */
+  openedAt: number;
   /** Who wants to hear of its end. Nobody, once it has been reported, or we asked for it. */
   onLost: ((cause?: Error) => void) | undefined;
 }
@@ -24,7 +26,7 @@ const lives = new WeakMap<PgClient, Life>();
  */
 export function observe(client: PgClient): void {
   if (lives.has(client)) return;
-  const life: Life = { lastWord: undefined, cause: undefined, onLost: undefined };
+  const life: Life = { lastWord: undefined, cause: undefined, openedAt: Number.POSITIVE_INFINITY, onLost: undefined };
   lives.set(client, life);
   client.on('error', (error) => end(client, life, error));
   client.on('end', () => end(client, life, client._ending ? new EndedByAppError() : undefined));
@@ -47,6 +49,7 @@ export function watch(client: PgClient, onLost: (cause?: Error) => void, onReadO
   observe(client);
   const life = lives.get(client)!;
   life.onLost = onLost;
+  life.openedAt = performance.now();
   watchForReadOnly(client, onReadOnly);
   // It may have ended before we began to listen; then no event will tell.
   if (client._ended || client._queryable === false) queueMicrotask(() => end(client, life));
@@ -82,6 +85,12 @@ function rememberLastWord(connection: PgConnection, life: Life): void {
 export function expectEnd(client: PgClient): void {
   const life = lives.get(client);
   if (life) life.onLost = undefined;
+}
+
+/** How many milliseconds ago a client was opened; none before that, and none while this process was frozen. */
+export function ageOf(client: PgClient): number {
+  const openedAt = lives.get(client)?.openedAt ?? Number.POSITIVE_INFINITY;
+  return Math.max(0, performance.now() - openedAt);
 }
 
 /** Why a connection that is not open any more has ended. */

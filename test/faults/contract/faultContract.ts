@@ -7,6 +7,7 @@ import { endings } from './endings.js';
 import { failover } from './failover.js';
 import { farewell } from './farewell.js';
 import { inFlight } from './inFlight.js';
+import { secrets } from './secrets.js';
 import { silence } from './silence.js';
 import { type Scope, Stages } from './stage.js';
 
@@ -23,5 +24,6 @@ export function faultContract(postgres: PostgresServer, open: OpenAdapter, scope
   describe('endings', () => endings(stages));
   describe('failover', () => failover(stages, scope));
   describe('farewell', () => farewell(stages));
+  describe('secrets', () => secrets(stages));
   describe('in flight', () => inFlight(stages, scope));
 }

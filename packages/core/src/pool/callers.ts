@@ -71,13 +71,14 @@ export class Callers<C extends object> {
     return waiter;
   }
 
-  /** Sends everyone away. */
-  rejectAll(now: number, errorFor: (waitedMs: number) => Error): void {
-    this.#context.counters.refused += this.waiting;
-    for (let waiter = this.#queue.take(); waiter; waiter = this.#queue.take()) {
-      waiter.reject(errorFor(now - waiter.since));
+  /** Sends everyone away, or those who have come up to this moment. */
+  rejectAll(now: number, errorFor: (waitedMs: number) => Error, until = Number.POSITIVE_INFINITY): void {
+    for (let { oldest } = this.#queue; oldest && oldest.since <= until; { oldest } = this.#queue) {
+      this.#queue.remove(oldest);
+      this.#context.counters.refused++;
+      oldest.reject(errorFor(now - oldest.since));
     }
-    this.#patience.cancel();
+    if (this.waiting === 0) this.#patience.cancel();
     this.#settleDown();
   }
 

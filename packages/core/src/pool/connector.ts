@@ -6,9 +6,10 @@ import type { Policy } from '../policy/policy.js';
  *
  * - `transient`: the server is away or busy; try again.
  * - `permanent`: the server refuses this client (password, database, role, TLS); trying again will not help.
+ * - `login`: the same because of a secret that each attempt gets anew from the app: the next one may be right.
  * - `full`: the server has no slot left (53300); what is open still works.
  */
-export type ConnectFailure = 'transient' | 'permanent' | 'full';
+export type ConnectFailure = 'transient' | 'permanent' | 'login' | 'full';
 
 /**
  * How thoroughly a session is made ready for its next borrower.

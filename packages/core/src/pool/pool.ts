@@ -224,7 +224,7 @@ export class Pool<C extends object> {
 
   #refusal(waitedMs: number): Error {
     const trouble = this.#opener.trouble!;
-    return trouble.kind === 'permanent'
+    return trouble.kind === 'permanent' || trouble.kind === 'login'
       ? refusedByServer(this.figures, trouble)
       : unreachable(waitedMs, this.figures, trouble);
   }
@@ -239,6 +239,9 @@ export class Pool<C extends object> {
     if (this.#exchange.isClosing) return this.#finishDraining();
     if (this.#opener.refusal(now)) this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs));
     const { trouble } = this.#opener;
+    // Those who came later may be served with the next secret.
+    if (trouble?.kind === 'login' && this.#roster.alive === 0)
+      this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs), trouble.beganAt);
     if (trouble?.kind === 'full') this.#crowding.ask(trouble.error, this.#callers.waiting - this.#roster.expected);
     this.#exchange.pump(now);
   }

@@ -1,6 +1,6 @@
 import { TenureUsageError } from '../errors.js';
 import type { Connector, StatementStats } from '../pool/connector.js';
-import { classifyConnectError } from './connectFailure.js';
+import { classifyConnectError, classifyLogin } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
 import { makesRoom } from './fullServer.js';
 import { breakOff, findLost, queryInFlight } from './inFlight.js';
@@ -17,6 +17,8 @@ import { observe, watch } from './watch.js';
 export interface SessionOptions<C> extends ResetOptions<C> {
   /** Prepares a session; run again after each `session` reset. Must leave no transaction open. */
   readonly setUp?: ResetOptions<C>['setUp'];
+  /** Whether each connect asks the app for the password anew. */
+  readonly asksPassword?: () => boolean;
   /** The app's own `stream` option of `pg`, if it has one: a cancel goes the same way. */
   readonly stream?: ResetOptions<C>['stream'];
 }
@@ -65,7 +67,7 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     isWritable,
     isOpen,
     transactionStatus,
-    classifyConnectError,
+    classifyConnectError: (error) => (options.asksPassword?.() ? classifyLogin(error) : classifyConnectError(error)),
     classifyLoss,
     queryInFlight,
     findLost,

@@ -45,7 +45,8 @@ export function makePool({ Client, options: given, log, policy, tell }: Founding
     tidying: (client) => void engaged.add(client),
     tidied: (client) => void engaged.delete(client),
   };
-  const connector = poolConnector(host, { policy, stream: options.stream });
+  const asksPassword = () => typeof options.password === 'function';
+  const connector = poolConnector(host, { policy, stream: options.stream, asksPassword });
   const engine = new Engine(connector, policy)
     .on('opening', () => log('connecting new client'))
     .on('opened', () => log('new client connected'))

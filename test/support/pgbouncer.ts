@@ -28,10 +28,13 @@ export interface PgBouncer extends AsyncDisposable {
   readonly port: number;
   /** Role, password and database are those of the server behind it. */
   readonly url: string;
+  /** Of the process that runs now. */
   readonly pid: number;
   log(): string;
   /** Asks PgBouncer's own console: `show pools`. */
   admin<Row extends object = Record<string, unknown>>(command: string): Promise<Row[]>;
+  /** Ends it, and starts it again on the same port. `SIGINT`: it lets queries finish first. `SIGTERM`, in version 1.18: at once. */
+  restart(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL', downMs?: number): Promise<void>;
   /** Stops it and removes all it has written. May be called twice. */
   stop(): Promise<void>;
 }
@@ -85,22 +88,34 @@ export async function startPgBouncer({
   if (asRoot) await chmod(folder, 0o755);
 
   let log = '';
-  const pgBouncer = spawn(binary, [...(asRoot ? ['-u', 'postgres'] : []), config], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  pgBouncer.stderr.on('data', (chunk: Buffer) => {
-    log += chunk.toString();
-  });
-  // The janitor stops it by this file; PgBouncer's own would need a folder that its user may write to.
-  await writeFile(join(folder, 'pgbouncer.pid'), String(pgBouncer.pid));
+  const launch = async () => {
+    const launched = spawn(binary, [...(asRoot ? ['-u', 'postgres'] : []), config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    launched.stderr.on('data', (chunk: Buffer) => {
+      log += chunk.toString();
+    });
+    // The janitor stops it by this file; PgBouncer's own would need a folder that its user may write to.
+    await writeFile(join(folder, 'pgbouncer.pid'), String(launched.pid));
+    return launched;
+  };
+  let pgBouncer = await launch();
 
+  const end = async (signal: NodeJS.Signals) => {
+    if (!isRunning(pgBouncer)) return;
+    const gone = once(pgBouncer, 'exit');
+    pgBouncer.kill(signal);
+    await gone;
+  };
+  const restart = async (signal: NodeJS.Signals, downMs = 0) => {
+    await end(signal);
+    await sleep(downMs);
+    pgBouncer = await launch();
+    await untilListening(pgBouncer, port);
+  };
   const stop = async () => {
-    if (isRunning(pgBouncer)) {
-      const gone = once(pgBouncer, 'exit');
-      // SIGTERM would stop it at once in older versions, and wait for the clients in newer ones.
-      pgBouncer.kill('SIGKILL');
-      await gone;
-    }
+    // SIGTERM would stop it at once in older versions, and wait for the clients in newer ones.
+    await end('SIGKILL');
     await rm(folder, { recursive: true, force: true });
     await dismissJanitor();
   };
@@ -117,7 +132,9 @@ export async function startPgBouncer({
     host: HOST,
     port,
     url: urlOf(database),
-    pid: pgBouncer.pid!,
+    get pid() {
+      return pgBouncer.pid!;
+    },
     log: () => log,
     admin: async <Row extends object>(command: string) => {
       const client = new pg.Client(urlOf('pgbouncer'));
@@ -126,6 +143,7 @@ export async function startPgBouncer({
       await client.end();
       return rows;
     },
+    restart,
     stop,
     [Symbol.asyncDispose]: stop,
   };

@@ -22,7 +22,7 @@ describe.skipIf(!hasPgBouncer()).each([
     const { user, password, database } = postgres;
     const { host, port } = bouncer;
     const app = new Subject(open({ host, port, user, password, database }, { maxConnections: CONNECTIONS }));
-    onTestFinished(() => app.destroy());
+    onTestFinished(async () => void (await app.destroy()));
     const load = useLoad(2 * CONNECTIONS, () => app.query('select pg_sleep(0.01)'));
     await expect.poll(() => app.stats().opened).toBe(CONNECTIONS);
     for (const downMs of [0, 1_000]) {

@@ -31,7 +31,9 @@ async function startCluster() {
     const [worker] = (await response.text()).split(' ');
     workers.add(Number(worker));
   };
-  await expect.poll(async () => (await request().catch(() => {}), workers.size), { interval: 20, timeout: 30_000 }).toBe(WORKERS);
+  await expect
+    .poll(async () => (await request().catch(() => {}), workers.size), { interval: 20, timeout: 30_000 })
+    .toBe(WORKERS);
   return { primary, exited, workers: [...workers], request, accepted: () => accepted };
 }
 

@@ -20,7 +20,9 @@ export function secrets(stages: Stages): void {
     await expect.poll(() => app.answered.length, { interval: 10 }).toBeGreaterThan(20);
     await load.stop();
     const firstMs = Math.min(...app.answered.map(({ endedAt }) => endedAt)) - rightAt;
-    console.info(`secret: ${refused.length} logins refused in 2.3 s, the right one used after ${Math.round(firstMs)} ms`);
+    console.info(
+      `secret: ${refused.length} logins refused in 2.3 s, the right one used after ${Math.round(firstMs)} ms`,
+    );
     expect(firstMs).toBeLessThan(500);
     expect(refused.length).toBeGreaterThan(1);
     expect(mostWithin(1_000, refused)).toBeLessThanOrEqual(4);

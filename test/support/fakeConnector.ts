@@ -36,6 +36,12 @@ export class FakeConnector implements Connector<FakeConnection> {
   /** Round trips that asked whether the server takes writes. */
   writableAsked = 0;
 
+  /** What few drivers can do; a test that needs it gives it. */
+  makesRoom?: NonNullable<Connector<FakeConnection>['makesRoom']>;
+  queryInFlight?: NonNullable<Connector<FakeConnection>['queryInFlight']>;
+  findLost?: NonNullable<Connector<FakeConnection>['findLost']>;
+  breakOff?: NonNullable<Connector<FakeConnection>['breakOff']>;
+
   readonly opened: FakeConnection[] = [];
   connects = 0;
   pings = 0;

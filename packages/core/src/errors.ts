@@ -38,6 +38,7 @@ export type TenureErrorCode =
   | 'TENURE_CONNECT'
   | 'TENURE_TOO_MANY_WAITING'
   | 'TENURE_CLOSED'
+  | 'TENURE_CONNECTION_LOST'
   | 'TENURE_USAGE';
 
 /** The base of every error that Tenure throws itself. */
@@ -158,6 +159,30 @@ export class TenureClosedError extends TenurePoolError {
 
   constructor(message: string, figures: PoolFigures) {
     super('TENURE_CLOSED', message, figures);
+  }
+}
+
+/**
+ * A query has been in flight for long, and the server is not working on it: its session is gone or idle, and the answer will never come. The
+ * connection is closed. Whether the query was carried out is not known.
+ */
+export class TenureConnectionLostError extends TenureError {
+  override name = 'TenureConnectionLostError';
+
+  constructor(
+    /** What is the matter with the backend, such as `is gone`. */
+    readonly reason: string,
+    /** How long the connection had been held, in milliseconds. */
+    readonly heldMs: number,
+    /** The backend's process ID, where the driver knows it. */
+    readonly processId?: number,
+  ) {
+    const backend = processId === undefined ? 'its backend' : `its backend ${processId}`;
+    super(
+      'TENURE_CONNECTION_LOST',
+      `Connection terminated: no answer to the query in flight will come, for ${backend} ${reason} ` +
+        `(the connection was held for ${Math.round(heldMs)} ms). Whether the query was carried out is not known.`,
+    );
   }
 }
 

@@ -3,7 +3,7 @@ import { pgSession } from '@tenure/core/pg';
 import knex, { type Knex } from 'knex';
 import type { Connection, Dialect } from './dialect.js';
 import { openForPool } from './opening.js';
-import { afterCreateOf, classifyConnectError, guardSetUp, streamOf } from './setUp.js';
+import { afterCreateOf, asksPassword, guardSetUp, isObjection, streamOf } from './setUp.js';
 
 /**
  * Opens and closes connections the way this Knex client does, and looks after them the way Tenure does.
@@ -27,6 +27,7 @@ export function knexConnector(
     get stream() {
       return streamOf(client);
     },
+    asksPassword: () => asksPassword(client),
     setUp: async (connection) => {
       await client.setSchemaSearchPath(connection);
       await afterCreate?.(connection);
@@ -57,7 +58,7 @@ export function knexConnector(
     ...session,
     ...(validate && { validate }),
     close,
-    classifyConnectError,
+    classifyConnectError: (error) => (isObjection(error) ? 'permanent' : session.classifyConnectError(error)),
     async connect(signal, onLost, onReadOnly) {
       const connection: Connection = await openForPool(client, signal, () => settings.create());
       watch(connection, onLost, onReadOnly);

@@ -1,5 +1,4 @@
 import { promisify } from 'node:util';
-import type { ConnectFailure } from '@tenure/core';
 import { type CancelOptions, pgSession } from '@tenure/core/pg';
 import type { Knex } from 'knex';
 import type { Connection, Dialect } from './dialect.js';
@@ -26,9 +25,9 @@ export function afterCreateOf({ afterCreate }: Knex.PoolConfig): SetUp | undefin
   };
 }
 
-/** The next connection would meet the same objection: the app hears it at once, as from Knex, instead of waiting in vain. */
-export function classifyConnectError(error: unknown): ConnectFailure {
-  return error instanceof Error && objections.has(error) ? 'permanent' : session.classifyConnectError(error);
+/** Whether the app's set-up objected. The next connection would meet the same objection, so that waiting is in vain. */
+export function isObjection(error: unknown): boolean {
+  return error instanceof Error && objections.has(error);
 }
 
 /** Drops a connection whose set-up fails or takes too long. Knex does neither: it forgets the connection, which then stays open for good. */
@@ -48,6 +47,12 @@ export async function guardSetUp<T>(connection: Connection, limitMs: number, set
 /** The app's own way to make a socket, if it has one. Its settings may change from connect to connect. */
 export function streamOf({ connectionSettings }: Dialect): CancelOptions['stream'] {
   return (connectionSettings as CancelOptions | undefined)?.stream;
+}
+
+/** Whether the app is asked for the password at each connect: by a function, or by one that gives all settings and says when they expire. */
+export function asksPassword({ config, connectionSettings }: Dialect): boolean {
+  const { password }: { password?: unknown } = connectionSettings ?? {};
+  return typeof config.connection === 'function' || typeof password === 'function';
 }
 
 /** Gives a connect the limit that Tenure has, unless the app chose one: Tenure stops waiting, but only `pg` can hang up so early. */

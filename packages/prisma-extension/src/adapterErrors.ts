@@ -32,6 +32,7 @@ const LOST_CODES = [
   'ECONNRESET',
   'EPIPE',
   'ETIMEDOUT',
+  'TENURE_CONNECTION_LOST', // a query in flight whose answer will never come
 ];
 
 /** What `pg` says without a code. */
@@ -78,9 +79,16 @@ function plainDriverError(error: DriverError): Error {
 }
 
 function plainError(error: Error & { code?: unknown }): Error {
-  const code = typeof error.code === 'string' ? error.code : undefined;
-  const isLost = code === undefined ? saysLost(error.message) : LOST_CODES.includes(code);
-  return isLost ? connectionClosed(error, code, error.message) : error;
+  const code = codeOf(error);
+  if (code !== undefined) return LOST_CODES.includes(code) ? connectionClosed(error, code, error.message) : error;
+  if (!saysLost(error.message)) return error;
+  // The core adds the reason of the end, such as PostgreSQL's FATAL error, as the cause.
+  const reason = error.cause instanceof Error ? error.cause : error;
+  return connectionClosed(error, codeOf(reason), reason.message);
+}
+
+function codeOf(error: Error & { code?: unknown }): string | undefined {
+  return typeof error.code === 'string' ? error.code : undefined;
 }
 
 function saysLost(message: string): boolean {

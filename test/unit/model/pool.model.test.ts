@@ -61,22 +61,27 @@ async function run(world: World, steps: readonly Step[]): Promise<void> {
   }
 }
 
-/** The server is well again, everyone gives back what they hold: now the pool must serve everyone. */
-async function recover(world: World): Promise<void> {
-  const { server, runtime } = world;
+async function giveAllBack(world: World): Promise<void> {
+  while (world.releasable > 0) world.release(0, undefined, false);
+  await world.runtime.advance(100);
+}
+
+/** From now on the server is well again. */
+function heal({ server }: World): void {
   server.connectsAs = { afterMs: 5, ends: 'ok' };
   server.pinging = server.resetting = server.closing = server.probing = () => ({ afterMs: 5 });
-  const giveAllBack = async () => {
-    while (world.releasable > 0) world.release(0, undefined, false);
-    await runtime.advance(100);
-  };
-  for (let second = 0; second < 150; second++) await giveAllBack();
+}
+
+/** The server is well again, everyone gives back what they hold: now the pool must serve everyone. */
+async function recover(world: World): Promise<void> {
+  heal(world);
+  for (let round = 0; round < 150; round++) await giveAllBack(world);
   world.checkSettled();
   expect(world.waiting, 'callers who still wait although all is well').toEqual([]);
   const before = world.served;
   for (let i = 0; i < 2; i++) {
     world.acquire(1_000, false);
-    for (let j = 0; j < 10; j++) await giveAllBack();
+    for (let j = 0; j < 10; j++) await giveAllBack(world);
   }
   world.checkSettled();
   expect(world.served - before, 'callers served now that all is well').toBe(2);
@@ -89,11 +94,9 @@ async function finish(world: World): Promise<void> {
   void world.drain(undefined).then(() => {
     drained = true;
   });
-  // A connect, a reset and a close may each take their whole time.
-  for (let i = 0; i < 6; i++) {
-    await runtime.advance(2_000);
-    while (world.releasable > 0) world.release(0, undefined, false);
-  }
+  // Those who were in line when an earlier drain began are served first. A connect, a reset and a close may each take their whole time.
+  heal(world);
+  for (let round = 0; round < 150; round++) await giveAllBack(world);
   world.checkSettled();
   expect(drained, 'the drain has ended').toBe(true);
   expect(server.live).toEqual([]);

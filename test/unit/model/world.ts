@@ -64,6 +64,8 @@ export class World {
   /** What went wrong inside events, where throwing would only disturb the engine. */
   readonly wrongs: string[] = [];
   draining = false;
+  /** How many had asked for a connection when the drain began: they are served as before. */
+  #placesBeforeDrain = 0;
   /** Nothing is done within events any more. */
   calm = false;
   /** When a drain takes connections from their holders. */
@@ -239,6 +241,7 @@ export class World {
   }
 
   drain(timeoutMs: number | undefined): Promise<void> {
+    if (!this.draining) this.#placesBeforeDrain = this.#places;
     this.draining = true;
     this.dropAt = Math.min(this.dropAt, this.now + (timeoutMs ?? Number.POSITIVE_INFINITY));
     return this.pool.drain(timeoutMs).then(() => {
@@ -360,6 +363,10 @@ export class World {
       return this.check(Number.isFinite(this.policy.maxWaiting), 'refused without a maxWaiting');
     }
     this.check(error instanceof TenureClosedError && this.draining, `caller ${place} failed with ${error}`);
+    this.check(
+      place >= this.#placesBeforeDrain || this.now >= this.dropAt,
+      `caller ${place} was in line before the drain, and is refused before its time limit`,
+    );
   }
 
   #letGo(connection: FakeConnection): void {
@@ -373,7 +380,7 @@ export class World {
     const { server, policy, now } = this;
     const count = server.inFlight + server.arrived;
     this.check(count < policy.maxConnections, `a connect is started beside ${count} of ${policy.maxConnections}`);
-    this.check(!this.draining, 'a connect is started while the pool drains');
+    this.check(!this.draining || this.waiting.length > 0, 'a connect is started for nobody while the pool drains');
     this.#learn();
     if (this.#failing === true) {
       this.check(server.punctual === 0, `an attempt is started beside ${server.punctual} while connects fail`);
@@ -385,8 +392,9 @@ export class World {
 
   /** The engine lets a connection hold the process: it is being handed out, or closed by a drain. */
   #seeRef(connection: FakeConnection): void {
-    if (this.draining) return;
     const { policy, server, now } = this;
+    const info = this.pool.connections().find(({ processId }) => processId === server.processId(connection));
+    if (this.draining && info?.state === 'closing') return;
     const life = this.#lives.get(connection);
     const name = `connection ${connection.id}`;
     if (life === undefined) return this.check(false, `${name} is handed out before it is opened`);

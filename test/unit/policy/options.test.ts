@@ -150,6 +150,13 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
     badTexts: noZero.texts,
     badValues: noZero.values,
   },
+  inFlightCheckMs: {
+    env: 'CONN_IN_FLIGHT_CHECK',
+    default: 30_000,
+    ...unlimited,
+    badTexts: noZero.texts,
+    badValues: noZero.values,
+  },
   acquireTimeoutMs: {
     env: 'CONN_ACQUIRE_TIMEOUT',
     default: 30_000,
@@ -237,6 +244,7 @@ const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true
   healthBypassMs: false,
   healthTimeoutMs: false,
   keepaliveMs: true,
+  inFlightCheckMs: true,
   acquireTimeoutMs: true,
   connectTimeoutMs: true,
   maxWaiting: true,

@@ -28,6 +28,7 @@ const LEVELS: Readonly<Record<PolicyKey, Levels>> = {
   healthBypassMs: { ...durations, common: ['5s', 5_000] },
   healthTimeoutMs: durations,
   keepaliveMs: durations,
+  inFlightCheckMs: durations,
   acquireTimeoutMs: durations,
   connectTimeoutMs: durations,
   maxWaiting: counts,

@@ -8,6 +8,7 @@ export type RetireReason =
   | 'broken'
   | 'read-only'
   | 'invalidated'
+  | 'crowded'
   | 'budget'
   | 'closing';
 
@@ -21,6 +22,7 @@ export const RETIRE_REASONS = [
   'broken',
   'read-only',
   'invalidated',
+  'crowded',
   'budget',
   'closing',
 ] as const satisfies readonly RetireReason[];

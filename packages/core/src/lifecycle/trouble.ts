@@ -3,11 +3,13 @@ import type { Policy } from '../policy/policy.js';
 /** Connects fail. An immutable value: each failure makes the next one, a success ends it. */
 export interface Trouble {
   /** What the last failure says about the next attempt. */
-  readonly kind: 'transient' | 'permanent' | 'full';
+  readonly kind: 'transient' | 'permanent' | 'login' | 'full';
   /** The last connect error. */
   readonly error: unknown;
   /** When the first failure of this row happened. */
   readonly since: number;
+  /** When the last attempt that failed began. */
+  readonly beganAt: number;
   /** When the last one happened. */
   readonly lastAt: number;
   /** How many there were in a row. */
@@ -20,6 +22,8 @@ export interface Trouble {
 
 /** Longest time between attempts while someone waits: at most three connects a second, and a server that is back is found within half a second. */
 const RETRY_MS = 400;
+/** Between two logins with a secret that may have been replaced: at most four a second are refused, and a right one is used within half a second. */
+const LOGIN_RETRY_MS = 250;
 const LONGEST_BACKOFF_MS = 5_000;
 const BACKOFF_JITTER = 0.25;
 
@@ -36,19 +40,20 @@ export function afterFailure(
   const isSameRow = before?.kind === kind && beganAt - before.lastAt <= LONGEST_BACKOFF_MS;
   const row = isSameRow ? before : { since: now, failures: 0, atOnce: 0 };
   const atOnce = row.atOnce + (beganAt <= row.since ? 1 : 0);
-  return { kind, error, since: row.since, lastAt: now, failures: row.failures + 1, atOnce, jitter: random };
+  return { kind, error, beganAt, since: row.since, lastAt: now, failures: row.failures + 1, atOnce, jitter: random };
 }
 
 /**
  * When the next attempt may start.
  *
  * A caller who waits for an unreachable server does not wait longer than need be for it to come back. A server that is full, or one that
- * refuses us, is not asked more often because someone waits.
+ * refuses us, is not asked more often because someone waits, unless the next attempt may have another secret.
  *
  * @param urgent someone waits, and no connection could serve them
  */
 export function retryAt(trouble: Trouble, urgent: boolean): number {
   if (!urgent || trouble.kind === 'permanent') return trouble.lastAt + backoffMs(trouble);
+  if (trouble.kind === 'login') return trouble.lastAt + LOGIN_RETRY_MS;
   // Several attempts at once have used up what is allowed in that second.
   const restUntil = trouble.atOnce > 1 ? trouble.since + 1_000 : 0;
   return Math.max(trouble.lastAt + RETRY_MS, restUntil);

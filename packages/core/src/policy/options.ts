@@ -119,6 +119,13 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     zero: 'off in one pool, without pause in another',
     none: 'off',
   }),
+  inFlightCheckMs: duration('CONN_IN_FLIGHT_CHECK', {
+    default: 30 * SECOND,
+    meaning:
+      'a query in flight this long is looked for on the server, over another connection; again at twice the time, and so on',
+    zero: 'every query would be looked for',
+    none: 'off',
+  }),
   acquireTimeoutMs: duration('CONN_ACQUIRE_TIMEOUT', {
     default: 30 * SECOND,
     meaning:

@@ -38,6 +38,11 @@ export interface PolicyValues {
   /** Idle connections are checked this often in the background. `CONN_KEEPALIVE`, default 2 min. `0`: refused. `none`: off. */
   keepaliveMs: number;
   /**
+   * A query in flight this long is looked for on the server, over another connection, and again at twice the time. One whose backend is gone or
+   * idle fails with `TENURE_CONNECTION_LOST`; one that runs is left alone. `CONN_IN_FLIGHT_CHECK`, default 30 s. `0`: refused. `none`: off.
+   */
+  inFlightCheckMs: number;
+  /**
    * Longest wait for a connection. `CONN_ACQUIRE_TIMEOUT`, default 30 s. The default counts from when someone in the line was last served, so
    * that it ends a line that is stuck and not one that is long; a value that was set anywhere counts from the call. `0`: refused. `none`: no limit.
    */
@@ -99,6 +104,7 @@ type KeyWithNone =
   | 'maxUses'
   | 'idleTimeoutMs'
   | 'keepaliveMs'
+  | 'inFlightCheckMs'
   | 'acquireTimeoutMs'
   | 'connectTimeoutMs'
   | 'maxWaiting'

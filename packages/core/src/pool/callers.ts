@@ -27,6 +27,7 @@ export class Callers<C extends object> {
   /** Nobody has written how long callers wait. */
   readonly #isDefault: boolean;
   #suspicionTold = false;
+  #onEmpty: (() => void) | undefined;
 
   /** @param roomFound the pool has left a limit that it shared: it may open more */
   constructor(context: Context<C>, situation: (now: number) => Situation, roomFound: (now: number) => void) {
@@ -41,6 +42,11 @@ export class Callers<C extends object> {
 
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  /** Calls back once the line is empty the next time: each of those in it was served or refused, or has given up. */
+  whenEmpty(run: () => void): void {
+    this.#onEmpty = run;
   }
 
   /** Joins the line. */
@@ -76,13 +82,14 @@ export class Callers<C extends object> {
     return waiter;
   }
 
-  /** Sends everyone away. */
-  rejectAll(now: number, errorFor: (waitedMs: number) => Error): void {
-    this.#context.counters.refused += this.waiting;
-    for (let waiter = this.#queue.take(); waiter; waiter = this.#queue.take()) {
-      waiter.reject(errorFor(now - waiter.since));
+  /** Sends everyone away, or those who have come up to this moment. */
+  rejectAll(now: number, errorFor: (waitedMs: number) => Error, until = Number.POSITIVE_INFINITY): void {
+    for (let { oldest } = this.#queue; oldest && oldest.since <= until; { oldest } = this.#queue) {
+      this.#queue.remove(oldest);
+      this.#context.counters.refused++;
+      oldest.reject(errorFor(now - oldest.since));
     }
-    this.#patience.cancel();
+    if (this.waiting === 0) this.#patience.cancel();
     this.#settleDown();
   }
 
@@ -140,5 +147,7 @@ export class Callers<C extends object> {
     if (this.waiting > 0) return;
     this.#patience.hold(false);
     this.#suspicionTold = false;
+    this.#onEmpty?.();
+    this.#onEmpty = undefined;
   }
 }

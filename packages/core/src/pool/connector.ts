@@ -6,9 +6,10 @@ import type { Policy } from '../policy/policy.js';
  *
  * - `transient`: the server is away or busy; try again.
  * - `permanent`: the server refuses this client (password, database, role, TLS); trying again will not help.
+ * - `login`: the same because of a secret that each attempt gets anew from the app: the next one may be right.
  * - `full`: the server has no slot left (53300); what is open still works.
  */
-export type ConnectFailure = 'transient' | 'permanent' | 'full';
+export type ConnectFailure = 'transient' | 'permanent' | 'login' | 'full';
 
 /**
  * How thoroughly a session is made ready for its next borrower.
@@ -23,6 +24,14 @@ export type ResetMode = 'settle' | 'rollback' | 'session';
 export interface ResetResult {
   /** An open or failed transaction was rolled back. */
   readonly rolledBack: boolean;
+}
+
+/** A query that waits for the server's answer. */
+export interface InFlight {
+  /** The same object as long as it is the same query. */
+  readonly query: object;
+  /** How many bytes have gone by on the connection, both ways: the same number twice means that nothing has moved. */
+  readonly bytes: number;
 }
 
 /** Prepared statements kept on a pool's connections, counted since the pool was made. */
@@ -89,6 +98,27 @@ export interface Connector<C extends object> {
   unref?(connection: C): void;
   /** Tells what a failed connect says about the next. Without it every failure is `transient`. */
   classifyConnectError?(error: unknown): ConnectFailure;
+  /** The query in flight on the connection, if there is one and all of it has been sent. Costs no I/O. */
+  queryInFlight?(connection: C): InFlight | undefined;
+  /**
+   * Asks the server over one connection for which of the others it is not working, although a query is in flight on them. Without it, or without
+   * `queryInFlight` and `breakOff`, queries in flight are not looked for.
+   *
+   * @param by `over`: the connection to ask on; `alive`: others that the server surely has
+   * @returns what is the matter with the backend of each that is lost, such as `is gone`
+   */
+  findLost?(
+    suspects: readonly C[],
+    by: { readonly over: C; readonly alive: readonly C[] },
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<C, string>>;
+  /** Ends a connection as if it had broken with this error, which whoever waits for an answer on it then gets. Must not throw or wait. */
+  breakOff?(connection: C, error: Error): void;
+  /**
+   * Whether the end of this connection, which may be one of another pool and another connector, makes room on the server that was full when it
+   * refused a client with this error. Without it the pool asks no other pool for room. Costs no I/O.
+   */
+  makesRoom?(error: unknown, connection: object): boolean;
   /** Whether the end of a connection is news about its server, or concerns this session alone. Without it: always `server`. */
   classifyLoss?(cause: Error | undefined): 'server' | 'session';
   /** The text of what the connection ran last, without parameter values. */

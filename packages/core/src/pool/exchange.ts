@@ -19,7 +19,7 @@ const EARLY_MS = 1_000;
 export interface ExchangeHost<C> {
   /** Opens what is missing for the callers who are still in line. */
   grow(now: number): void;
-  /** A connection was checked out, and `leakAfterMs` is set. */
+  /** A connection was checked out. */
   taken(slot: Slot<C>): void;
   /** A connection waits to be reused. */
   parked(slot: Slot<C>, now: number): void;
@@ -148,13 +148,18 @@ export class Exchange<C extends object> {
     this.pump(now);
   }
 
+  /** Asks the server something else on a connection that waits to be reused: it is checked by that, too. */
+  askOver(slot: Slot<C>, question: (connection: C, signal: AbortSignal) => Promise<void>): void {
+    this.#check(slot, 'ask', question);
+  }
+
   /** Asks the server on an idle connection, however lately it was heard from. */
   keepAlive(slot: Slot<C>): void {
     this.#check(slot, 'ask');
   }
 
   /** Checks an idle connection; if it passes, it serves whoever has waited longest by then. */
-  #check(slot: Slot<C>, need: Freshness): void {
+  #check(slot: Slot<C>, need: Freshness, question?: (connection: C, signal: AbortSignal) => Promise<void>): void {
     const { connector, counters, policy } = this.#context;
     const { epoch } = this.#roster;
     const forWrites = policy.writable || slot.epoch < epoch.writesInDoubtSince;
@@ -162,7 +167,7 @@ export class Exchange<C extends object> {
     slot.move('checking');
     slot.checks++;
     counters.checksDone++;
-    this.#follow(slot, () => checkOne(this.#context, slot.connection, { need, forWrites }), {
+    this.#follow(slot, () => checkOne(this.#context, slot.connection, { need, forWrites, question }), {
       succeeded: (at) => {
         // Of the epoch in which it was asked: there may have been news since.
         if (need === 'ask' || !connector.ping) slot.heard(at, epoch.number);
@@ -225,7 +230,7 @@ export class Exchange<C extends object> {
     counters.acquired++;
     if (slot.uses > 1) counters.reused++;
     if (policy.exitOnIdle) connector.ref?.(slot.connection);
-    if (policy.leakAfterMs !== Number.POSITIVE_INFINITY) this.#host.taken(slot);
+    this.#host.taken(slot);
   }
 
   /** The hottest idle connection, off the stack, if it can be handed out as it is. What has worn out on top of it is retired. */

@@ -3,6 +3,7 @@ import { Alarm } from './alarm.js';
 import type { Context } from './context.js';
 import { leakMessage } from './diagnosis.js';
 import type { Exchange } from './exchange.js';
+import type { InFlightCheck } from './inFlight.js';
 import type { Renewal } from './renewal.js';
 import type { Roster } from './roster.js';
 import type { Slot } from './slot.js';
@@ -16,16 +17,26 @@ export class Keeper<C extends object> {
   readonly #roster: Roster<C>;
   readonly #exchange: Exchange<C>;
   readonly #renewal: Renewal<C>;
+  readonly #inFlight: InFlightCheck<C>;
   readonly #alarm: Alarm;
   #soonestUpkeepMs: number;
+  /** How long after a checkout time may first call for something. */
+  #soonestLookMs: number;
 
-  constructor(context: Context<C>, roster: Roster<C>, exchange: Exchange<C>, renewal: Renewal<C>) {
+  constructor(
+    context: Context<C>,
+    roster: Roster<C>,
+    exchange: Exchange<C>,
+    { renewal, inFlight }: { readonly renewal: Renewal<C>; readonly inFlight: InFlightCheck<C> },
+  ) {
     this.#context = context;
     this.#roster = roster;
     this.#exchange = exchange;
     this.#renewal = renewal;
+    this.#inFlight = inFlight;
     this.#alarm = new Alarm(context.runtime, (dueAt) => this.#wakeUp(dueAt));
     this.#soonestUpkeepMs = soonestUpkeepMs(context.policy);
+    this.#soonestLookMs = this.#firstLookMs;
   }
 
   /** Looks again at this moment at the latest. */
@@ -33,9 +44,9 @@ export class Keeper<C extends object> {
     this.#alarm.setFor(moment, now);
   }
 
-  /** A connection was checked out. */
+  /** A connection was checked out. Costs a comparison, like `parked`. */
   taken({ takenAt }: Slot<C>): void {
-    this.#alarm.setFor(takenAt + this.#context.policy.leakAfterMs, takenAt);
+    this.#alarm.setFor(takenAt + this.#soonestLookMs, takenAt);
   }
 
   /** A connection waits to be reused. Costs a comparison: the timer is set for no later than this already. */
@@ -45,7 +56,12 @@ export class Keeper<C extends object> {
 
   policyChanged(): void {
     this.#soonestUpkeepMs = soonestUpkeepMs(this.#context.policy);
+    this.#soonestLookMs = this.#firstLookMs;
     this.makeRounds();
+  }
+
+  get #firstLookMs(): number {
+    return Math.min(this.#context.policy.leakAfterMs, this.#inFlight.firstLookMs);
   }
 
   #wakeUp(dueAt: number): void {
@@ -59,7 +75,13 @@ export class Keeper<C extends object> {
     for (const slot of this.#roster.idle.coldestFirst()) this.#lookAfter(slot, now);
     this.#reportLeaks(now);
     this.#exchange.pump(now);
+    this.lookInFlight(now);
     this.#alarm.setFor(this.#nextRounds(now), now);
+  }
+
+  /** Looks for queries whose answer will never come. */
+  lookInFlight(now: number): void {
+    this.#alarm.setFor(this.#inFlight.look(now), now);
   }
 
   stop(): void {

@@ -113,6 +113,23 @@ export class Opener<C extends object> {
     this.#remember(slot, cause ?? new EndedUnusedError());
   }
 
+  /** Opens one connection to ask something on, also above the maximum; it then serves like any other, or goes. */
+  openToAsk(now: number, opened: (slot: Slot<C>) => void): void {
+    this.#open(now, opened);
+  }
+
+  /** A slot has come free on a server that was full: the next attempt need not wait. */
+  roomMade(): void {
+    if (this.#trouble?.kind === 'full') this.#trouble = undefined;
+  }
+
+  /** The server is full, as another pool has found out. */
+  holdBack(error: unknown): void {
+    const { runtime } = this.#context;
+    const now = runtime.now();
+    this.#trouble = afterFailure(this.#trouble, { kind: 'full', error, beganAt: now }, now, runtime.random());
+  }
+
   /** Gives up every attempt that is under way. */
   cancel(reason: Error): void {
     this.#isCancelled = true;
@@ -138,7 +155,7 @@ export class Opener<C extends object> {
     };
   }
 
-  #open(now: number): void {
+  #open(now: number, opened = this.#listener.opened): void {
     this.#context.membership.connecting();
     const slot = this.#roster.reserve(now);
     const attempt: Attempt = { abort: new AbortController(), question: connectAsked(now), isLate: false };
@@ -157,7 +174,7 @@ export class Opener<C extends object> {
       (connection) => {
         end();
         if (slot.lost) this.#brokeOff(slot, connection, slot.lost.cause);
-        else this.#opened(slot, connection);
+        else this.#opened(slot, connection, opened);
       },
       (error) => {
         end();
@@ -186,7 +203,7 @@ export class Opener<C extends object> {
     }
   }
 
-  #opened(slot: Slot<C>, connection: C): void {
+  #opened(slot: Slot<C>, connection: C, opened: OpenerListener<C>['opened']): void {
     const { clock, runtime, counters, announcer } = this.#context;
     // By the clock that its age is read from: an exact one would be ahead of it.
     const now = clock.read();
@@ -202,7 +219,7 @@ export class Opener<C extends object> {
     this.#renewal.connectEnded(true, now);
     counters.opened++;
     announcer.tell('opened', connection, tookMs);
-    this.#listener.opened(slot, now);
+    opened(slot, now);
   }
 
   /** The server has answered a connect that began at `askedAt`: that tells of the others, and of connections that are silent. */

@@ -57,28 +57,31 @@ async function askForWrites<C extends object>(connector: Connector<C>, connectio
 }
 
 /** How a connection is to be checked. */
-export interface Check {
+export interface Check<C> {
   readonly need: Freshness;
   /** Whether the round trip also asks if the server takes writes. */
   readonly forWrites: boolean;
+  /** What to ask in the place of a ping. */
+  readonly question?: ((connection: C, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 /** Checks a connection as thoroughly as its silence asks for; rejects when it cannot serve. */
 export async function checkOne<C extends object>(
   { connector, runtime, questions }: Context<C>,
   connection: C,
-  { need, forWrites }: Check,
+  { need, forWrites, question }: Check<C>,
 ): Promise<void> {
   await new Promise<void>((resolve) => afterTwoTurns(runtime, resolve));
   if (connector.isOpen?.(connection) === false) throw new CheckFailedError('the connection had been closed');
   const { ping, validate } = connector;
-  if (need === 'ask' && ping) {
+  if (need === 'ask' && (question ?? ping)) {
     const askedAt = runtime.now();
-    await questions.ask('A check', connection, (signal) =>
-      forWrites && connector.isWritable
+    await questions.ask('A check', connection, async (signal) => {
+      if (question) return question(connection, signal);
+      return forWrites && connector.isWritable
         ? askForWrites(connector, connection, signal)
-        : ping.call(connector, connection, signal),
-    );
+        : ping?.call(connector, connection, signal);
+    });
     questions.checked(askedAt);
   }
   // What the app's own check asks, and whether it asks the server at all, cannot be told.

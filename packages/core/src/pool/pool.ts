@@ -7,9 +7,11 @@ import { Clock } from './clock.js';
 import type { Connector } from './connector.js';
 import type { Context } from './context.js';
 import { Counters } from './counters.js';
+import { Crowding } from './crowding.js';
 import { poolClosed, refusedByServer, tooManyWaiting, unreachable } from './diagnosis.js';
 import { Announcer, type PoolEvents } from './events.js';
 import { Exchange } from './exchange.js';
+import { InFlightCheck } from './inFlight.js';
 import { Keeper } from './keeper.js';
 import { memberOf } from './limitMember.js';
 import { Membership } from './membership.js';
@@ -36,6 +38,7 @@ export class Pool<C extends object> {
   readonly #opener: Opener<C>;
   readonly #exchange: Exchange<C>;
   readonly #keeper: Keeper<C>;
+  readonly #crowding: Crowding<C>;
   /** Connections that a drain took from their holders, whose release then means nothing. */
   readonly #revoked = new WeakSet<C>();
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
@@ -76,7 +79,17 @@ export class Pool<C extends object> {
       lost: (slot, cause) => this.#exchange.lost(slot, cause),
       readOnly: (slot) => this.#exchange.readOnly(slot),
     });
-    this.#keeper = new Keeper(this.#context, this.#roster, this.#exchange, renewal);
+    const inFlight = new InFlightCheck(this.#context, this.#roster, this.#exchange, this.#opener, (now) =>
+      this.#keeper.lookInFlight(now),
+    );
+    this.#keeper = new Keeper(this.#context, this.#roster, this.#exchange, { renewal, inFlight });
+    this.#crowding = new Crowding(this.#context, this.#roster, this.#exchange, {
+      roomMade: () => {
+        this.#opener.roomMade();
+        this.#exchange.pump(runtime.now());
+      },
+      holdBack: (error) => this.#opener.holdBack(error),
+    });
     membership.begin(memberOf(this.#context, this.#roster, this.#exchange));
     if (policy.minConnections > 0) membership.join();
     this.#warnOfLaterSettings();
@@ -167,19 +180,19 @@ export class Pool<C extends object> {
    */
   resize(limits: Limits): void {
     this.#context.policy = withLimits(this.#context.policy, limits);
-    if (!this.#drained) this.#keeper.policyChanged();
+    if (!this.#exchange.isClosing) this.#keeper.policyChanged();
   }
 
   /** Replaces every connection, gracefully: idle ones now, the others when they come back. */
   invalidate(): void {
     this.#roster.generation++;
-    if (!this.#drained) this.#keeper.makeRounds();
+    if (!this.#exchange.isClosing) this.#keeper.makeRounds();
   }
 
   /**
-   * Closes the pool: refuses new callers and those in line, lets work finish, closes everything. Calling it again adds a time limit at most.
+   * Closes the pool: refuses new callers, serves those in line, lets work finish, closes everything. Calling it again adds a time limit at most.
    *
-   * @param timeoutMs how long work may take to finish before its connections are dropped; default: no limit
+   * @param timeoutMs how many milliseconds all that may take before those in line are refused and the connections are dropped; default: no limit
    */
   drain(timeoutMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.#drained ??= this.#startDraining();
@@ -225,7 +238,7 @@ export class Pool<C extends object> {
 
   #refusal(waitedMs: number): Error {
     const trouble = this.#opener.trouble!;
-    return trouble.kind === 'permanent'
+    return trouble.kind === 'permanent' || trouble.kind === 'login'
       ? refusedByServer(this.figures, trouble)
       : unreachable(waitedMs, this.figures, trouble);
   }
@@ -237,10 +250,15 @@ export class Pool<C extends object> {
   }
 
   #openFailed(now: number): void {
-    if (this.#drained) return this.#finishDraining();
+    if (this.#exchange.isClosing) return this.#finishDraining();
     // A server that is away may be back before their time is up; one that refuses this client will go on doing so.
     const isRefused = this.#opener.refusal(Number.POSITIVE_INFINITY, now) !== undefined;
     if (isRefused) this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs));
+    const { trouble } = this.#opener;
+    // Those who came later may be served with the next secret.
+    if (trouble?.kind === 'login' && this.#roster.alive === 0)
+      this.#callers.rejectAll(now, (waitedMs) => this.#refusal(waitedMs), trouble.beganAt);
+    if (trouble?.kind === 'full') this.#crowding.ask(trouble.error, this.#callers.waiting - this.#roster.expected);
     this.#exchange.pump(now);
   }
 
@@ -255,9 +273,19 @@ export class Pool<C extends object> {
       resolve = done;
     });
     this.#drained = { promise, resolve };
+    if (this.#callers.waiting === 0) this.#close();
+    // Not in the middle of the hand-off that serves the last one.
+    else this.#callers.whenEmpty(() => queueMicrotask(() => this.#close()));
+    return this.#drained;
+  }
+
+  /** Nobody is in line any more, or the time that they had is over: from here on connections only go. */
+  #close(): void {
+    if (this.#exchange.isClosing) return;
     const closed = poolClosed(this.figures);
     this.#exchange.isClosing = true;
     this.#context.membership.leave();
+    this.#crowding.leave();
     this.#keeper.stop();
     this.#callers.rejectAll(this.#context.runtime.now(), () => closed);
     this.#opener.cancel(closed);
@@ -265,15 +293,15 @@ export class Pool<C extends object> {
       if (slot.kind === 'idle' || slot.kind === 'checking') this.#exchange.retire(slot, 'closing');
     }
     this.#finishDraining();
-    return this.#drained;
   }
 
   #finishDraining(): void {
-    if (this.#roster.isEmpty) this.#drained?.resolve();
+    if (this.#exchange.isClosing && this.#roster.isEmpty) this.#drained?.resolve();
   }
 
-  /** The time that work had to finish is over. */
+  /** The time that a drain had is over. */
   #dropAll(): void {
+    this.#close();
     for (const slot of this.#roster.slots) {
       if (slot.kind === 'used') this.#revoked.add(slot.connection);
       if (slot.kind === 'used' || slot.kind === 'returning') this.#exchange.retire(slot, 'closing');

@@ -39,10 +39,13 @@ const LASTING_MESSAGES = [
   'sslnegotiation=direct requires SSL',
 ];
 
-/** PgBouncer gave 08P01 to everything before it had SQLSTATEs of its own; its messages are never translated. Checked with 1.18. */
+/** PgBouncer gave 08P01 to everything before it had SQLSTATEs of its own; its messages are never translated. Checked with 1.18, but for the second one: that is of 1.24. */
 const PGBOUNCER = '08P01';
-const PGBOUNCER_FULL = ['no more connections allowed'];
+const PGBOUNCER_FULL = ['no more connections allowed', 'client connections exceeded'];
 const PGBOUNCER_LASTING = ['no such database', 'no such user', 'password authentication failed', 'unsupported startup'];
+
+/** A login that was refused, by the beginning of its code or message. */
+const LOGIN = ['28', 'SASL: ', 'password authentication failed'];
 
 /**
  * Tells what a failed connect says about the next attempt. Whatever is not known to last is `transient`: a name that does not resolve, a
@@ -59,6 +62,15 @@ export function classifyConnectError(error: unknown): ConnectFailure {
   // A password function that could not reach its token service gives `TypeError: fetch failed`, with the socket's error as cause.
   if (cause !== undefined) return classifyConnectError(cause);
   return error instanceof TypeError ? 'permanent' : 'transient';
+}
+
+/** The same, for connects that get their secret anew from the app each time: after a login that was refused, the next secret may be right. */
+export function classifyLogin(error: unknown): ConnectFailure {
+  const failure = classifyConnectError(error);
+  if (failure !== 'permanent') return failure;
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const isLogin = beginsWithOne(String(code), LOGIN) || beginsWithOne(String(message), LOGIN);
+  return isLogin ? 'login' : failure;
 }
 
 function whatAllSay(errors: readonly unknown[]): ConnectFailure {

@@ -15,7 +15,8 @@ export type PgConfig = string | pg.ClientConfig;
  */
 export function pgConnector(config?: PgConfig, options: SessionOptions<pg.Client> = {}): Connector<pg.Client> {
   const stream = typeof config === 'object' ? config.stream : undefined;
-  const session = pgSession<pg.Client>({ stream, ...options });
+  const asksPassword = () => typeof config === 'object' && typeof config.password === 'function';
+  const session = pgSession<pg.Client>({ stream, asksPassword, ...options });
   const { observe: _, watch: __, keepStatements, ...rest } = session;
   const { setUp } = options;
   let exitOnIdle = true;

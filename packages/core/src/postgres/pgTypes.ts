@@ -22,6 +22,8 @@ export interface PgClient {
   readonly secretKey?: unknown;
   readonly host?: string | undefined;
   readonly port?: number | undefined;
+  readonly user?: string | undefined;
+  readonly database?: string | undefined;
   readonly ssl?: boolean | object | undefined;
   readonly sslNegotiation?: string | undefined;
   readonly connectionParameters?: PgConnectionParameters;
@@ -81,7 +83,12 @@ export interface PgStream {
   readonly writable: boolean;
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
-  destroy(): unknown;
+  destroy(error?: Error): unknown;
+  /** Of a socket only, like the next two. */
+  readonly bytesRead?: number;
+  readonly bytesWritten?: number;
+  /** What waits to be sent. */
+  readonly writableLength?: number;
   setKeepAlive?(enable: boolean, initialDelayMs: number): unknown;
   ref?(): unknown;
   unref?(): unknown;

@@ -2,8 +2,10 @@ import { TenureUsageError } from '../errors.js';
 import type { Connector, StatementStats } from '../pool/connector.js';
 import { Addresses } from './addresses.js';
 import { probe } from './cancel.js';
-import { classifyConnectError } from './connectFailure.js';
+import { classifyConnectError, classifyLogin } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
+import { makesRoom } from './fullServer.js';
+import { breakOff, findLost, queryInFlight } from './inFlight.js';
 import { classifyLoss } from './loss.js';
 import type { PgClient } from './pgTypes.js';
 import { isWritable, ping } from './ping.js';
@@ -16,6 +18,8 @@ import { observe, watch } from './watch.js';
 export interface SessionOptions<C> extends ResetOptions<C> {
   /** Prepares a session; run again after each `session` reset. Must leave no transaction open. */
   readonly setUp?: ResetOptions<C>['setUp'];
+  /** Whether each connect asks the app for the password anew. */
+  readonly asksPassword?: () => boolean;
   /** The app's own `stream` option of `pg`, if it has one: a cancel goes the same way. */
   readonly stream?: ResetOptions<C>['stream'];
 }
@@ -70,8 +74,12 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     isWritable,
     isOpen,
     transactionStatus,
-    classifyConnectError,
+    classifyConnectError: (error) => (options.asksPassword?.() ? classifyLogin(error) : classifyConnectError(error)),
     classifyLoss,
+    queryInFlight,
+    findLost,
+    breakOff,
+    makesRoom: (error, connection) => makesRoom(error, connection as PgClient),
     reset: (client, mode, signal) => reset(client, mode, signal, options),
     processId: (client) => client.processID ?? undefined,
     async keepStatements(client, signal) {

@@ -1,3 +1,5 @@
+import { addCause, explainEnd } from './afterEnd.js';
+import { noteFullServer } from './fullServer.js';
 import { keepAlive } from './keepAlive.js';
 import { EndedByAppError } from './loss.js';
 import { guardParser } from './nonsense.js';
@@ -10,6 +12,8 @@ interface Life {
   lastWord: Error | undefined;
   /** Why it ended; the first cause counts. */
   cause: Error | undefined;
+  /** When it had been opened, by `performance.now()`. */
+  openedAt: number;
   /** Who wants to hear of its end. Nobody, once it has been reported, or we asked for it. */
   onLost: ((cause?: Error) => void) | undefined;
 }
@@ -22,15 +26,16 @@ const lives = new WeakMap<PgClient, Life>();
  */
 export function observe(client: PgClient): void {
   if (lives.has(client)) return;
-  const life: Life = { lastWord: undefined, cause: undefined, onLost: undefined };
+  const life: Life = { lastWord: undefined, cause: undefined, openedAt: Number.POSITIVE_INFINITY, onLost: undefined };
   lives.set(client, life);
-  client.on('error', (error) => end(life, error));
-  client.on('end', () => end(life, client._ending ? new EndedByAppError() : undefined));
+  client.on('error', (error) => end(client, life, error));
+  client.on('end', () => end(client, life, client._ending ? new EndedByAppError() : undefined));
   if (client.connection) {
     guardParser(client.connection);
     rememberLastWord(client.connection, life);
   }
   noteReadOnly(client);
+  noteFullServer(client);
   keepAlive(client);
 }
 
@@ -44,14 +49,20 @@ export function watch(client: PgClient, onLost: (cause?: Error) => void, onReadO
   observe(client);
   const life = lives.get(client)!;
   life.onLost = onLost;
+  life.openedAt = performance.now();
   watchForReadOnly(client, onReadOnly);
   // It may have ended before we began to listen; then no event will tell.
-  if (client._ended || client._queryable === false) queueMicrotask(() => end(life));
+  if (client._ended || client._queryable === false) queueMicrotask(() => end(client, life));
 }
 
-function end(life: Life, error?: Error): void {
+function end(client: PgClient, life: Life, error?: Error): void {
   const { onLost } = life;
-  life.cause ??= life.lastWord ?? error;
+  if (life.cause === undefined) {
+    life.cause = life.lastWord ?? error;
+    if (life.cause && !(life.cause instanceof EndedByAppError)) explainEnd(client, life.cause);
+  }
+  // `pg` gives this very error to the queries that were still in its queue, in the next tick.
+  if (life.cause) addCause(error, life.cause);
   life.onLost = undefined;
   onLost?.(life.cause);
 }
@@ -74,6 +85,12 @@ function rememberLastWord(connection: PgConnection, life: Life): void {
 export function expectEnd(client: PgClient): void {
   const life = lives.get(client);
   if (life) life.onLost = undefined;
+}
+
+/** How many milliseconds ago a client was opened; none before that, and none while this process was frozen. */
+export function ageOf(client: PgClient): number {
+  const openedAt = lives.get(client)?.openedAt ?? Number.POSITIVE_INFINITY;
+  return Math.max(0, performance.now() - openedAt);
 }
 
 /** Why a connection that is not open any more has ended. */

@@ -25,13 +25,16 @@ export interface ConnectorHost {
 }
 
 /** What of the pool's policy and options concerns the connector. */
-export interface ConnectorSettings extends Pick<SessionOptions<pg.PoolClient>, 'stream'> {
+export interface ConnectorSettings extends Pick<SessionOptions<pg.PoolClient>, 'stream' | 'asksPassword'> {
   readonly policy: Policy;
 }
 
 /** Opens clients the way pg-pool does, and looks after them the way Tenure does. */
-export function poolConnector(host: ConnectorHost, { policy, stream }: ConnectorSettings): Connector<pg.PoolClient> {
-  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client), stream });
+export function poolConnector(
+  host: ConnectorHost,
+  { policy, ...options }: ConnectorSettings,
+): Connector<pg.PoolClient> {
+  const session = pgSession<pg.PoolClient>({ setUp: (client) => host.setUp(client), ...options });
   const { observe: _, watch: __, keepStatements, ...rest } = session;
   /** What the app's own hooks threw, as against what the connection failed with. */
   const refusals = new WeakSet<object>();

@@ -60,7 +60,8 @@ export function makePool({ pool: face, policy, tell, engaged, identity }: Foundi
     tidying: (client) => void engaged.add(client),
     tidied: (client) => void engaged.delete(client),
   };
-  const connector = poolConnector(host, { policy, stream: pool().options.stream });
+  const asksPassword = () => typeof pool().options.password === 'function';
+  const connector = poolConnector(host, { policy, stream: pool().options.stream, asksPassword });
   const engine = sharedPool(connector, policy, identity)
     .on('opening', () => pool().log('connecting new client'))
     .on('opened', () => pool().log('new client connected'))

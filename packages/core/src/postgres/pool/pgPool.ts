@@ -34,8 +34,6 @@ class GovernedPool extends StockPool {
   /** Clients in a borrower's hands, or come back with something left on them that is being looked at. */
   readonly #engaged = new Set<Client>();
   #endCalled = false;
-  /** Set while `end()` lets those in line be served first. */
-  #lineIsServed: (() => void) | undefined;
 
   /** @param made where the app makes the pool, if that is not where this constructor is called */
   constructor(config?: PoolConfig | null, made?: { readonly place: string | undefined }) {
@@ -93,7 +91,7 @@ class GovernedPool extends StockPool {
 
   end(callback?: (error?: unknown) => void): Promise<void> | undefined {
     this.log('ending');
-    const ended = this.#endCalled ? Promise.reject(endedTwice()) : this.#finish();
+    const ended = this.#endCalled ? Promise.reject(endedTwice()) : this.drain();
     this.#endCalled = true;
     if (!callback) return this.#promised(ended);
     ended.then(
@@ -179,22 +177,6 @@ class GovernedPool extends StockPool {
   #handedOut(client: Client): void {
     this.#engaged.add(client);
     this.#tell('acquire', client);
-    this.#lineMoved();
-  }
-
-  /** Lets what the app has begun finish, callers in line included: scripts send their queries and call `end()` at once. */
-  async #finish(): Promise<void> {
-    this.ending = true;
-    if (this.#engine.figures.waiting > 0) {
-      await new Promise<void>((resolve) => {
-        this.#lineIsServed = resolve;
-      });
-    }
-    await this.drain();
-  }
-
-  #lineMoved(): void {
-    if (this.#lineIsServed && this.#engine.figures.waiting === 0) this.#lineIsServed();
   }
 
   #releaseOnce(client: Client): Release {
@@ -234,7 +216,6 @@ class GovernedPool extends StockPool {
   }
 
   #explained(error: unknown): unknown {
-    this.#lineMoved();
     return traced(toPgPoolError(error, this.#engine.policy.acquireTimeoutMs));
   }
 
@@ -287,9 +268,9 @@ export interface Pool extends pg.Pool {
   /** Replaces every connection, gracefully: idle ones now, the others when they come back. */
   invalidate(): void;
   /**
-   * Closes the pool like `end()`, with a time limit and as often as you like.
+   * Closes the pool like `end()`, with a time limit and as often as you like: those in line are served, later ones refused.
    *
-   * @param timeoutMs how long work may take to finish before its connections are dropped; default: no limit
+   * @param timeoutMs how many milliseconds all that may take before those in line are refused and the connections are dropped; default: no limit
    */
   drain(timeoutMs?: number): Promise<void>;
 }

@@ -1,4 +1,12 @@
-import { isHidden, isLogin, type Recording, type Refusal, type Sample, type ServerFacts } from '../sample/sample.js';
+import {
+  type Counters,
+  isHidden,
+  isLogin,
+  type Recording,
+  type Refusal,
+  type Sample,
+  type ServerFacts,
+} from '../sample/sample.js';
 import { type Group, groupsOf } from './groups.js';
 import { type Life, livesOf } from './lives.js';
 
@@ -91,6 +99,11 @@ export function loginMoments({ samples, logins }: Facts): number[] {
 
 export function riseOf({ rises }: Facts, database: string | null): Rise | null {
   return rises.get(database ?? '') ?? null;
+}
+
+/** What the counters were at a moment. */
+export function countersAt({ samples }: Facts, time: number, database: string): Counters | undefined {
+  return samples.filter(({ at }) => at <= time).at(-1)?.counters[database];
 }
 
 /** A restart ends every session at once: what is before it and after it are two windows. */

@@ -1,7 +1,17 @@
 import type { FindingId } from './finding.js';
 
 /** What an app is made with, as far as its sessions give that away. */
-export type Stack = 'node' | 'prisma' | 'django' | 'rails' | 'java' | 'dotnet' | 'asyncpg' | 'pooler' | 'tool' | 'unknown';
+export type Stack =
+  | 'node'
+  | 'prisma'
+  | 'django'
+  | 'rails'
+  | 'java'
+  | 'dotnet'
+  | 'asyncpg'
+  | 'pooler'
+  | 'tool'
+  | 'unknown';
 
 /** Set by drivers and programs themselves. */
 const BY_APPLICATION: readonly (readonly [RegExp, Stack])[] = [
@@ -66,7 +76,8 @@ const SETTINGS: Readonly<Record<Advised, Partial<Record<Stack, string>> & { unkn
   },
   'closed-by-errors': {
     node: 'Take a client with pool.connect() and release it without the error where the session is healthy: pool.query() closes the connection after every error.',
-    prisma: 'Prisma 7 reaches PostgreSQL through pg.Pool, which closes the connection after every error: find the statement that fails (P2002 is a unique violation) and use an upsert or ON CONFLICT.',
+    prisma:
+      'Prisma 7 reaches PostgreSQL through pg.Pool, which closes the connection after every error: find the statement that fails (P2002 is a unique violation) and use an upsert or ON CONFLICT.',
     unknown:
       'Find what closes the connection after a failed statement (pg.Pool’s query() and Prisma 7 do) and return it to the pool without the error.',
   },
@@ -82,9 +93,11 @@ const SETTINGS: Readonly<Record<Advised, Partial<Record<Stack, string>> & { unkn
   'open-transaction': {
     node: 'Set idle_in_transaction_session_timeout; in Knex look for a query without .transacting(trx), in pg for a client released before COMMIT.',
     prisma: 'Set the timeout of $transaction, and keep calls to other services out of it.',
-    django: 'Set idle_in_transaction_session_timeout; with ATOMIC_REQUESTS keep calls to other services out of the request.',
+    django:
+      'Set idle_in_transaction_session_timeout; with ATOMIC_REQUESTS keep calls to other services out of the request.',
     java: 'Set HikariCP’s leakDetectionThreshold, and keep calls to other services out of @Transactional methods.',
-    unknown: 'Set idle_in_transaction_session_timeout (say 60 s) for the role, and end every transaction in a finally block.',
+    unknown:
+      'Set idle_in_transaction_session_timeout (say 60 s) for the role, and end every transaction in a finally block.',
   },
   oversized: {
     java: 'Lower minimumIdle and maximumPoolSize.',

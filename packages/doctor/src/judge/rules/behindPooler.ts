@@ -24,7 +24,8 @@ export const behindPooler: Rule = (facts) => {
       evidence: sign.evidence,
       what: `A pooler stands between the apps and the server: ${sign.text}.`,
       why: 'What the server shows are the pooler’s connections; how many the apps have, and how they use them, only the pooler can say.',
-      cause: 'A pooler in front is a healthy set-up: look at its own figures (SHOW POOLS in PgBouncer: cl_waiting, maxwait).',
+      cause:
+        'A pooler in front is a healthy set-up: look at its own figures (SHOW POOLS in PgBouncer: cl_waiting, maxwait).',
       fix: 'Size the pooler’s default_pool_size by the server, and the apps’ pools by its max_client_conn. Tenure recognises a pooler by itself; CONN_POOLER says it where it cannot.',
     },
   ];

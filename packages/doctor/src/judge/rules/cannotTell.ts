@@ -1,6 +1,6 @@
 import type { Facts } from '../facts.js';
-import { duration, percent, plural, round } from '../format.js';
 import type { Evidence } from '../finding.js';
+import { duration, percent, plural, round } from '../format.js';
 import type { Rule } from './rule.js';
 
 const HIDDEN_SHARE = 0.2;

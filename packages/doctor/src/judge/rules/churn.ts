@@ -1,4 +1,4 @@
-import { type Facts, type Rise, riseOf } from '../facts.js';
+import { countersAt, type Facts, type Rise, riseOf } from '../facts.js';
 import type { Finding } from '../finding.js';
 import { count, duration, percent, plural, round } from '../format.js';
 import type { Group } from '../groups.js';
@@ -142,11 +142,12 @@ function unseen(facts: Facts): Finding[] {
 }
 
 /** The counter rises in each part of the window: a late report of earlier sessions is one step. */
-function goesOnUnseen({ samples, from, to }: Facts, database: string): boolean {
+function goesOnUnseen(facts: Facts, database: string): boolean {
+  const { from, to } = facts;
   const PARTS = 4;
   const at = (part: number) => {
     const time = from + ((to - from) * part) / PARTS;
-    return samples.findLast((sample) => sample.at <= time)?.counters[database]?.sessions ?? 0;
+    return countersAt(facts, time, database)?.sessions ?? 0;
   };
   const rises = Array.from({ length: PARTS }, (_, part) => at(part + 1) - at(part));
   return rises.filter((rise) => rise > 0).length >= PARTS - 1;
@@ -165,8 +166,7 @@ function perRequest(facts: Facts, churn: Churn): Finding {
     ? ' All its transactions are rolled back: it closes without COMMIT, or every statement fails.'
     : '';
   const fair = transactions !== null && transactions > PER_REQUEST.transactions;
-  const severity =
-    group.stack === 'tool' ? 'info' : perSecond >= CRITICAL_PER_SECOND && !fair ? 'critical' : 'warning';
+  const severity = group.stack === 'tool' ? 'info' : perSecond >= CRITICAL_PER_SECOND && !fair ? 'critical' : 'warning';
   return {
     id: 'per-request',
     severity,

@@ -1,4 +1,4 @@
-import type { Facts } from '../facts.js';
+import { countersAt, type Facts } from '../facts.js';
 import { percent, plural, round } from '../format.js';
 import type { Rule } from './rule.js';
 
@@ -42,10 +42,11 @@ function endsInBursts({ lives }: Facts, database: string): boolean {
   return died.length > 0 && inBursts >= BURSTS_SHARE * died.length;
 }
 
-function spreads({ samples, from, to }: Facts, database: string): boolean {
+function spreads(facts: Facts, database: string): boolean {
+  const { from, to } = facts;
   const at = (part: number) => {
     const time = from + ((to - from) * part) / PARTS;
-    return samples.findLast((sample) => sample.at <= time)?.counters[database]?.abandoned ?? 0;
+    return countersAt(facts, time, database)?.abandoned ?? 0;
   };
   const rising = Array.from({ length: PARTS }, (_, part) => at(part + 1) > at(part)).filter(Boolean);
   return rising.length >= LEAST_PARTS;

@@ -34,7 +34,7 @@ export const fleetTooLarge: Rule = (facts, before) => {
         clients: group.addresses.length,
       },
       what: `Everything that is open is used, and more is asked for: ${group.name} held ${group.peak} of ${fullest.limit} connections, ${unused === 0 ? 'none' : unused} of all lay unused, and logins were waiting or refused in ${percent(logins)} of the samples.`,
-      why: 'The pools together may open more than the server gives: whoever starts last gets nothing, and each restart draws lots again.',
+      why: 'The pools together may open more than the server gives: the process that starts last gets nothing, and after each restart that may be another one.',
       cause: `Likeliest: processes × the pool’s maximum is above the limit of ${fullest.limit}${plateau(group)}. Second: another app takes the slots; then its group has grown in the list of groups.`,
       fix: fixOf('fleet-too-large', group.stack),
     },

@@ -3,13 +3,13 @@ import type { Facts } from '../facts.js';
 import { duration, mean, percent, plural, round } from '../format.js';
 import type { Rule } from './rule.js';
 
-export const FULL_SHARE = 0.97;
+const FULL_SHARE = 0.97;
 const WARN_SHARE = 0.85;
 const INFO_SHARE = 0.7;
 /** A spike of one look is a warning; this long is an outage. */
 const FULL_FOR_MS = 1_000;
 /** Slots that logins take are free again in a moment; those of sessions are not. */
-const HELD_SHARE = 0.5;
+export const HELD_SHARE = 0.5;
 
 export interface Fullness {
   readonly limit: number;
@@ -77,6 +77,7 @@ export const full: Rule = (facts) => {
         evidence: {
           limit,
           limitOf: of,
+          limitStated: facts.server !== null,
           peak,
           peakShare: round(share),
           fullSeconds: round(fullMs / 1_000),
@@ -88,7 +89,7 @@ export const full: Rule = (facts) => {
         why:
           severity === 'info'
             ? 'There is room, but a second copy of the app, as in a deployment, may not find any.'
-            : 'Who comes next is refused with 53300, “too many clients”: that is what users see as errors and time-outs.',
+            : 'The next client is refused with 53300, “too many clients”: users see that as errors and time-outs.',
         cause: causeText(facts, severity, heldShare),
         fix:
           of === 'server'
@@ -110,7 +111,7 @@ function severityOf({ fullMs, heldShare }: Fullness, share: number, refused: num
 function fullText({ limit, peak, fullMs }: Fullness, share: number, refused: number): string {
   const refusals = refused > 0 ? ` The doctor’s own login was refused ${plural(refused, 'time')}.` : '';
   if (peak === 0) return `has no slot left.${refusals}`;
-  const seen = `${peak} of ${limit} connections were taken at the peak (${percent(share)})`;
+  const seen = `${peak} connections at the peak, logins included, of ${limit} that it gives (${percent(share)})`;
   if (fullMs === 0) return `is near its limit: ${seen}.${refusals}`;
   return `had no slot left for ${duration(fullMs)}: ${seen}.${refusals}`;
 }
@@ -120,7 +121,7 @@ function causeText({ groups }: Facts, severity: string, heldShare: number): stri
   const most = largest ? ` Most sessions are of ${largest.name}: ${plural(largest.peak, 'session')} at its peak.` : '';
   if (severity === 'info') return most.trim();
   if (heldShare > 0 && heldShare < HELD_SHARE) {
-    return `Logins in progress or being refused take the slots, not sessions: see the finding that says who opens them.${most}`;
+    return `Logins in progress or being refused take the slots, not sessions: see the finding about who opens them.${most}`;
   }
-  return `Either connections are not reused, or more is asked for than there is: the findings below tell which.${most}`;
+  return `Either connections are not reused, or more is asked for than there is: the other findings say which.${most}`;
 }

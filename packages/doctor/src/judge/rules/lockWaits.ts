@@ -77,9 +77,17 @@ export const lockWaits: Rule = (facts) =>
     ];
   });
 
-function longestWait({ samples }: Facts, group: Group) {
+interface Wait {
+  ms: number;
+  waiting: number;
+  share: number;
+  root: Session | undefined;
+  kind: string;
+}
+
+function longestWait({ samples }: Facts, group: Group): Wait | null {
   const key = keyOf(group.lives[0]!);
-  let best: { ms: number; waiting: number; share: number; root: Session | undefined; kind: string } | null = null;
+  let best = null as Wait | null;
   let begun = -1;
   for (const [index, { at, sessions }] of samples.entries()) {
     const mine = sessions.filter((session) => keyOf(session) === key);

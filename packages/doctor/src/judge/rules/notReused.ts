@@ -5,6 +5,7 @@ import { push } from '../groups.js';
 import type { Life, Span } from '../lives.js';
 import { fixOf } from '../stacks.js';
 import { poolerNote } from './behindPooler.js';
+import { fullnessOf, HELD_SHARE } from './full.js';
 import type { Rule } from './rule.js';
 
 const LEAST_UNUSED = 5;
@@ -27,35 +28,37 @@ const MOST_MOMENTS = 200;
 
 /** Connections are opened while others of the same app lie unused: the one exact sign of "persistent, not reused". */
 export const notReused: Rule = (facts) => {
-  return facts.groups.filter(({ hidden }) => !hidden).flatMap((group) => {
-    const seen = unusedBesideBirths(facts, group);
-    if (!seen) return [];
-    const { unused, births, sessions, logins, confirmed } = seen;
-    const demand =
-      births >= LEAST_BIRTHS
-        ? `${plural(births, 'connection was', 'connections were')} opened`
-        : `logins were in progress in ${Math.round(logins * 100)} % of the samples`;
-    return [
-      {
-        id: 'not-reused',
-        severity: confirmed ? 'critical' : 'warning',
-        group: group.name,
-        evidence: {
-          unused,
-          sessions: round(sessions, 1),
-          births,
-          deaths: group.deaths.length,
-          loginsShare: round(logins),
-          restSeconds: round(facts.restMs / 1_000),
-          confirmed,
-        },
-        what: `In ${duration(facts.to - facts.from)} ${demand} by ${group.name} while ${unused} of its ${Math.round(sessions)} connections lay unused.${poolerNote(facts)}`,
-        why: 'Persistent connections that are not reused add up until the server is full, whatever the load.',
-        cause: `Likeliest: each thread, green thread, pool copy or request keeps a connection of its own (gunicorn with eventlet or gevent and CONN_MAX_AGE; a pool made per request or per reload). Second: one process of several needs more while the others rest; then the growth ends, and a second window${confirmed ? '' : ' (--until-sure)'} shows no births.`,
-        fix: fixOf('not-reused', group.stack),
-      } as const,
-    ];
-  });
+  return facts.groups
+    .filter(({ hidden }) => !hidden)
+    .flatMap((group) => {
+      const seen = unusedBesideBirths(facts, group);
+      if (!seen) return [];
+      const { unused, births, sessions, logins, confirmed } = seen;
+      const demand =
+        births >= LEAST_BIRTHS
+          ? `${plural(births, 'connection was', 'connections were')} opened`
+          : `logins were in progress in ${Math.round(logins * 100)} % of the samples`;
+      return [
+        {
+          id: 'not-reused',
+          severity: confirmed ? 'critical' : 'warning',
+          group: group.name,
+          evidence: {
+            unused,
+            sessions: round(sessions, 1),
+            births,
+            deaths: group.deaths.length,
+            loginsShare: round(logins),
+            restSeconds: round(facts.restMs / 1_000),
+            confirmed,
+          },
+          what: `In ${duration(facts.to - facts.from)} ${demand} by ${group.name} while ${unused} of its ${Math.round(sessions)} connections lay unused.${poolerNote(facts)}`,
+          why: 'Persistent connections that are not reused add up until the server is full, whatever the load.',
+          cause: `Likeliest: each thread, green thread, pool copy or request keeps a connection of its own (gunicorn with eventlet or gevent and CONN_MAX_AGE; a pool made per request or per reload). Second: one process of several needs more while the others rest; then the growth ends, and a second window${confirmed ? '' : ' (--until-sure)'} shows no births.`,
+          fix: fixOf('not-reused', group.stack),
+        } as const,
+      ];
+    });
 };
 
 /** Whether another window would settle what this one leaves open: a warm-up beside unused connections, or growth that may end. */
@@ -79,7 +82,7 @@ interface Seen {
 function unusedBesideBirths(facts: Facts, group: Group): Seen | null {
   const byBirth = besideBirths(facts, group);
   const logins = loginShare(facts, group.from, group.to);
-  const byLogins = logins >= LOGIN_SHARE ? besideLogins(facts, group) : null;
+  const byLogins = logins >= LOGIN_SHARE && mayBeRefused(facts, group) ? besideLogins(facts, group) : null;
   if (byLogins && goesOn(group, byLogins.moments)) {
     return { ...byLogins, births: group.births.length, logins, confirmed: true };
   }
@@ -95,7 +98,11 @@ function besideBirths(facts: Facts, group: Group) {
   const found = Array.from(byAddress.values(), (lives) => {
     // One that has run nothing was opened ahead of need: no one lacked a connection.
     const births = lives.filter(({ born, untouched }) => born && !untouched);
-    const at = beside(facts, lives, births.map(({ bornAt }) => bornAt));
+    const at = beside(
+      facts,
+      lives,
+      births.map(({ bornAt }) => bornAt),
+    );
     return { ...at, births: at.moments.length };
   }).filter(({ moments }) => moments.length > 0);
   if (found.length === 0) return null;
@@ -108,6 +115,13 @@ function besideBirths(facts: Facts, group: Group) {
   };
 }
 
+/** A login in progress has no role yet. Where there is room it ends as a birth; where there is none, only those who get some in show whose it is. */
+function mayBeRefused(facts: Facts, group: Group): boolean {
+  const isFull = fullnessOf(facts).some(({ fullMs, heldShare }) => fullMs > 0 && heldShare >= HELD_SHARE);
+  const born = ({ births }: Group) => births.length > 0;
+  return isFull && (born(group) || !facts.groups.some(born));
+}
+
 function besideLogins(facts: Facts, group: Group) {
   const moments = loginMoments(facts).filter((at) => at >= group.from && at <= group.to);
   const found = beside(facts, group.lives, moments);
@@ -117,7 +131,14 @@ function besideLogins(facts: Facts, group: Group) {
 /** The moments at which enough lay unused, and how many did. */
 function beside(facts: Facts, lives: readonly Life[], all: readonly number[]) {
   const rests = lives.flatMap((life) => life.rests.filter((rest) => rest.to - rest.from >= facts.restMs));
-  const sessions = mean(thinned(facts.samples.map(({ at }) => at), MOST_MOMENTS).map((at) => alive(lives, at)).filter(Boolean));
+  const sessions = mean(
+    thinned(
+      facts.samples.map(({ at }) => at),
+      MOST_MOMENTS,
+    )
+      .map((at) => alive(lives, at))
+      .filter(Boolean),
+  );
   const enough = Math.max(LEAST_UNUSED, UNUSED_SHARE * sessions);
   const settledMs = Math.min(SETTLED_MS, facts.restMs / 3);
   const thin = thinned(all, MOST_MOMENTS);
@@ -148,7 +169,9 @@ function thinned(values: readonly number[], most: number): readonly number[] {
 /** A warm-up ends; this goes on into the last third, and is not one burst. */
 function goesOn({ from, to }: Group, moments: readonly number[]): boolean {
   const seconds = new Set(moments.map((at) => Math.floor((at - from) / 1_000)));
-  return moments.some((at) => at >= to - (to - from) / 3) && seconds.size >= Math.min(LEAST_BIRTHS, (to - from) / 2_000);
+  return (
+    moments.some((at) => at >= to - (to - from) / 3) && seconds.size >= Math.min(LEAST_BIRTHS, (to - from) / 2_000)
+  );
 }
 
 function inBothHalves({ from, to }: Group, moments: readonly number[]): boolean {

@@ -64,7 +64,7 @@ function openOnes({ samples, to }: Facts): Open[] {
   const last = samples.at(-1);
   if (!last) return [];
   const blockers = rootBlockers(last.sessions);
-  const statements = samples.findLast((sample) => sample.statements)?.statements ?? {};
+  const statements = samples.filter((sample) => sample.statements).at(-1)?.statements ?? {};
   return last.sessions.flatMap((session) => {
     const { pid, state, stateAt, transactionAt, application, own } = session;
     if ((state !== IDLE && state !== ABORTED) || stateAt === null || own) return [];

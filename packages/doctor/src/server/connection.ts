@@ -1,0 +1,157 @@
+import pg from 'pg';
+import type { ServerFacts } from '../sample/sample.js';
+import { ConnectionFailure, failureOf, isEncryptionOffer, needsPassword } from './failures.js';
+import { readOnly, SERVER, VERSION } from './queries.js';
+import type { Encryption, Target } from './target.js';
+
+const OLDEST = 140_000;
+const ANSWER_WITHIN_MS = 3_000;
+const END_WITHIN_MS = 500;
+
+export interface ConnectOptions {
+  /** Longest wait for one connect. */
+  readonly timeoutMs: number;
+  /** A superuser may take a slot that is kept for superusers. */
+  readonly reserved: boolean;
+  /** Resolves to null where nobody can be asked. */
+  askPassword(user: string): Promise<string | null>;
+}
+
+type ServerRow = ServerFacts & { backend: number; used: number; plansFrom: string | null };
+
+/** The doctor's one session. It changes nothing: every question is in a read-only transaction. */
+export class Connection {
+  readonly server: ServerFacts;
+  /** Quoted schema of pg_stat_statements, where it counts plans. */
+  readonly plansFrom: string | null;
+  /** Transactions that it has run. */
+  transactions = 0;
+  readonly #client: pg.Client;
+  readonly #target: Target;
+
+  /** @throws {ConnectionFailure} */
+  static async open(target: Target, options: ConnectOptions): Promise<Connection> {
+    let client: pg.Client | undefined;
+    try {
+      client = await connect(target, options);
+      const [version] = await ask(client, VERSION);
+      const versionNumber = Number(version?.[0]?.[0]);
+      if (!(versionNumber >= OLDEST)) {
+        throw new ConnectionFailure('The doctor needs PostgreSQL 14 or later.', 'OLD_SERVER', false, undefined);
+      }
+      const row = (await ask(client, readOnly(SERVER, versionNumber))).at(-1)![0]![0] as ServerRow;
+      const { backend, used, plansFrom, ...facts } = row;
+      const pooler = backend !== (client as unknown as { processID: number }).processID;
+      const server = { ...facts, pooler };
+      if (!options.reserved) refuseReserved(server, used);
+      return new Connection(client, target, server, plansFrom);
+    } catch (error) {
+      if (client) close(client);
+      throw failureOf(error, target, false);
+    }
+  }
+
+  private constructor(client: pg.Client, target: Target, server: ServerFacts, plansFrom: string | null) {
+    this.#client = client;
+    this.#target = target;
+    this.server = server;
+    this.plansFrom = plansFrom;
+    this.transactions = 2;
+  }
+
+  /**
+   * The rows of each question, all in one transaction.
+   *
+   * @throws {ConnectionFailure}
+   */
+  async read(...questions: string[]): Promise<unknown[][][]> {
+    try {
+      const results = await ask(this.#client, readOnly(questions.join(';'), this.server.versionNumber));
+      this.transactions++;
+      return results.slice(-questions.length);
+    } catch (error) {
+      throw failureOf(error, this.#target, true);
+    }
+  }
+
+  close(): void {
+    close(this.#client);
+  }
+}
+
+async function connect(target: Target, options: ConnectOptions): Promise<pg.Client> {
+  const [last] = target.encryptions.slice(-1);
+  for (const encryption of target.encryptions) {
+    try {
+      return await login(target, encryption, target.password, options);
+    } catch (error) {
+      if (encryption !== last && isEncryptionOffer(error)) continue;
+      if (!needsPassword(error)) throw error;
+      const password = await options.askPassword(target.user);
+      if (password === null) throw error;
+      return login(target, encryption, password, options);
+    }
+  }
+  throw new Error('No encryption is left to try.');
+}
+
+async function login(
+  { host, port, user, database }: Target,
+  ssl: Encryption,
+  password: string | undefined,
+  { timeoutMs }: ConnectOptions,
+): Promise<pg.Client> {
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    database,
+    ssl,
+    application_name: 'tenure-doctor',
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: ANSWER_WITHIN_MS,
+    keepAlive: true,
+    ...(password === undefined ? {} : { password }),
+  });
+  // A loss between two questions: the next question fails with the same.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    close(client);
+    throw error;
+  }
+}
+
+/** Results of the statements that return rows, in order. */
+async function ask(client: pg.Client, text: string): Promise<unknown[][][]> {
+  const answer = (await client.query({ text, rowMode: 'array' })) as unknown as
+    | pg.QueryArrayResult
+    | pg.QueryArrayResult[];
+  return [answer].flat().flatMap(({ fields, rows }) => (fields.length > 0 ? [rows] : []));
+}
+
+/** The server gives a superuser a slot that it keeps for emergencies, without a word: it is given back. */
+function refuseReserved({ superuser, maxConnections, reservedConnections }: ServerFacts, used: number): void {
+  if (!superuser || used <= maxConnections - reservedConnections) return;
+  throw new ConnectionFailure(
+    'The server is full: only slots that are kept for superusers are left (--reserved takes one).',
+    '53300',
+    true,
+    undefined,
+  );
+}
+
+/** Ends the session, and the socket where the other side does not answer. */
+function close(client: pg.Client): void {
+  const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection;
+  const timer = setTimeout(() => stream.destroy(), END_WITHIN_MS);
+  client
+    .end()
+    .catch(() => {})
+    .finally(() => {
+      clearTimeout(timer);
+      stream.destroy();
+    });
+}

@@ -1,6 +1,6 @@
 import { countersAt, type Facts, type Rise, riseOf } from '../facts.js';
 import type { Finding } from '../finding.js';
-import { count, duration, percent, plural, round } from '../format.js';
+import { count, duration, mean, percent, plural, round } from '../format.js';
 import type { Group } from '../groups.js';
 import { fixOf } from '../stacks.js';
 import { poolerNote } from './behindPooler.js';
@@ -18,7 +18,7 @@ const LASTS_MS = { least: 5_000, most: 8_000, share: 0.4 };
 const LAST_SECONDS_SHARE = 0.4;
 const SHORT_SHARE = 0.5;
 /** A process that ends closes many in one moment. */
-const BURST = { least: 5, share: 0.3 };
+const BURSTY = 3;
 /** Of the moves in a database: above it, another app’s transactions are in the counters too. */
 const OTHERS_SHARE = 0.2;
 
@@ -42,7 +42,7 @@ function judgeGroup(facts: Facts, group: Group): Finding[] {
   if (group.births.length < BY_ERRORS.births || !lasts(facts, group)) return [];
   const churn = churnOf(facts, group);
   const isShort = shortShare(facts, group) >= SHORT_SHARE;
-  if (closesByErrors(churn) && (isShort || !endsInBursts(group))) return [closedByErrors(facts, churn)];
+  if (closesByErrors(churn) && (isShort || !endsInBursts(facts, group))) return [closedByErrors(facts, churn)];
   if (churn.seen < PER_REQUEST.births || churn.perSecond < PER_REQUEST.perSecond || !isShort) return [];
   if (churn.transactions !== null && churn.transactions > PER_REQUEST.fairTransactions) return [];
   return [perRequest(facts, churn)];
@@ -105,12 +105,13 @@ function shortShare({ to }: Facts, { births, to: ended }: Group): number {
   return judged.length === 0 ? 0 : short.length / judged.length;
 }
 
-function endsInBursts({ deaths, mean }: Group): boolean {
-  const bySample = new Map<number, number>();
-  for (const { lastSeen } of deaths) bySample.set(lastSeen, (bySample.get(lastSeen) ?? 0) + 1);
-  const large = Math.max(BURST.least, BURST.share * mean);
-  const inBursts = [...bySample.values()].filter((number) => number >= large).reduce((sum, number) => sum + number, 0);
-  return deaths.length === 0 || inBursts >= deaths.length / 2;
+/** Ends that have nothing to do with each other are spread as chance has it: then variance and mean are alike. */
+function endsInBursts({ samples }: Facts, { deaths, from, to }: Group): boolean {
+  const ends = new Map(samples.filter(({ at }) => at >= from && at <= to).map(({ at }) => [at, 0]));
+  for (const { lastSeen } of deaths) ends.set(lastSeen, (ends.get(lastSeen) ?? 0) + 1);
+  const average = mean([...ends.values()]);
+  const variance = mean(Array.from(ends.values(), (number) => (number - average) ** 2));
+  return variance >= BURSTY * average;
 }
 
 /** More sessions are counted than are seen: none lives long enough to be seen. */

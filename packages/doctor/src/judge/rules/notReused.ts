@@ -11,6 +11,8 @@ import type { Rule } from './rule.js';
 const LEAST_UNUSED = 5;
 const UNUSED_SHARE = 0.2;
 const LEAST_BIRTHS = 3;
+const LEAST_REST_MS = 4_000;
+const REST_SHARE = 0.75;
 export const LOGIN_SHARE = 0.5;
 /** A connection counts as unused beside a birth when it was so for this long before. */
 const SETTLED_MS = 2_000;
@@ -122,9 +124,11 @@ function mayBeRefused(facts: Facts, group: Group): boolean {
   return isFull && (born(group) || !facts.groups.some(born));
 }
 
+/** Of an app that was started in the window, those count that lay unused for most of its time so far. */
 function besideLogins(facts: Facts, group: Group) {
   const moments = loginMoments(facts).filter((at) => at >= group.from && at <= group.to);
-  const found = beside(facts, group.lives, moments);
+  const restMs = Math.min(facts.restMs, Math.max(LEAST_REST_MS, REST_SHARE * (group.to - group.from)));
+  const found = beside({ ...facts, restMs }, group.lives, moments);
   return found.moments.length < moments.length * LOGIN_SHARE ? null : found;
 }
 

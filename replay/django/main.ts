@@ -2,8 +2,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startPostgres } from '@tenure/test/support/postgres.js';
 import { freePort } from '@tenure/test/support/freePort.js';
+import { startPostgres } from '@tenure/test/support/postgres.js';
 import autocannon from 'autocannon';
 
 /** The doctor before the app of the incident itself: Debian's Django and gunicorn, CONN_MAX_AGE=60, one worker class after the other. */
@@ -35,7 +35,17 @@ function isInstalled(): boolean {
 async function examine(workerClass: keyof typeof EXPECTED): Promise<void> {
   await using postgres = await startPostgres();
   const port = await freePort();
-  const args = ['-m', 'gunicorn', '-k', workerClass, '-w', String(WORKERS), '-b', `127.0.0.1:${port}`, 'app:application'];
+  const args = [
+    '-m',
+    'gunicorn',
+    '-k',
+    workerClass,
+    '-w',
+    String(WORKERS),
+    '-b',
+    `127.0.0.1:${port}`,
+    'app:application',
+  ];
   const app = spawn(PYTHON, args, {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
     env: { ...process.env, DATABASE_URL: postgres.url },
@@ -45,10 +55,16 @@ async function examine(workerClass: keyof typeof EXPECTED): Promise<void> {
   let load: autocannon.Instance | undefined;
   try {
     await untilAnswered(url);
-    load = autocannon({ url, connections: CLIENTS, duration: 60, timeout: 10 });
+    load = autocannon({ url, connections: CLIENTS, duration: 60, timeout: 10 }, () => {});
     await sleep(WARM_UP_MS);
     console.log(`\n=== Django, gunicorn -k ${workerClass}, CONN_MAX_AGE=60; expected: ${EXPECTED[workerClass]}`);
-    const node = ['--conditions=@tenure/source', '--import=tsx', doctor, postgres.superuserUrl, ...process.argv.slice(2).map((arg) => arg.replace('{app}', workerClass))];
+    const node = [
+      '--conditions=@tenure/source',
+      '--import=tsx',
+      doctor,
+      postgres.superuserUrl,
+      ...process.argv.slice(2).map((arg) => arg.replace('{app}', workerClass)),
+    ];
     const examination = spawn(process.execPath, node, { stdio: 'inherit' });
     const [code] = await once(examination, 'exit');
     console.log(`=== exit code ${code}`);

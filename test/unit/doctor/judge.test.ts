@@ -123,10 +123,18 @@ describe('not-reused', () => {
     ['a warm-up that ends', [...unused(20), ...many(30, (index) => ({ from: 0.1 + index * 0.05, every: 0.2 }))]],
     ['connections kept open for a minimum', [...unused(8), ...busyPool(5)]],
     ['a pool that is opened ahead of need', [...unused(20), ...births(10, { untouched: true }), ...busyPool(5)]],
-    ['unused ones on another machine', [...unused(20, { address: '10.0.0.1' }), ...births(10, { address: '10.0.0.2', every: 0.2 })]],
+    [
+      'unused ones on another machine',
+      [...unused(20, { address: '10.0.0.1' }), ...births(10, { address: '10.0.0.2', every: 0.2 })],
+    ],
     [
       'renewal by age: as many old ones end as are opened',
-      [...unused(20), ...busyPool(5), ...births(10, { every: 0.2 }), ...many(10, (index) => ({ from: -600, to: 0.6 + index * 0.9, every: 0.3 }))],
+      [
+        ...unused(20),
+        ...busyPool(5),
+        ...births(10, { every: 0.2 }),
+        ...many(10, (index) => ({ from: -600, to: 0.6 + index * 0.9, every: 0.3 })),
+      ],
     ],
     [
       'a pool that breathes: idle ones end, a burst opens others, all are used',
@@ -140,14 +148,20 @@ describe('not-reused', () => {
   });
 
   it('asks for a second window after a warm-up beside unused connections', () => {
-    expect(judge(windowOf([...unused(20), ...many(30, (i) => ({ from: 0.1 + i * 0.05, every: 0.2 }))])).unsettled).toBe(true);
+    expect(judge(windowOf([...unused(20), ...many(30, (i) => ({ from: 0.1 + i * 0.05, every: 0.2 }))])).unsettled).toBe(
+      true,
+    );
     expect(judge(windowOf(busyPool(20))).unsettled).toBe(false);
   });
 });
 
 describe('per-request', () => {
   const requests = (number: number, life: number, seconds = 10) =>
-    many(number, (index) => ({ from: (index * seconds) / number, to: (index * seconds) / number + life, every: 0.8 * life }));
+    many(number, (index) => ({
+      from: (index * seconds) / number,
+      to: (index * seconds) / number + life,
+      every: 0.8 * life,
+    }));
 
   it('is found where each connection serves a request', () => {
     const recording = windowOf(requests(100, 0.5));
@@ -222,12 +236,21 @@ describe('fleet-too-large', () => {
 });
 
 describe('open-transaction', () => {
-  const idle = (since: number, more: Acting = {}): Acting => ({ state: 'idle in transaction', since, transactionSince: since, ...more });
+  const idle = (since: number, more: Acting = {}): Acting => ({
+    state: 'idle in transaction',
+    since,
+    transactionSince: since,
+    ...more,
+  });
 
   it.each<[string, Acting[], string[]]>([
     ['idle for a minute', [...busyPool(20), idle(-60)], ['warning open-transaction']],
     ['idle for five minutes', [...busyPool(20), idle(-300)], ['critical open-transaction']],
-    ['failed, and idle for ten seconds', [...busyPool(20), idle(-1, { state: 'idle in transaction (aborted)' })], ['warning open-transaction']],
+    [
+      'failed, and idle for ten seconds',
+      [...busyPool(20), idle(-1, { state: 'idle in transaction (aborted)' })],
+      ['warning open-transaction'],
+    ],
     ['a third of its group, all the time', [...busyPool(2), idle(-1)], ['warning open-transaction']],
     ['a person at psql, thinking', [...busyPool(5), idle(-1, { application: 'psql' })], []],
     ['idle for twenty seconds among many', [...busyPool(20), idle(-10)], []],
@@ -256,20 +279,38 @@ describe('open-transaction', () => {
 });
 
 describe('lock-waits', () => {
-  const waiting = (more: Acting = {}): Acting => ({ state: 'active', since: 1, waitEvent: 'transactionid', waitsFor: [7], ...more });
+  const waiting = (more: Acting = {}): Acting => ({
+    state: 'active',
+    since: 1,
+    waitEvent: 'transactionid',
+    waitsFor: [7],
+    ...more,
+  });
   const blocker: Acting = { pid: 7, state: 'active', since: 0, application: 'migration' };
 
   it('is found where a fifth of a group waits, and names the session that all wait for', () => {
-    const recording = windowOf([...busyPool(8), ...many(4, () => waiting()), blocker, waiting({ waitsFor: [1_008], waitEvent: 'tuple' })]);
+    const recording = windowOf([
+      ...busyPool(8),
+      ...many(4, () => waiting()),
+      blocker,
+      waiting({ waitsFor: [1_008], waitEvent: 'tuple' }),
+    ]);
     expect(alarms(recording)).toEqual(['critical lock-waits']);
-    expect(findingOf(recording, 'lock-waits')?.evidence).toMatchObject({ blocker: 7, blockerApplication: 'migration', waiting: 5 });
+    expect(findingOf(recording, 'lock-waits')?.evidence).toMatchObject({
+      blocker: 7,
+      blockerApplication: 'migration',
+      waiting: 5,
+    });
   });
 
   it.each<[string, Acting[]]>([
     ['one that waits for a moment', [...busyPool(3), waiting({ from: 2, to: 3 })]],
     ['few of many', [...busyPool(30), ...many(3, () => waiting())]],
     ['workers that choose a leader', [...busyPool(3), ...many(3, () => waiting({ waitEvent: 'advisory' }))]],
-    ['work that reads from disk', [...busyPool(3), ...many(3, () => ({ state: 'active', since: 0, waitEvent: 'DataFileRead' }))]],
+    [
+      'work that reads from disk',
+      [...busyPool(3), ...many(3, () => ({ state: 'active', since: 0, waitEvent: 'DataFileRead' }))],
+    ],
   ])('is not found in %s', (_, sessions) => {
     expect(alarmsOf([...sessions, blocker])).toEqual([]);
   });
@@ -278,7 +319,9 @@ describe('lock-waits', () => {
 describe('the lesser findings', () => {
   it('oversized: information in a short window, a warning in a minute', () => {
     const sessions = [...busyPool(4), ...many(36, () => ({}))];
-    expect(judge(windowOf(sessions)).findings).toMatchObject([{ id: 'oversized', severity: 'info', evidence: { unused: 36, needed: 8 } }]);
+    expect(judge(windowOf(sessions)).findings).toMatchObject([
+      { id: 'oversized', severity: 'info', evidence: { unused: 36, needed: 8 } },
+    ]);
     expect(alarmsOf(sessions, { seconds: 60 })).toEqual(['warning oversized']);
   });
 
@@ -297,7 +340,9 @@ describe('the lesser findings', () => {
 
   it('clients-vanish: one by one it is a warning, at once it is a deployment', () => {
     const going = many(20, (index) => ({ from: -100 + index, to: 0.5 + index * 0.45, every: 0.3 }));
-    expect(alarmsOf([...busyPool(5), ...going], { abandoned: (second) => second * 2 })).toEqual(['warning clients-vanish']);
+    expect(alarmsOf([...busyPool(5), ...going], { abandoned: (second) => second * 2 })).toEqual([
+      'warning clients-vanish',
+    ]);
     const gone = many(20, () => ({ to: 5, every: 0.3 }));
     expect(alarmsOf([...busyPool(5), ...gone], { abandoned: (second) => (second > 5 ? 20 : 0) })).toEqual([]);
   });
@@ -319,22 +364,40 @@ describe('the lesser findings', () => {
   it('not-prepared: most statements are planned each time', () => {
     const recording = { ...windowOf(busyPool(5)), plans: { calls: 1_000, callsPlannedEachTime: 900 } };
     expect(findingOf(recording, 'not-prepared')?.evidence).toMatchObject({ share: 0.9 });
-    expect(findingOf({ ...recording, plans: { calls: 1_000, callsPlannedEachTime: 100 } }, 'not-prepared')).toBeUndefined();
+    expect(
+      findingOf({ ...recording, plans: { calls: 1_000, callsPlannedEachTime: 100 } }, 'not-prepared'),
+    ).toBeUndefined();
   });
 
   it('behind-pooler: what is found of the connections is said to be the pooler’s', () => {
     const recording = windowOf(busyPool(5), { server: { pooler: true } });
-    expect(judge(recording)).toMatchObject({ verdict: 'healthy', findings: [{ id: 'behind-pooler', severity: 'info' }] });
+    expect(judge(recording)).toMatchObject({
+      verdict: 'healthy',
+      findings: [{ id: 'behind-pooler', severity: 'info' }],
+    });
     const requests = many(100, (index) => ({ from: index * 0.1, to: index * 0.1 + 0.5 }));
-    expect(findingOf(windowOf(requests, { server: { pooler: true } }), 'per-request')?.what).toContain('A pooler is in between');
+    expect(findingOf(windowOf(requests, { server: { pooler: true } }), 'per-request')?.what).toContain(
+      'A pooler is in between',
+    );
   });
 });
 
 describe('cannot-tell', () => {
   it.each<[string, Recording, string]>([
     ['a quiet window', windowOf(many(20, () => ({}))), 'quiet'],
-    ['a quiet window without a header', windowOf(many(20, () => ({})), { server: null }), 'quiet'],
-    ['sessions of roles that are hidden', windowOf([...busyPool(5), ...many(5, () => ({ hidden: true, user: 'other' }))]), 'no-rights'],
+    [
+      'a quiet window without a header',
+      windowOf(
+        many(20, () => ({})),
+        { server: null },
+      ),
+      'quiet',
+    ],
+    [
+      'sessions of roles that are hidden',
+      windowOf([...busyPool(5), ...many(5, () => ({ hidden: true, user: 'other' }))]),
+      'no-rights',
+    ],
     ['counters that were reset', windowOf(busyPool(5), { resetAt: 5 }), 'stats-reset'],
     ['a window of a second', windowOf(busyPool(5), { seconds: 1 }), 'too-short'],
   ])('%s', (_, recording, reason) => {

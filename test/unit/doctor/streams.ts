@@ -79,7 +79,12 @@ export function many(number: number, of: (index: number) => Acting): Acting[] {
 
 const at = (second: number) => Math.round(BEGUN + second * 1_000);
 
-function sampleAt(second: number, index: number, sessions: readonly (Acting & { pid: number })[], shape: Shape): Sample {
+function sampleAt(
+  second: number,
+  index: number,
+  sessions: readonly (Acting & { pid: number })[],
+  shape: Shape,
+): Sample {
   const there = sessions.filter(({ from = LONG_AGO, to = Infinity }) => from <= second && second < to);
   const opened = sessions.filter(({ from = LONG_AGO, login }) => !login && from >= 0 && from <= second).length;
   const used = sessions.reduce((sum, session) => sum + uses(session, second), 0);
@@ -114,7 +119,16 @@ function uses({ from = LONG_AGO, to = Infinity, until = Infinity, every }: Actin
 }
 
 function sessionAt(session: Acting & { pid: number }, second: number): Session {
-  const { pid, from = LONG_AGO, user = 'app', application = '', address = null, state = 'idle', hidden, login } = session;
+  const {
+    pid,
+    from = LONG_AGO,
+    user = 'app',
+    application = '',
+    address = null,
+    state = 'idle',
+    hidden,
+    login,
+  } = session;
   const lastUse = Math.max(0, from) + uses(session, second) * (session.every ?? 0);
   const since = session.since ?? (uses(session, second) > 0 ? lastUse : from);
   const visible = !hidden && !login;

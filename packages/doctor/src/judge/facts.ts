@@ -12,6 +12,9 @@ import { type Life, livesOf } from './lives.js';
 
 /** As many logins in progress at once that they stand out; one or two are in any app's life. */
 const LOGINS_THAT_STAND_OUT = 3;
+/** Of the samples, with such a crowd: not a start-up. */
+export const LOGIN_SHARE = 0.5;
+const LEAST_SECONDS = 3;
 const TOO_MANY_CONNECTIONS = '53300';
 
 /** PostgreSQL's own defaults, for a recording without a header. */
@@ -30,7 +33,8 @@ export interface Facts {
   readonly groups: readonly Group[];
   /** Logins in progress at each sample. */
   readonly logins: readonly number[];
-  readonly loginsWithoutSession: number;
+  /** When logins ended that never became sessions. */
+  readonly failedLogins: readonly number[];
   /** By database: what its counters rose by in the window; null where they were reset. */
   readonly rises: ReadonlyMap<string, Rise | null>;
   /** Refusals for want of a slot. */
@@ -63,7 +67,7 @@ export function factsOf({ server, samples: all, refusals, plans }: Recording): F
   const { samples, restartedAt } = longestWithoutRestart(all);
   const from = samples[0]?.at ?? 0;
   const to = samples.at(-1)?.at ?? 0;
-  const { lives, loginsWithoutSession } = livesOf(samples);
+  const { lives, failedLogins } = livesOf(samples);
   const { maxConnections, reservedConnections } = server ?? DEFAULT_LIMIT;
   return {
     server,
@@ -75,7 +79,7 @@ export function factsOf({ server, samples: all, refusals, plans }: Recording): F
     lives,
     groups: groupsOf(samples, lives),
     logins: samples.map(({ sessions }) => sessions.filter(isLogin).length),
-    loginsWithoutSession,
+    failedLogins,
     rises: risesOf(samples, lives, server),
     refusals: refusals.filter(({ code }) => code === TOO_MANY_CONNECTIONS),
     otherRefusals: refusals.filter(({ code }) => code !== TOO_MANY_CONNECTIONS),
@@ -95,6 +99,19 @@ export function loginShare({ samples, logins }: Facts, from: number, to: number)
 /** The moments at which a crowd of logins was seen. */
 export function loginMoments({ samples, logins }: Facts): number[] {
   return samples.filter((_, index) => logins[index]! >= LOGINS_THAT_STAND_OUT).map(({ at }) => at);
+}
+
+/** The moments at which more was asked for than there is, where a server is full: crowds of logins, and logins that failed, the doctor's own included. */
+export function unmetMoments(facts: Facts, from: number, to: number): number[] {
+  const { failedLogins, refusals } = facts;
+  const moments = [...loginMoments(facts), ...failedLogins, ...refusals.map(({ at }) => at)];
+  return moments.filter((at) => at >= from && at <= to);
+}
+
+/** Crowds of logins in half of the samples, or logins that failed again and again. */
+export function isAskedForMore(facts: Facts, from: number, to: number): boolean {
+  const seconds = new Set(unmetMoments(facts, from, to).map((at) => Math.floor(at / 1_000)));
+  return loginShare(facts, from, to) >= LOGIN_SHARE || seconds.size >= LEAST_SECONDS;
 }
 
 export function riseOf({ rises }: Facts, database: string | null): Rise | null {

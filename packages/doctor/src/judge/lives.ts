@@ -35,8 +35,8 @@ export interface Life {
 
 export interface Lives {
   readonly lives: readonly Life[];
-  /** Backends that began a login which never became a session: refused, or still in progress at the end. */
-  readonly loginsWithoutSession: number;
+  /** When logins were last seen that never became sessions, and were over before the window was: refused, as a rule. */
+  readonly failedLogins: readonly number[];
 }
 
 const SHORTEST_REST_MS = 1_000;
@@ -46,12 +46,12 @@ const CLOCK_SLACK_MS = 1_000;
 /** Makes lives out of samples. */
 export function livesOf(samples: readonly Sample[]): Lives {
   const byKey = new Map<string, LifeRecord>();
-  const logins = new Set<string>();
+  const logins = new Map<string, number>();
   for (const [index, sample] of samples.entries()) {
     for (const session of sample.sessions) {
       const key = `${session.pid}@${session.startedAt}`;
       if (isLogin(session)) {
-        if (!byKey.has(key)) logins.add(key);
+        if (!byKey.has(key)) logins.set(key, sample.at);
         continue;
       }
       logins.delete(key);
@@ -64,7 +64,10 @@ export function livesOf(samples: readonly Sample[]): Lives {
     }
   }
   const last = samples.at(-1)?.at ?? 0;
-  return { lives: Array.from(byKey.values(), (life) => life.finish(last)), loginsWithoutSession: logins.size };
+  return {
+    lives: Array.from(byKey.values(), (life) => life.finish(last)),
+    failedLogins: [...logins.values()].filter((at) => at < last).sort((a, b) => a - b),
+  };
 }
 
 function isNew({ startedAt }: Session, windowFrom: number): boolean {
@@ -80,6 +83,8 @@ class LifeRecord {
   readonly #worked: Span[] = [];
   readonly #names = new Set<string>();
   #last: Session;
+  /** Who it is at its end, as groups count it. */
+  #named: Session;
   #lastSeen: number;
   #restFrom: number | null = null;
   /** After the doctor's own question the next state is its doing, not the app's. */
@@ -88,6 +93,7 @@ class LifeRecord {
   constructor(session: Session, at: number, born: boolean) {
     this.#first = session;
     this.#last = session;
+    this.#named = session;
     this.#firstSeen = at;
     this.#lastSeen = at;
     this.#born = born;
@@ -97,6 +103,7 @@ class LifeRecord {
     const before = this.#last;
     const seenBefore = this.#lastSeen;
     this.#lastSeen = at;
+    this.#named = session;
     this.#names.add(session.application);
     if (session.own) {
       this.#ownBefore = true;
@@ -117,13 +124,14 @@ class LifeRecord {
 
   finish(windowTo: number): Life {
     this.#endRest(this.#lastSeen);
-    const { pid, database, user, address } = this.#first;
+    const { pid, address } = this.#first;
+    const { database, user, application } = this.#named;
     return {
       pid,
       bornAt: this.#bornAt(),
       database,
       user: user!,
-      application: this.#last.application,
+      application,
       address,
       hidden: isHidden(this.#first),
       firstSeen: this.#firstSeen,

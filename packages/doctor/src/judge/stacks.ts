@@ -16,7 +16,10 @@ export type Stack =
 /** Set by drivers and programs themselves. */
 const BY_APPLICATION: readonly (readonly [RegExp, Stack])[] = [
   [/^(pgbouncer|odyssey|pgcat|supavisor|pgpool|rdsproxy)/i, 'pooler'],
-  [/^(psql|pg_\w+|pgbench|pgadmin|dbeaver|datagrip|navicat|vacuumdb|reindexdb|postgres_exporter)/i, 'tool'],
+  [
+    /^(tenure-doctor|psql|pg_\w+|pgbench|pgadmin|dbeaver|datagrip|navicat|vacuumdb|reindexdb|postgres_exporter)/i,
+    'tool',
+  ],
   [/PostgreSQL JDBC Driver|hikari/i, 'java'],
   [/^(puma|unicorn|sidekiq|bin\/rails|rails|rake|good_job|solid_queue)/i, 'rails'],
   [/npgsql|\.dll$/i, 'dotnet'],

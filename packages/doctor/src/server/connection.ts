@@ -4,13 +4,13 @@ import { ConnectionFailure, failureOf, isEncryptionOffer, needsPassword } from '
 import { readOnly, SERVER, VERSION } from './queries.js';
 import type { Encryption, Target } from './target.js';
 
+/** The doctor’s `application_name`. */
+export const OWN_NAME = 'tenure-doctor';
 const OLDEST = 140_000;
 const ANSWER_WITHIN_MS = 3_000;
 const END_WITHIN_MS = 500;
 
 export interface ConnectOptions {
-  /** Longest wait for one connect. */
-  readonly timeoutMs: number;
   /** A superuser may take a slot that is kept for superusers. */
   readonly reserved: boolean;
   /** Resolves to null where nobody can be asked. */
@@ -29,29 +29,7 @@ export class Connection {
   readonly #client: pg.Client;
   readonly #target: Target;
 
-  /** @throws {ConnectionFailure} */
-  static async open(target: Target, options: ConnectOptions): Promise<Connection> {
-    let client: pg.Client | undefined;
-    try {
-      client = await connect(target, options);
-      const [version] = await ask(client, VERSION);
-      const versionNumber = Number(version?.[0]?.[0]);
-      if (!(versionNumber >= OLDEST)) {
-        throw new ConnectionFailure('The doctor needs PostgreSQL 14 or later.', 'OLD_SERVER', false, undefined);
-      }
-      const row = (await ask(client, readOnly(SERVER, versionNumber))).at(-1)![0]![0] as ServerRow;
-      const { backend, used, plansFrom, ...facts } = row;
-      const pooler = backend !== (client as unknown as { processID: number }).processID;
-      const server = { ...facts, pooler };
-      if (!options.reserved) refuseReserved(server, used);
-      return new Connection(client, target, server, plansFrom);
-    } catch (error) {
-      if (client) close(client);
-      throw failureOf(error, target, false);
-    }
-  }
-
-  private constructor(client: pg.Client, target: Target, server: ServerFacts, plansFrom: string | null) {
+  constructor(client: pg.Client, target: Target, server: ServerFacts, plansFrom: string | null) {
     this.#client = client;
     this.#target = target;
     this.server = server;
@@ -79,27 +57,69 @@ export class Connection {
   }
 }
 
-async function connect(target: Target, options: ConnectOptions): Promise<pg.Client> {
-  const [last] = target.encryptions.slice(-1);
-  for (const encryption of target.encryptions) {
+/** Opens connections to one target, and keeps what it has learnt: which encryption the server offers, and the password. */
+export class Connector {
+  readonly #target: Target;
+  readonly #options: ConnectOptions;
+  readonly #encryptions: Encryption[];
+  #password: string | undefined;
+
+  constructor(target: Target, options: ConnectOptions) {
+    this.#target = target;
+    this.#options = options;
+    this.#encryptions = [...target.encryptions];
+    this.#password = target.password;
+  }
+
+  /**
+   * @param timeoutMs longest wait for one connect
+   * @throws {ConnectionFailure}
+   */
+  async open(timeoutMs: number): Promise<Connection> {
+    let client: pg.Client | undefined;
     try {
-      return await login(target, encryption, target.password, options);
+      client = await this.#login(timeoutMs);
+      const [version] = await ask(client, VERSION);
+      const versionNumber = Number(version?.[0]?.[0]);
+      if (!(versionNumber >= OLDEST)) {
+        throw new ConnectionFailure('The doctor needs PostgreSQL 14 or later.', 'OLD_SERVER', false, undefined);
+      }
+      const row = (await ask(client, readOnly(SERVER, versionNumber))).at(-1)![0]![0] as ServerRow;
+      const { backend, used, plansFrom, ...facts } = row;
+      const pooler = backend !== (client as unknown as { processID: number }).processID;
+      const server = { ...facts, pooler };
+      if (!this.#options.reserved) refuseReserved(server, used);
+      return new Connection(client, this.#target, server, plansFrom);
     } catch (error) {
-      if (encryption !== last && isEncryptionOffer(error)) continue;
-      if (!needsPassword(error)) throw error;
-      const password = await options.askPassword(target.user);
-      if (password === null) throw error;
-      return login(target, encryption, password, options);
+      if (client) close(client);
+      throw failureOf(error, this.#target, false);
     }
   }
-  throw new Error('No encryption is left to try.');
+
+  async #login(timeoutMs: number): Promise<pg.Client> {
+    for (;;) {
+      try {
+        return await login(this.#target, this.#encryptions[0]!, this.#password, timeoutMs);
+      } catch (error) {
+        if (this.#encryptions.length > 1 && isEncryptionOffer(error)) this.#encryptions.shift();
+        else if (needsPassword(error) && this.#password === undefined) await this.#learnPassword(error);
+        else throw error;
+      }
+    }
+  }
+
+  async #learnPassword(error: unknown): Promise<void> {
+    const password = await this.#options.askPassword(this.#target.user);
+    if (password === null) throw error;
+    this.#password = password;
+  }
 }
 
 async function login(
   { host, port, user, database }: Target,
   ssl: Encryption,
   password: string | undefined,
-  { timeoutMs }: ConnectOptions,
+  timeoutMs: number,
 ): Promise<pg.Client> {
   const client = new pg.Client({
     host,
@@ -107,7 +127,7 @@ async function login(
     user,
     database,
     ssl,
-    application_name: 'tenure-doctor',
+    application_name: OWN_NAME,
     connectionTimeoutMillis: timeoutMs,
     query_timeout: ANSWER_WITHIN_MS,
     keepAlive: true,

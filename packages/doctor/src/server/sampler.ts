@@ -8,7 +8,7 @@ import type {
   Session,
   Statement,
 } from '../sample/sample.js';
-import { Connection, type ConnectOptions } from './connection.js';
+import { type Connection, type ConnectOptions, Connector, OWN_NAME } from './connection.js';
 import { ConnectionFailure } from './failures.js';
 import { masked } from './mask.js';
 import { COUNTERS, NAMES, plansQuestion, SESSIONS, STATEMENTS } from './queries.js';
@@ -18,14 +18,15 @@ const EVERY_MS = 200;
 /** A sample costs the server some 10 µs of its CPU a session: with many sessions there are fewer, to stay below 1 % of a core. */
 const EVERY_MS_PER_SESSION = 1.2;
 const STATEMENTS_EVERY_MS = 3_000;
-const RETRY_MS = 500;
+/** At a full server a slot is free only for a moment. */
+const RETRY_MS = 250;
 const CONNECT_WITHIN_MS = 5_000;
 /** Busy backends report their counters once a second. */
 const LATE_REPORTS_MS = 1_200;
 /** A server that was full at first is watched for the whole window only if it lets the doctor in early enough. */
 const LATEST_END_MS = 5_000;
 
-export interface SampleOptions extends Omit<ConnectOptions, 'timeoutMs'> {
+export interface SampleOptions extends ConnectOptions {
   readonly seconds: number;
   /** Forget samples older than this; all are kept by default. */
   readonly keepMs?: number;
@@ -48,7 +49,7 @@ export async function watch(target: Target, options: SampleOptions): Promise<Rec
 }
 
 class Sampler {
-  readonly #target: Target;
+  readonly #connector: Connector;
   readonly #options: SampleOptions;
   readonly #samples: Sample[] = [];
   readonly #refusals: Refusal[] = [];
@@ -62,7 +63,7 @@ class Sampler {
   #clockAhead = 0;
 
   constructor(target: Target, options: SampleOptions) {
-    this.#target = target;
+    this.#connector = new Connector(target, options);
     this.#options = options;
   }
 
@@ -136,7 +137,7 @@ class Sampler {
 
   async #connect(endAt: number): Promise<Connection> {
     const timeoutMs = Math.max(1_000, Math.min(CONNECT_WITHIN_MS, endAt - performance.now()));
-    const connection = await Connection.open(this.#target, { ...this.#options, timeoutMs });
+    const connection = await this.#connector.open(timeoutMs);
     this.#server ??= connection.server;
     return connection;
   }
@@ -189,7 +190,8 @@ class Sampler {
         startedAt: numberOf(startedAt),
         user: role === null || role === 0 ? null : (roles[role] ?? `role ${role}`),
         database: database === null ? null : (databases[database] ?? null),
-        application: application ?? '',
+        // A pooler leaves the doctor’s name on the backends that it has lent to it.
+        application: pooler && application === OWN_NAME ? '' : (application ?? ''),
         address,
         state,
         stateAt: numberOf(stateAt),

@@ -23,7 +23,11 @@ const BURSTY = 3;
 const OTHERS_SHARE = 0.2;
 
 /** Sessions that are opened and closed all the time: per request, or because each error closes one. */
-export const churn: Rule = (facts) => facts.groups.flatMap((group) => judgeGroup(facts, group)).concat(unseen(facts));
+export const churn: Rule = (facts) => {
+  const found = facts.groups.flatMap((group) => judgeGroup(facts, group));
+  const judged = (name: string | null) => found.some(({ group }) => group === name);
+  return [...found, ...unseen(facts).filter(({ group }) => !judged(group))];
+};
 
 interface Churn {
   group: Group;
@@ -43,7 +47,7 @@ function judgeGroup(facts: Facts, group: Group): Finding[] {
   const churn = churnOf(facts, group);
   const isShort = shortShare(facts, group) >= SHORT_SHARE;
   if (closesByErrors(churn) && (isShort || !endsInBursts(facts, group))) return [closedByErrors(facts, churn)];
-  if (churn.seen < PER_REQUEST.births || churn.perSecond < PER_REQUEST.perSecond || !isShort) return [];
+  if (churn.opened < PER_REQUEST.births || churn.perSecond < PER_REQUEST.perSecond || !isShort) return [];
   if (churn.transactions !== null && churn.transactions > PER_REQUEST.fairTransactions) return [];
   return [perRequest(facts, churn)];
 }
@@ -125,7 +129,6 @@ function unseen(facts: Facts): Finding[] {
     if (rise.sessions < PER_REQUEST.births || perSecond < PER_REQUEST.perSecond) return [];
     if (seen >= SEEN_SHARE * rise.sessions || !goesOnUnseen(facts, database)) return [];
     const [group] = [...inDatabase].sort((a, b) => b.births.length - a.births.length);
-    if (group && group.births.length >= PER_REQUEST.births) return []; // Judged as a group.
     const name = group && group.births.length > 0 ? group.name : null;
     const text = `${plural(rise.sessions, 'session was', 'sessions were')} opened in ${database || 'the database'} (${count(perSecond)} a second), and only ${count(seen)} of them lived long enough to be seen.`;
     return [

@@ -1,9 +1,8 @@
-import { type Facts, loginShare } from '../facts.js';
+import { type Facts, isAskedForMore, loginShare } from '../facts.js';
 import { percent, plural, round } from '../format.js';
 import type { Group } from '../groups.js';
 import { fixOf } from '../stacks.js';
 import { fullnessOf } from './full.js';
-import { LOGIN_SHARE } from './notReused.js';
 import { foundAny, type Rule } from './rule.js';
 
 const HELD_SHARE = 0.8;
@@ -16,7 +15,7 @@ export const fleetTooLarge: Rule = (facts, before) => {
   const [group] = facts.groups;
   if (!fullest || !group) return [];
   const logins = loginShare(facts, fullest.fullFrom, fullest.fullTo);
-  if (logins < LOGIN_SHARE && facts.refusals.length === 0) return [];
+  if (!isAskedForMore(facts, fullest.fullFrom, fullest.fullTo) && facts.refusals.length === 0) return [];
   const unused = unusedWhileFull(facts, fullest.fullFrom, fullest.fullTo);
   if (unused > MOST_UNUSED_SHARE * fullest.peak) return [];
   return [
@@ -29,11 +28,11 @@ export const fleetTooLarge: Rule = (facts, before) => {
         limit: fullest.limit,
         unused,
         loginsShare: round(logins),
-        loginsWithoutSession: facts.loginsWithoutSession,
+        failedLogins: facts.failedLogins.length,
         ownLoginsRefused: facts.refusals.length,
         clients: group.addresses.length,
       },
-      what: `Everything that is open is used, and more is asked for: ${group.name} held ${group.peak} of ${fullest.limit} connections, ${unused === 0 ? 'none' : unused} of all lay unused, and logins were waiting or refused in ${percent(logins)} of the samples.`,
+      what: `Everything that is open is used, and more is asked for: ${group.name} held ${group.peak} of ${fullest.limit} connections, ${unused === 0 ? 'none' : unused} of all lay unused, and logins waited or were refused again and again (crowds of them in ${percent(logins)} of the samples).`,
       why: 'The pools together may open more than the server gives: the process that starts last gets nothing, and after each restart that may be another one.',
       cause: `Likeliest: processes × the pool’s maximum is above the limit of ${fullest.limit}${plateau(group)}. Second: another app takes the slots; then its group has grown in the list of groups.`,
       fix: fixOf('fleet-too-large', group.stack),

@@ -1,4 +1,4 @@
-import { type Facts, loginMoments, loginShare } from '../facts.js';
+import { type Facts, isAskedForMore, loginShare, unmetMoments } from '../facts.js';
 import { duration, mean, median, plural, round } from '../format.js';
 import type { Group } from '../groups.js';
 import { push } from '../groups.js';
@@ -13,7 +13,6 @@ const UNUSED_SHARE = 0.2;
 const LEAST_BIRTHS = 3;
 const LEAST_REST_MS = 4_000;
 const REST_SHARE = 0.75;
-export const LOGIN_SHARE = 0.5;
 /** A connection counts as unused beside a birth when it was so for this long before. */
 const SETTLED_MS = 2_000;
 /** A pool that renews its connections by age closes one for each that it opens. */
@@ -39,7 +38,7 @@ export const notReused: Rule = (facts) => {
       const demand =
         births >= LEAST_BIRTHS
           ? `${plural(births, 'connection was', 'connections were')} opened`
-          : `logins were in progress in ${Math.round(logins * 100)} % of the samples`;
+          : 'logins waited or were refused again and again';
       return [
         {
           id: 'not-reused',
@@ -51,10 +50,11 @@ export const notReused: Rule = (facts) => {
             births,
             deaths: group.deaths.length,
             loginsShare: round(logins),
+            failedLogins: facts.failedLogins.length,
             restSeconds: round(facts.restMs / 1_000),
             confirmed,
           },
-          what: `In ${duration(facts.to - facts.from)} ${demand} by ${group.name} while ${unused} of its ${Math.round(sessions)} connections lay unused.${poolerNote(facts)}`,
+          what: `In ${duration(facts.to - facts.from)} ${demand} while ${unused} of the ${Math.round(sessions)} connections of ${group.name} lay unused.${poolerNote(facts)}`,
           why: 'Persistent connections that are not reused add up until the server is full, whatever the load.',
           cause: `Likeliest: each thread, green thread, pool copy or request keeps a connection of its own (gunicorn with eventlet or gevent and CONN_MAX_AGE; a pool made per request or per reload). Second: one process of several needs more while the others rest; then the growth ends, and a second window${confirmed ? '' : ' (--until-sure)'} shows no births.`,
           fix: fixOf('not-reused', group.stack),
@@ -84,7 +84,7 @@ interface Seen {
 function unusedBesideBirths(facts: Facts, group: Group): Seen | null {
   const byBirth = besideBirths(facts, group);
   const logins = loginShare(facts, group.from, group.to);
-  const byLogins = logins >= LOGIN_SHARE && mayBeRefused(facts, group) ? besideLogins(facts, group) : null;
+  const byLogins = mayBeRefused(facts, group) ? besideLogins(facts, group) : null;
   if (byLogins && goesOn(group, byLogins.moments)) {
     return { ...byLogins, births: group.births.length, logins, confirmed: true };
   }
@@ -121,15 +121,15 @@ function besideBirths(facts: Facts, group: Group) {
 function mayBeRefused(facts: Facts, group: Group): boolean {
   const isFull = fullnessOf(facts).some(({ fullMs, heldShare }) => fullMs > 0 && heldShare >= HELD_SHARE);
   const born = ({ births }: Group) => births.length > 0;
-  return isFull && (born(group) || !facts.groups.some(born));
+  return isFull && isAskedForMore(facts, group.from, group.to) && (born(group) || !facts.groups.some(born));
 }
 
 /** Of an app that was started in the window, those count that lay unused for most of its time so far. */
 function besideLogins(facts: Facts, group: Group) {
-  const moments = loginMoments(facts).filter((at) => at >= group.from && at <= group.to);
+  const moments = unmetMoments(facts, group.from, group.to);
   const restMs = Math.min(facts.restMs, Math.max(LEAST_REST_MS, REST_SHARE * (group.to - group.from)));
   const found = beside({ ...facts, restMs }, group.lives, moments);
-  return found.moments.length < moments.length * LOGIN_SHARE ? null : found;
+  return found.moments.length < moments.length / 2 ? null : found;
 }
 
 /** The moments at which enough lay unused, and how many did. */

@@ -5,7 +5,7 @@ import { type Judgement, judge } from './judge/judge.js';
 import { EXIT, type Options, parseOptions, USAGE, VERSION } from './options.js';
 import { reportOf } from './print/report.js';
 import { terminalReport } from './print/terminal.js';
-import { plansLine, RecordingError, readRecording, refusalLine, sampleLine, serverLine } from './sample/recording.js';
+import { RecordingError, readRecording, recordingText } from './sample/recording.js';
 import type { Recording } from './sample/sample.js';
 import { ConnectionFailure } from './server/failures.js';
 import { askPassword } from './server/prompt.js';
@@ -76,16 +76,6 @@ async function record(target: Target, options: Options): Promise<Recording> {
   } finally {
     progress.end();
   }
-}
-
-function recordingText({ server, samples, refusals, plans }: Recording): string {
-  const lines = [
-    ...(server ? [serverLine(server)] : []),
-    ...samples.map((sample) => sampleLine(sample, server?.database ?? '')),
-    ...refusals.map(refusalLine),
-    ...(plans ? [plansLine(plans)] : []),
-  ];
-  return `${lines.join('\n')}\n`;
 }
 
 async function present(judgement: Judgement, { json, html }: Options): Promise<number> {

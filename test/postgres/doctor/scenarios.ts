@@ -28,7 +28,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'knex_per_request',
     alarms: ['per-request'],
     start: async (url) =>
-      load(1, 80, async () => {
+      load(2, 400, async () => {
         const db = knex({ client: 'pg', connection: url });
         await db.raw('select 1').finally(() => db.destroy());
       }),
@@ -38,7 +38,7 @@ export const SCENARIOS: readonly Scenario[] = [
     alarms: [],
     async start(url) {
       const fleet = knexFleet(url, 10);
-      const stop = load(80, 200, (index) => fleet.of(index).raw('select pg_sleep(0.01)'));
+      const stop = load(80, 1_500, (index) => fleet.of(index).raw('select pg_sleep(0.5)'));
       return () => stop().then(fleet.end);
     },
   },
@@ -48,7 +48,7 @@ export const SCENARIOS: readonly Scenario[] = [
     async start(url) {
       await run(url, TABLE);
       const pools = Array.from({ length: PROCESSES }, () => new pg.Pool({ connectionString: url, max: 4 }));
-      const stop = load(16, 200, (index) => pools[index % PROCESSES]!.query(INSERT, [email()]));
+      const stop = load(8, 500, (index) => pools[index % PROCESSES]!.query(INSERT, [email()]));
       return () => stop().then(() => Promise.all(pools.map((pool) => pool.end())));
     },
   },
@@ -60,7 +60,7 @@ export const SCENARIOS: readonly Scenario[] = [
       const clients = Array.from({ length: 3 }, () => {
         return new PrismaClient({ adapter: new PrismaPg({ connectionString: url, max: 4 }) });
       });
-      const stop = load(12, 200, (index) => clients[index % 3]!.user.create({ data: { email: email() } }));
+      const stop = load(8, 500, (index) => clients[index % 3]!.user.create({ data: { email: email() } }));
       return () => stop().then(() => Promise.all(clients.map((client) => client.$disconnect())));
     },
   },
@@ -70,7 +70,7 @@ export const SCENARIOS: readonly Scenario[] = [
     async start(url) {
       await run(url, TABLE);
       const pool = new Pool({ connectionString: url, max: 20 });
-      const stop = load(16, 200, () => pool.query(INSERT, [email()]));
+      const stop = load(8, 500, () => pool.query(INSERT, [email()]));
       return () => stop().then(() => pool.end());
     },
   },
@@ -117,7 +117,7 @@ export const SCENARIOS: readonly Scenario[] = [
           pools.push(pool);
         }
       })();
-      const stop = load(32, 250, async (index) => pools[index % 4]?.query('select pg_sleep(0.05)'));
+      const stop = load(32, 1_500, async (index) => pools[index % 4]?.query('select pg_sleep(0.4)'));
       return () => stop().then(() => warmUp.then(() => Promise.all(pools.map((pool) => pool.end()))));
     },
   },
@@ -127,7 +127,7 @@ export const SCENARIOS: readonly Scenario[] = [
     async start(url) {
       const open = () => new pg.Pool({ connectionString: url, max: 5 });
       const pools = Array.from({ length: PROCESSES }, open);
-      const stop = load(5 * PROCESSES, 200, (index) => pools[index % PROCESSES]!.query('select pg_sleep(0.02)'));
+      const stop = load(4 * PROCESSES, 1_200, (index) => pools[index % PROCESSES]!.query('select pg_sleep(0.3)'));
       const ending: Promise<unknown>[] = [];
       let next = 0;
       const restarting = setInterval(() => {
@@ -151,7 +151,7 @@ export const FULL_SCENARIOS: readonly Scenario[] = [
     alarms: ['full', 'fleet-too-large'],
     async start(url) {
       const fleet = knexFleet(url, 50);
-      const stop = load(400, 50, (index) => fleet.of(index).raw('select pg_sleep(0.1)'));
+      const stop = load(400, 100, (index) => fleet.of(index).raw('select pg_sleep(0.5)'));
       return () => stop().then(fleet.end);
     },
   },

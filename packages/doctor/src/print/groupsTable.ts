@@ -4,9 +4,6 @@ import type { Group } from '../judge/groups.js';
 import { paintFor, printable, type Terminal } from './text.js';
 
 const MOST_GROUPS = 12;
-/** All columns but the name, with their borders. */
-const NARROW = 46;
-const WIDE = 69;
 const WIDE_FROM = 110;
 const LEAST_NAME = 12;
 
@@ -33,17 +30,21 @@ function stateCount(...states: string[]) {
 export function groupsTable(groups: readonly Group[], terminal: Terminal): string {
   if (groups.length === 0) return '';
   const paint = paintFor(terminal);
-  const wide = terminal.columns >= WIDE_FROM;
-  const columns = GROUP_COLUMNS.filter((column) => wide || !column.wide);
-  const nameWidth = Math.max(LEAST_NAME, terminal.columns - (wide ? WIDE : NARROW));
+  const columns = GROUP_COLUMNS.filter(({ wide }) => !wide || terminal.columns >= WIDE_FROM);
+  const shown = groups.slice(0, MOST_GROUPS);
+  const cells = shown.map((group) => columns.map(({ of }) => of(group)));
+  const widths = columns.map(({ title }, column) => Math.max(title.length, ...cells.map((row) => row[column]!.length)));
+  // With a blank on either side of a cell, and one between cells.
+  const taken = widths.reduce((sum, width) => sum + width + 3, 2);
+  const nameWidth = Math.max(LEAST_NAME, terminal.columns - taken);
   const table = new Table({
     head: ['sessions of', ...columns.map(({ title }) => title)].map((title) => paint.bold(title)),
     colAligns: ['left', ...columns.map(() => 'right' as const)],
     style: { head: [], border: [], compact: true },
     chars: BORDERS,
   });
-  for (const group of groups.slice(0, MOST_GROUPS)) {
-    table.push([shortened(printable(group.name), nameWidth), ...columns.map(({ of }) => of(group))]);
+  for (const [index, group] of shown.entries()) {
+    table.push([shortened(printable(group.name), nameWidth), ...cells[index]!]);
   }
   const more = groups.length - MOST_GROUPS;
   return table.toString() + (more > 0 ? `\n… and ${more} smaller groups` : '');

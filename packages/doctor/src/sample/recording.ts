@@ -95,19 +95,30 @@ export function readRecording(text: string): Recording {
   return { server, samples: samples.sort((a, b) => a.at - b.at), refusals, plans };
 }
 
-export function serverLine(server: ServerFacts): string {
+/** A line each; `readRecording` makes the same recording of it. */
+export function recordingText({ server, samples, refusals, plans }: Recording): string {
+  const lines = [
+    ...(server ? [serverLine(server)] : []),
+    ...samples.map((sample) => sampleLine(sample, server?.database ?? UNNAMED)),
+    ...refusals.map(refusalLine),
+    ...(plans ? [plansLine(plans)] : []),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function serverLine(server: ServerFacts): string {
   return JSON.stringify({ server });
 }
 
-export function refusalLine({ at, ...refused }: Refusal): string {
+function refusalLine({ at, ...refused }: Refusal): string {
   return JSON.stringify({ t: at, refused });
 }
 
-export function plansLine(plans: PlanCounts): string {
+function plansLine(plans: PlanCounts): string {
   return JSON.stringify({ plans });
 }
 
-export function sampleLine(sample: Sample, database: string): string {
+function sampleLine(sample: Sample, database: string): string {
   const { [database]: own, ...others } = sample.counters;
   const line: SampleLine = {
     t: sample.at,

@@ -47,15 +47,11 @@ export function targetOf(argument: string | undefined, env: Environment): Target
   };
 }
 
-/** The URL as it may be shown: without its password. */
-export function withoutPassword(argument: string): string {
-  return argument
-    .replace(/(:\/\/[^/?#@]*?:)[^/?#]*@/, '$1***@')
-    .replaceAll(/((?:password|sslpassword)\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)/gi, '$1***');
-}
+/** Read with those of the environment. */
+const TLS_SETTINGS = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey'] as const;
 
 type Settings = Partial<
-  Record<'host' | 'port' | 'user' | 'dbname' | 'password' | 'sslmode' | 'sslrootcert' | 'sslcert' | 'sslkey', string>
+  Record<'host' | 'port' | 'user' | 'dbname' | 'password' | (typeof TLS_SETTINGS)[number], string>
 >;
 
 function settingsOf(argument: string | undefined): Settings {
@@ -75,23 +71,28 @@ function settingsOfUrl(argument: string): Settings {
   if (/^postgres:\/\/([^/?#]*@)?[^/?#]*,/.test(plain)) {
     throw new UsageError('The URL names several hosts. The doctor looks at one server at a time: name one.');
   }
-  try {
-    const { searchParams } = new URL(plain);
-    const named = Object.fromEntries(searchParams) as Settings;
-    // Without the TLS settings: those are read with the environment’s.
-    const { host, port, user, password, database } = parse(withoutParameters(plain));
-    const given = { host, port, user, password, dbname: database };
-    const set = Object.entries(given).filter(([, value]) => value !== undefined && value !== null && value !== '');
-    return { ...named, ...(Object.fromEntries(set) as Settings) };
-  } catch {
-    throw new UsageError(
-      `“${withoutPassword(argument)}” is not a valid URL. In a password, @ : / # ? must be written as %40 %3A %2F %23 %3F.`,
-    );
-  }
+  const [address = '', query] = plain.split(/\?(.*)/s);
+  const parameters = new URLSearchParams(query);
+  const tls = TLS_SETTINGS.flatMap((name) => {
+    const value = parameters.get(name);
+    parameters.delete(name);
+    return value === null ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(tls), ...settingsOfAddress(`${address}?${parameters}`) };
 }
 
-function withoutParameters(url: string): string {
-  return url.split('?')[0]!;
+function settingsOfAddress(url: string): Settings {
+  try {
+    const { host, port, user, password, database: dbname } = parse(url);
+    const set = Object.entries({ host, port, user, password, dbname }).filter(([, value]) => value);
+    return Object.fromEntries(set) as Settings;
+  } catch {
+    // Only what is after the user and the password, which may be anything.
+    const shown = /@([^@?]*)/.exec(url.split('?')[0]!.slice(url.lastIndexOf('@', url.indexOf('?'))))?.[1];
+    throw new UsageError(
+      `The URL${shown === undefined ? '' : ` (…@${shown})`} is not valid. In a password, @ : / # ? must be written as %40 %3A %2F %23 %3F.`,
+    );
+  }
 }
 
 function settingsOfPairs(argument: string): Settings {

@@ -1,5 +1,4 @@
-import { html, Markup } from '@tenure/replay/report/html.js';
-import { STYLE } from '@tenure/replay/report/style.js';
+import { html, Markup, STYLE } from '@tenure/doctor/page';
 import { barsPlot } from './plots.js';
 import { isGrouped, type Report, type Setting, type Table, type Target } from './report.js';
 import { settingLines } from './setting.js';

@@ -1,6 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { atEachWidth } from '@tenure/replay/report/draw.js';
-import type { Markup } from '@tenure/replay/report/html.js';
+import { atEachWidth, type Markup } from '@tenure/doctor/page';
 import { type Bars, isOurs } from './report.js';
 
 const BAR_HEIGHT = 26;

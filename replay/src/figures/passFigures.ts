@@ -1,6 +1,6 @@
+import type { Trace } from '@tenure/doctor/page';
 import type { ContenderKey } from '../contenders/catalogue.js';
 import type { LoadResult } from '../load/loadTypes.js';
-import type { Trace } from '../watch/trace.js';
 
 /** What one pass of one contender yielded. */
 export interface PassFigures {

@@ -1,3 +1,4 @@
+import { connectionsPlot, html, lifelinesPlot, Markup, type Scales, STYLE } from '@tenure/doctor/page';
 import { contenderOf, routeOf } from '../contenders/catalogue.js';
 import { byRoute, ROUTES, type RouteKey } from '../contenders/routes.js';
 import type { Findings } from '../database/findings.js';
@@ -6,10 +7,7 @@ import type { PassFigures } from '../figures/passFigures.js';
 import type { Summary } from '../figures/summary.js';
 import { titleOf } from '../figures/titles.js';
 import { rowsOf } from '../output/rows.js';
-import { html, Markup } from './html.js';
-import { connectionsPlot, lifelinesPlot, type Scales } from './plots.js';
 import { aboutConnections, aboutLifelines } from './sentences.js';
-import { STYLE } from './style.js';
 
 export interface ReportContent {
   passes: readonly PassFigures[];
@@ -68,7 +66,7 @@ function checkList(checks: readonly Check[]): Markup {
 function contenderSection(summary: Summary, { passes, findings }: ReportContent): Markup {
   const traces = passes.filter(({ contender }) => contender === summary.contender).map(({ trace }) => trace);
   const first = traces[0]!;
-  const scales = { maxConnections: findings.maxConnections, seconds: longest(passes) };
+  const scales = { limit: findings.maxConnections, limitName: 'max_connections', seconds: longest(passes) };
   const aboutLine = aboutConnections(summary, findings.maxConnections);
   const aboutBars = aboutLifelines(summary, first.lifelines.length, { pass: traces.length > 1 });
   return html`<section>

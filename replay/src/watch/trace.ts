@@ -1,3 +1,5 @@
+import type { Lifeline, Trace } from '@tenure/doctor/page';
+
 /** One backend of the app, as pg_stat_activity showed it. */
 export interface SeenBackend {
   pid: number;
@@ -5,19 +7,6 @@ export interface SeenBackend {
   bornAt: number;
   queryAt: number | null;
   active: boolean;
-}
-
-export interface Lifeline {
-  pid: number;
-  bornAt: number;
-  lastSeenAt: number;
-  /** When it worked, as far as the samples tell. */
-  worked: { from: number; to: number }[];
-}
-
-export interface Trace {
-  samples: { at: number; connections: number }[];
-  lifelines: Lifeline[];
 }
 
 /** Makes lifelines out of samples. Process IDs come again, so a backend is known by its birth too. */

@@ -1,8 +1,9 @@
+import type { Trace } from '@tenure/doctor/page';
 import pg from 'pg';
 import type { Cleanup } from '../processes/cleanup.js';
 import type { ServerCpu } from './cpuSource.js';
 import { serverCpu } from './serverCpu.js';
-import { type SeenBackend, type Trace, TraceRecorder } from './trace.js';
+import { type SeenBackend, TraceRecorder } from './trace.js';
 
 const EVERY_MS = 100;
 const GONE_WITHIN_MS = 15_000;

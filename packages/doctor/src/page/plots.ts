@@ -1,5 +1,4 @@
 import * as Plot from '@observablehq/plot';
-import type { Trace } from '../watch/trace.js';
 import { atEachWidth, HEIGHT, WIDTHS } from './draw.js';
 import type { Markup } from './html.js';
 
@@ -11,20 +10,40 @@ const AXES = {
   marginBottom: 36,
 };
 
+/** One backend, in seconds since the beginning. */
+export interface Lifeline {
+  pid: number;
+  bornAt: number;
+  lastSeenAt: number;
+  /** When it worked, as far as the samples show. */
+  worked: { from: number; to: number }[];
+}
+
+export interface Trace {
+  samples: { at: number; connections: number }[];
+  lifelines: Lifeline[];
+}
+
 export interface Scales {
-  maxConnections: number;
-  /** The longest pass of all contenders, in seconds: all plots share one scale of time. */
+  /** The most connections that there can be, and its name. */
+  limit: number;
+  limitName: string;
+  /** The same for all plots of a page. */
   seconds: number;
 }
 
-/** One line per pass, and the line that none can cross. */
-export function connectionsPlot(traces: readonly Trace[], { maxConnections, seconds }: Scales, label: string): Markup {
+/** One line per trace, and the line that none can cross. */
+export function connectionsPlot(
+  traces: readonly Trace[],
+  { limit, limitName, seconds }: Scales,
+  label: string,
+): Markup {
   const points = traces.flatMap(({ samples }, pass) => samples.map((sample) => ({ ...sample, pass })));
   return atEachWidth({
     ...AXES,
     ariaLabel: label,
     x: { domain: [0, seconds], label: 'seconds' },
-    y: { domain: [0, maxConnections * 1.15], label: null, ticks: 5 },
+    y: { domain: [0, limit * 1.15], label: null, ticks: 5 },
     marks: [
       Plot.gridY({ ticks: 5, stroke: 'var(--grid)', strokeOpacity: 1 }),
       Plot.areaY(
@@ -39,10 +58,10 @@ export function connectionsPlot(traces: readonly Trace[], { maxConnections, seco
         strokeWidth: 1.5,
         curve: 'step-after',
       }),
-      Plot.ruleY([maxConnections], { stroke: 'var(--limit)', strokeWidth: 1.5, strokeDasharray: '5 4' }),
-      Plot.text([`max_connections ${maxConnections}`], {
+      Plot.ruleY([limit], { stroke: 'var(--limit)', strokeWidth: 1.5, strokeDasharray: '5 4' }),
+      Plot.text([`${limitName} ${limit}`], {
         x: seconds,
-        y: maxConnections,
+        y: limit,
         dy: -5,
         textAnchor: 'end',
         lineAnchor: 'bottom',

@@ -1,0 +1,52 @@
+import { type Facts, isAskedForMore, loginShare } from '../facts.js';
+import { percent, plural, round } from '../format.js';
+import type { Group } from '../groups.js';
+import { fixOf } from '../stacks.js';
+import { fullnessOf } from './full.js';
+import { foundAny, type Rule } from './rule.js';
+
+const HELD_SHARE = 0.8;
+const MOST_UNUSED_SHARE = 0.1;
+
+/** Everything that is open is used, and more is asked for. */
+export const fleetTooLarge: Rule = (facts, before) => {
+  if (!foundAny(before, ['full']) || foundAny(before, ['not-reused', 'per-request', 'closed-by-errors'])) return [];
+  const fullest = fullnessOf(facts).find(({ fullMs, heldShare }) => fullMs > 0 && heldShare >= HELD_SHARE);
+  const [group] = facts.groups;
+  if (!fullest || !group) return [];
+  const logins = loginShare(facts, fullest.fullFrom, fullest.fullTo);
+  if (!isAskedForMore(facts, fullest.fullFrom, fullest.fullTo) && facts.refusals.length === 0) return [];
+  const unused = unusedWhileFull(facts, fullest.fullFrom, fullest.fullTo);
+  if (unused > MOST_UNUSED_SHARE * fullest.peak) return [];
+  return [
+    {
+      id: 'fleet-too-large',
+      severity: 'critical',
+      group: group.name,
+      evidence: {
+        sessions: group.peak,
+        limit: fullest.limit,
+        unused,
+        loginsShare: round(logins),
+        failedLogins: facts.failedLogins.length,
+        ownLoginsRefused: facts.refusals.length,
+        clients: group.addresses.length,
+      },
+      what: `Everything that is open is used, and more is asked for: ${group.name} held ${group.peak} of ${fullest.limit} connections, ${unused === 0 ? 'none' : unused} of all lay unused, and logins waited or were refused again and again (crowds of them in ${percent(logins)} of the samples).`,
+      why: 'The pools together may open more than the server gives: the process that starts last gets nothing, and after each restart that may be another one.',
+      cause: `Likeliest: processes × the pool’s maximum is above the limit of ${fullest.limit}${plateau(group)}. Second: another app takes the slots; then its group has grown in the list of groups.`,
+      fix: fixOf('fleet-too-large', group.stack),
+    },
+  ];
+};
+
+function unusedWhileFull({ lives, restMs }: Facts, from: number, to: number): number {
+  const middle = (from + to) / 2;
+  const rests = lives.flatMap((life) => life.rests);
+  return rests.filter((rest) => rest.to - rest.from >= restMs && rest.from <= middle && rest.to >= middle).length;
+}
+
+function plateau({ addresses, peak }: Group): string {
+  if (addresses.length < 2) return '';
+  return ` (${plural(addresses.length, 'client address', 'client addresses')} with about ${Math.round(peak / addresses.length)} each)`;
+}

@@ -1,0 +1,25 @@
+import { count, percent, round } from '../format.js';
+import type { Rule } from './rule.js';
+
+const LEAST_CALLS = 100;
+const SHARE = 0.5;
+
+/** From pg_stat_statements, where it counts plans. */
+export const notPrepared: Rule = ({ plans }) => {
+  if (!plans || plans.calls < LEAST_CALLS) return [];
+  const share = plans.callsPlannedEachTime / plans.calls;
+  if (share < SHARE) return [];
+  return [
+    {
+      id: 'not-prepared',
+      severity: 'info',
+      group: null,
+      evidence: { calls: plans.calls, callsPlannedEachTime: plans.callsPlannedEachTime, share: round(share) },
+      what: `${percent(share)} of ${count(plans.calls)} statements were planned each time they ran.`,
+      why: 'Planning a short query often costs the server more than running it.',
+      cause:
+        'Likeliest: the driver sends each statement anew, without a name. Second: statements differ in their literals; then pg_stat_statements counts few calls of each.',
+      fix: 'Use named statements (prepareThreshold in JDBC, prepare_threshold in psycopg 3, name in pg). With Tenure (Node.js): CONN_STATEMENTS=100, its default, prepares what runs again and again.',
+    },
+  ];
+};

@@ -1,0 +1,144 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { createLogUpdate } from 'log-update';
+import colors from 'picocolors';
+import { type Judgement, judge } from './judge/judge.js';
+import { EXIT, type Options, parseOptions, USAGE, VERSION } from './options.js';
+import { reportOf } from './print/report.js';
+import { terminalReport } from './print/terminal.js';
+import { RecordingError, readRecording, recordingText } from './sample/recording.js';
+import type { Recording } from './sample/sample.js';
+import { ConnectionFailure } from './server/failures.js';
+import { askPassword } from './server/prompt.js';
+import { watch } from './server/sampler.js';
+import { type Target, targetOf, UsageError } from './server/target.js';
+import { watchLive } from './watchLive.js';
+
+const WIDEST = 120;
+const DEFAULT_COLUMNS = 80;
+
+const EXIT_OF = { healthy: EXIT.healthy, findings: EXIT.findings, 'cannot-tell': EXIT.cannotTell } as const;
+
+/** Runs the command; resolves to its exit code. */
+export async function run(args: string[]): Promise<number> {
+  try {
+    return await runOptions(parseOptions(args));
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof RecordingError)) throw error;
+    console.error(error.message);
+    return EXIT.wrongUse;
+  }
+}
+
+async function runOptions(options: Options): Promise<number> {
+  if (options.help) return print(USAGE);
+  if (options.version) return print(`${VERSION}\n`);
+  if (options.replay !== undefined) return present(judge(await readReplay(options.replay)), options);
+  const target = targetOf(options.target, process.env);
+  if (options.watch) return watchLive(target, options);
+  const recording = await record(target, options);
+  if (options.record !== undefined) await writeTo('--record', options.record, recordingText(recording));
+  return present(judge(recording), options);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+async function readReplay(file: string): Promise<Recording> {
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new UsageError(`--replay ${file} cannot be read: ${error.message}`);
+  });
+  return readRecording(text);
+}
+
+/** A server that does not let the doctor in leaves a recording of that. */
+async function record(target: Target, options: Options): Promise<Recording> {
+  const progress = new ProgressLine(target, options.seconds);
+  try {
+    return await watch(target, {
+      seconds: options.seconds,
+      reserved: options.reserved,
+      askPassword,
+      onChange: (recording) => progress.show(recording),
+      another: (recording) => {
+        const again = options.untilSure && !progress.secondWindow && judge(recording).unsettled;
+        if (again) progress.again();
+        return again;
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof ConnectionFailure)) throw error;
+    progress.end();
+    console.error(error.message);
+    const refusal = { at: Date.now(), code: error.code, message: error.message };
+    return { server: null, samples: [], refusals: [refusal], plans: null };
+  } finally {
+    progress.end();
+  }
+}
+
+async function present(judgement: Judgement, { json, html }: Options): Promise<number> {
+  if (html !== undefined) {
+    // Loaded only here: drawing takes more modules than all the rest.
+    const { reportPage } = await import('./print/page.js');
+    await writeTo('--html', html, reportPage(judgement, new Date()));
+  }
+  if (json) print(`${JSON.stringify(reportOf(judgement), null, 2)}\n`);
+  else print(terminalReport(judgement, { columns: columns(), color: colors.isColorSupported }));
+  return EXIT_OF[judgement.verdict];
+}
+
+function columns(): number {
+  return Math.min(WIDEST, process.stdout.columns ?? DEFAULT_COLUMNS);
+}
+
+async function writeTo(flag: string, file: string, text: string): Promise<void> {
+  await writeFile(file, text).catch((error: Error) => {
+    throw new UsageError(`${flag} ${file} cannot be written: ${error.message}`);
+  });
+}
+
+/** How much is left, on a terminal: elsewhere nothing. */
+class ProgressLine {
+  secondWindow = false;
+  readonly #line = createLogUpdate(process.stderr);
+  readonly #target: Target;
+  readonly #seconds: number;
+  #endAt: number;
+  #ended = false;
+
+  constructor(target: Target, seconds: number) {
+    this.#target = target;
+    this.#seconds = seconds;
+    this.#endAt = performance.now() + seconds * 1_000;
+    this.#write('connecting');
+  }
+
+  again(): void {
+    this.secondWindow = true;
+    this.#endAt = performance.now() + this.#seconds * 1_000;
+  }
+
+  show({ samples, refusals }: Recording): void {
+    const last = samples.at(-1);
+    const refusal = refusals.at(-1);
+    if (last && last.at >= (refusal?.at ?? 0)) this.#write(`${last.sessions.length} sessions`);
+    else if (refusal) this.#write(refusal.message);
+  }
+
+  #write(what: string): void {
+    if (!process.stderr.isTTY || this.#ended) return;
+    const { host, port, database } = this.#target;
+    const left = Math.max(0, Math.ceil((this.#endAt - performance.now()) / 1_000));
+    const which = this.secondWindow ? 'second window, ' : '';
+    this.#line(`Watching ${database} at ${host}:${port}: ${which}${left} s left · ${what}`);
+  }
+
+  end(): void {
+    if (this.#ended || !process.stderr.isTTY) return;
+    this.#ended = true;
+    this.#line.clear();
+    this.#line.done();
+  }
+}

@@ -1,0 +1,177 @@
+import pg from 'pg';
+import type { ServerFacts } from '../sample/sample.js';
+import { ConnectionFailure, failureOf, isEncryptionOffer, needsPassword } from './failures.js';
+import { readOnly, SERVER, VERSION } from './queries.js';
+import type { Encryption, Target } from './target.js';
+
+/** The doctor’s `application_name`. */
+export const OWN_NAME = 'tenure-doctor';
+const OLDEST = 140_000;
+const ANSWER_WITHIN_MS = 3_000;
+const END_WITHIN_MS = 500;
+
+export interface ConnectOptions {
+  /** A superuser may take a slot that is kept for superusers. */
+  readonly reserved: boolean;
+  /** Resolves to null where nobody can be asked. */
+  askPassword(user: string): Promise<string | null>;
+}
+
+type ServerRow = ServerFacts & { backend: number; used: number; plansFrom: string | null };
+
+/** The doctor's one session. It changes nothing: every question is in a read-only transaction. */
+export class Connection {
+  readonly server: ServerFacts;
+  /** Quoted schema of pg_stat_statements, where it counts plans. */
+  readonly plansFrom: string | null;
+  /** Transactions that it has run. */
+  transactions = 0;
+  readonly #client: pg.Client;
+  readonly #target: Target;
+
+  constructor(client: pg.Client, target: Target, server: ServerFacts, plansFrom: string | null) {
+    this.#client = client;
+    this.#target = target;
+    this.server = server;
+    this.plansFrom = plansFrom;
+    this.transactions = 2;
+  }
+
+  /**
+   * The rows of each question, all in one transaction.
+   *
+   * @throws {ConnectionFailure}
+   */
+  async read(...questions: string[]): Promise<unknown[][][]> {
+    try {
+      const results = await ask(this.#client, readOnly(questions.join(';'), this.server.versionNumber));
+      this.transactions++;
+      return results.slice(-questions.length);
+    } catch (error) {
+      throw failureOf(error, this.#target, true);
+    }
+  }
+
+  close(): void {
+    close(this.#client);
+  }
+}
+
+/** Opens connections to one target, and keeps what it has learnt: which encryption the server offers, and the password. */
+export class Connector {
+  readonly #target: Target;
+  readonly #options: ConnectOptions;
+  readonly #encryptions: Encryption[];
+  #password: string | undefined;
+
+  constructor(target: Target, options: ConnectOptions) {
+    this.#target = target;
+    this.#options = options;
+    this.#encryptions = [...target.encryptions];
+    this.#password = target.password;
+  }
+
+  /**
+   * @param timeoutMs longest wait for one connect
+   * @throws {ConnectionFailure}
+   */
+  async open(timeoutMs: number): Promise<Connection> {
+    let client: pg.Client | undefined;
+    try {
+      client = await this.#login(timeoutMs);
+      const [version] = await ask(client, VERSION);
+      const versionNumber = Number(version?.[0]?.[0]);
+      if (!(versionNumber >= OLDEST)) {
+        throw new ConnectionFailure('The doctor needs PostgreSQL 14 or later.', 'OLD_SERVER', false, undefined);
+      }
+      const row = (await ask(client, readOnly(SERVER, versionNumber))).at(-1)![0]![0] as ServerRow;
+      const { backend, used, plansFrom, ...facts } = row;
+      const pooler = backend !== (client as unknown as { processID: number }).processID;
+      const server = { ...facts, pooler };
+      if (!this.#options.reserved) refuseReserved(server, used);
+      return new Connection(client, this.#target, server, plansFrom);
+    } catch (error) {
+      if (client) close(client);
+      throw failureOf(error, this.#target, false);
+    }
+  }
+
+  async #login(timeoutMs: number): Promise<pg.Client> {
+    for (;;) {
+      try {
+        return await login(this.#target, this.#encryptions[0]!, this.#password, timeoutMs);
+      } catch (error) {
+        if (this.#encryptions.length > 1 && isEncryptionOffer(error)) this.#encryptions.shift();
+        else if (needsPassword(error) && this.#password === undefined) await this.#learnPassword(error);
+        else throw error;
+      }
+    }
+  }
+
+  async #learnPassword(error: unknown): Promise<void> {
+    const password = await this.#options.askPassword(this.#target.user);
+    if (password === null) throw error;
+    this.#password = password;
+  }
+}
+
+async function login(
+  { host, port, user, database }: Target,
+  ssl: Encryption,
+  password: string | undefined,
+  timeoutMs: number,
+): Promise<pg.Client> {
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    database,
+    ssl,
+    application_name: OWN_NAME,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: ANSWER_WITHIN_MS,
+    keepAlive: true,
+    ...(password === undefined ? {} : { password }),
+  });
+  // A loss between two questions: the next question fails with the same.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    close(client);
+    throw error;
+  }
+}
+
+/** Results of the statements that return rows, in order. */
+async function ask(client: pg.Client, text: string): Promise<unknown[][][]> {
+  const answer = (await client.query({ text, rowMode: 'array' })) as unknown as
+    | pg.QueryArrayResult
+    | pg.QueryArrayResult[];
+  return [answer].flat().flatMap(({ fields, rows }) => (fields.length > 0 ? [rows] : []));
+}
+
+/** The server gives a superuser a slot that it keeps for emergencies, without a word: it is given back. */
+function refuseReserved({ superuser, maxConnections, reservedConnections }: ServerFacts, used: number): void {
+  if (!superuser || used <= maxConnections - reservedConnections) return;
+  throw new ConnectionFailure(
+    'The server is full: only slots that are kept for superusers are left (--reserved takes one).',
+    '53300',
+    true,
+    undefined,
+  );
+}
+
+/** Ends the session, and the socket where the other side does not answer. */
+function close(client: pg.Client): void {
+  const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection;
+  const timer = setTimeout(() => stream.destroy(), END_WITHIN_MS);
+  client
+    .end()
+    .catch(() => {})
+    .finally(() => {
+      clearTimeout(timer);
+      stream.destroy();
+    });
+}

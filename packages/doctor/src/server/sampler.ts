@@ -1,0 +1,278 @@
+import type {
+  Counters,
+  PlanCounts,
+  Recording,
+  Refusal,
+  Sample,
+  ServerFacts,
+  Session,
+  Statement,
+} from '../sample/sample.js';
+import { type Connection, type ConnectOptions, Connector, OWN_NAME } from './connection.js';
+import { ConnectionFailure } from './failures.js';
+import { masked } from './mask.js';
+import { COUNTERS, NAMES, plansQuestion, SESSIONS, STATEMENTS } from './queries.js';
+import type { Target } from './target.js';
+
+const EVERY_MS = 200;
+/** A sample costs the server some 10 µs of its CPU a session: with many sessions there are fewer, to stay below 1 % of a core. */
+const EVERY_MS_PER_SESSION = 1.2;
+const STATEMENTS_EVERY_MS = 3_000;
+/** At a full server a slot is free only for a moment. */
+const RETRY_MS = 250;
+const CONNECT_WITHIN_MS = 5_000;
+/** Busy backends report their counters once a second. */
+const LATE_REPORTS_MS = 1_200;
+/** A server that was full at first is watched for the whole window only if it lets the doctor in early enough. */
+const LATEST_END_MS = 5_000;
+
+export interface SampleOptions extends ConnectOptions {
+  readonly seconds: number;
+  /** Forget samples older than this; all are kept by default. */
+  readonly keepMs?: number;
+  /** Ends the window early. */
+  readonly signal?: AbortSignal;
+  /** After each sample and each refusal, with all so far. */
+  onChange?(recording: Recording): void;
+  /** When the window is over: whether to watch for another one as long. */
+  another?(recording: Recording): boolean;
+}
+
+/**
+ * Watches a server for `seconds`, over one connection, and no longer than ten seconds more.
+ *
+ * @throws {ConnectionFailure} when the server refuses for good, as with a wrong password; a full server, one that restarts or one
+ * that is lost on the way is asked again until the time is up, and then the recording says so.
+ */
+export async function watch(target: Target, options: SampleOptions): Promise<Recording> {
+  return new Sampler(target, options).run();
+}
+
+class Sampler {
+  readonly #connector: Connector;
+  readonly #options: SampleOptions;
+  readonly #samples: Sample[] = [];
+  readonly #refusals: Refusal[] = [];
+  readonly #begun = performance.now();
+  #connection: Connection | null = null;
+  #server: ServerFacts | null = null;
+  #names: Names = { databases: {}, roles: {} };
+  #statementsAt = 0;
+  #ownBefore = 0;
+  /** The server's clock, less this machine's. */
+  #clockAhead = 0;
+
+  constructor(target: Target, options: SampleOptions) {
+    this.#connector = new Connector(target, options);
+    this.#options = options;
+  }
+
+  async run(): Promise<Recording> {
+    const windowMs = this.#options.seconds * 1_000;
+    let endAt = this.#begun + windowMs;
+    let plansBefore: Plans | null = null;
+    try {
+      while (performance.now() < endAt && !this.#stopped) {
+        const begun = performance.now();
+        const first = this.#samples.length === 0;
+        if (await this.#look(endAt)) {
+          if (first) {
+            endAt = Math.min(performance.now() + windowMs, endAt + LATEST_END_MS);
+            plansBefore = await this.#plans();
+          }
+          const pause = Math.max(EVERY_MS, EVERY_MS_PER_SESSION * this.#samples.at(-1)!.sessions.length);
+          await sleep(Math.min(begun + pause, endAt) - performance.now());
+        } else {
+          await sleep(Math.min(RETRY_MS, endAt - performance.now()));
+        }
+        if (performance.now() >= endAt && this.#another()) endAt += windowMs;
+      }
+      return await this.#end(plansBefore);
+    } finally {
+      this.#connection?.close();
+    }
+  }
+
+  get #stopped(): boolean {
+    return this.#options.signal?.aborted ?? false;
+  }
+
+  #another(): boolean {
+    return this.#samples.length > 0 && (this.#options.another?.(this.#recording(null)) ?? false);
+  }
+
+  async #end(plansBefore: Plans | null): Promise<Recording> {
+    if (!this.#connection || this.#stopped) return this.#recording(null);
+    await sleep(LATE_REPORTS_MS);
+    await this.#look(performance.now() + CONNECT_WITHIN_MS);
+    const plansAfter = plansBefore && (await this.#plans());
+    return this.#recording(plansBefore && plansAfter && planCounts(plansBefore, plansAfter));
+  }
+
+  #recording(plans: PlanCounts | null): Recording {
+    return { server: this.#server, samples: this.#samples, refusals: this.#refusals, plans };
+  }
+
+  /** Takes one sample; false where that was not possible for the moment. */
+  async #look(endAt: number): Promise<boolean> {
+    try {
+      this.#connection ??= await this.#connect(endAt);
+      const sample = await this.#sample(this.#connection);
+      this.#samples.push(sample);
+      const { keepMs = Infinity } = this.#options;
+      while (this.#samples[0]!.at < sample.at - keepMs) this.#samples.shift();
+      this.#options.onChange?.(this.#recording(null));
+      return true;
+    } catch (error) {
+      if (!(error instanceof ConnectionFailure)) throw error;
+      this.#lose();
+      const wasThere = this.#server !== null;
+      if (!error.passing && !wasThere) throw error;
+      const refusal = { at: Math.round(Date.now() + this.#clockAhead), code: error.code, message: error.message };
+      this.#refusals.push(refusal);
+      this.#options.onChange?.(this.#recording(null));
+      return false;
+    }
+  }
+
+  async #connect(endAt: number): Promise<Connection> {
+    const timeoutMs = Math.max(1_000, Math.min(CONNECT_WITHIN_MS, endAt - performance.now()));
+    const connection = await this.#connector.open(timeoutMs);
+    this.#server ??= connection.server;
+    return connection;
+  }
+
+  #lose(): void {
+    if (!this.#connection) return;
+    this.#ownBefore += this.#connection.transactions;
+    this.#connection.close();
+    this.#connection = null;
+  }
+
+  async #sample(connection: Connection): Promise<Sample> {
+    const ownTransactions = this.#ownBefore + connection.transactions;
+    const withStatements = performance.now() >= this.#statementsAt;
+    const questions = withStatements ? [COUNTERS, SESSIONS, STATEMENTS] : [COUNTERS, SESSIONS];
+    const [counted, rows, statements] = await connection.read(...questions);
+    const { at, bootAt, counters } = counted![0]![0] as CountersRow;
+    this.#clockAhead = at - Date.now();
+    if (withStatements) this.#statementsAt = performance.now() + STATEMENTS_EVERY_MS;
+    await this.#learnNames(connection, rows as SessionRow[]);
+    return {
+      at,
+      bootAt,
+      counters,
+      ownTransactions,
+      sessions: (rows as SessionRow[]).flatMap((row) => this.#sessionOf(row, connection.server.pooler)),
+      ...(statements ? { statements: statementsOf(statements as StatementRow[]) } : {}),
+    };
+  }
+
+  async #learnNames(connection: Connection, rows: readonly SessionRow[]): Promise<void> {
+    const { databases, roles } = this.#names;
+    const isNew = ({ 2: role, 3: database }: SessionRow) =>
+      (role !== null && roles[role] === undefined) || (database !== null && databases[database] === undefined);
+    if (!rows.some(isNew)) return;
+    const [names] = await connection.read(NAMES);
+    const found = names![0]![0] as Names;
+    this.#names = { databases: { ...databases, ...found.databases }, roles: { ...roles, ...found.roles } };
+  }
+
+  #sessionOf(row: SessionRow, pooler: boolean): Session[] {
+    const [pid, startedAt, role, database, application, address, state, stateAt, transactionAt, waitEvent] = row;
+    const [blockedBy, untouched, own] = row.slice(10) as [string | null, boolean, boolean];
+    // Behind a pooler the backend is the app’s as well.
+    if (own && !pooler) return [];
+    const { databases, roles } = this.#names;
+    return [
+      {
+        pid,
+        startedAt: numberOf(startedAt),
+        user: role === null || role === 0 ? null : (roles[role] ?? `role ${role}`),
+        database: database === null ? null : (databases[database] ?? null),
+        // A pooler leaves the doctor’s name on the backends that it has lent to it.
+        application: pooler && application === OWN_NAME ? '' : (application ?? ''),
+        address,
+        state,
+        stateAt: numberOf(stateAt),
+        transactionAt: numberOf(transactionAt),
+        waitEvent,
+        blockedBy: blockedBy ? blockedBy.split(',').map(Number) : [],
+        untouched,
+        own,
+      },
+    ];
+  }
+
+  async #plans(): Promise<Plans | null> {
+    const connection = this.#connection;
+    if (!connection?.plansFrom) return null;
+    try {
+      const [rows] = await connection.read(plansQuestion(connection.plansFrom));
+      return new Map((rows as [string, number, number][]).map(([id, calls, plans]) => [id, { calls, plans }]));
+    } catch {
+      // Not loaded at the server’s start, or not allowed: one finding less, and the failed transaction is over.
+      this.#lose();
+      return null;
+    }
+  }
+}
+
+type Plans = Map<string, { calls: number; plans: number }>;
+
+const PLANNED_EACH_TIME = 0.9;
+
+function planCounts(before: Plans, after: Plans): PlanCounts {
+  let calls = 0;
+  let callsPlannedEachTime = 0;
+  for (const [id, now] of after) {
+    const then = before.get(id) ?? { calls: 0, plans: 0 };
+    const rose = now.calls - then.calls;
+    if (rose <= 0) continue;
+    calls += rose;
+    if (now.plans - then.plans >= PLANNED_EACH_TIME * rose) callsPlannedEachTime += rose;
+  }
+  return { calls, callsPlannedEachTime };
+}
+
+interface Names {
+  databases: Record<string, string>;
+  roles: Record<string, string>;
+}
+
+interface CountersRow {
+  at: number;
+  bootAt: number;
+  counters: Record<string, Counters>;
+}
+
+/** 64-bit numbers arrive as text. */
+type SessionRow = [
+  number,
+  string | null,
+  number | null,
+  number | null,
+  string | null,
+  string | null,
+  string | null,
+  string | null,
+  string | null,
+  string | null,
+  string | null,
+  boolean,
+  boolean,
+];
+
+type StatementRow = [number, string, number | null];
+
+function statementsOf(rows: readonly StatementRow[]): Record<string, Statement> {
+  return Object.fromEntries(rows.map(([pid, text, horizonAge]) => [pid, { text: masked(text), horizonAge }]));
+}
+
+function numberOf(text: string | null): number | null {
+  return text === null ? null : Number(text);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+}

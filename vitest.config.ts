@@ -54,7 +54,7 @@ export default defineConfig({
         test: {
           ...databaseTests,
           name: 'postgres',
-          include: ['test/{postgres,knex,prisma}/**/*.test.ts', 'replay/test/postgres/**/*.test.ts'],
+          include: ['test/{postgres,knex,prisma,differential}/**/*.test.ts', 'replay/test/postgres/**/*.test.ts'],
           globalSetup: ['test/prisma/generate.ts'],
         },
       },

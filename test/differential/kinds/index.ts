@@ -1,0 +1,4 @@
+import type { Kind } from '../script.js';
+import { statements } from './statements.js';
+
+export const KINDS: readonly Kind[] = [statements];

@@ -1,0 +1,71 @@
+/** What a script does, one step after the other. */
+export type Step =
+  /** With values by the extended protocol, without by the simple one. */
+  | { readonly do: 'query'; readonly text: string; readonly values?: readonly unknown[] }
+  /** On one connection, which is returned after it. Prisma has no such thing, and takes any. */
+  | { readonly do: 'session'; readonly steps: readonly Step[] }
+  | { readonly do: 'transaction'; readonly steps: readonly Step[]; readonly end: 'commit' | 'rollback' }
+  /** By a session of another process, which ends at once. */
+  | { readonly do: 'elsewhere'; readonly text: string }
+  | { readonly do: 'wait'; readonly forMs: number };
+
+export interface Script {
+  readonly steps: readonly Step[];
+  /** Of the pools, both of them. */
+  readonly connections: number;
+  /** Of Tenure's. */
+  readonly policy: Readonly<Record<string, unknown>>;
+}
+
+export const HOSTS = ['pool', 'knex', 'prisma'] as const;
+export type Host = (typeof HOSTS)[number];
+
+/** A kind of script: add a file beside `kinds/statements.ts`, and name it in `kinds/index.ts`. */
+export interface Kind {
+  readonly name: string;
+  /** Hosts it is about. */
+  readonly hosts: readonly Host[];
+  /** Roles and the like, which all databases share. Run by the superuser, once. */
+  readonly cluster: string;
+  /** Makes the tables of an empty database. Run by the superuser. */
+  readonly schema: string;
+  /** Fills the tables, whatever is in them. Run by the app, before each script. */
+  readonly data: string;
+  write(random: Random, host: Host): Script;
+  /** Looks at what all scripts of a host have done to Tenure's pools: a script that tests nothing must not pass. */
+  checkStats?(stats: readonly PoolStats[], host: Host): void;
+}
+
+/** Of one script, what the pool of Tenure says at its end. */
+export type PoolStats = Readonly<Record<string, unknown>>;
+
+/** Chance that a seed repeats: mulberry32. */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** In [0, 1). */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number below the limit. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
+  chance(share: number): boolean {
+    return this.next() < share;
+  }
+
+  pick<T>(from: readonly T[]): T {
+    return from[this.below(from.length)]!;
+  }
+}

@@ -251,6 +251,7 @@ function write(random: Random, host: Host): Script {
   const queries = Array.from({ length: 2 + random.below(3) }, () => random.pick(pool));
   // Most of them leave the tables as they are: those that do not cost new ones.
   const changes = random.chance(0.25);
+  // A stock pool closes a connection over an error, and with it what its session has: only who holds one has it for longer than a transaction.
   const wide = host !== 'prisma' && random.chance(0.7);
   const runs = (most: number): Step[] => {
     const { text, values } = random.pick(queries);
@@ -258,7 +259,7 @@ function write(random: Random, host: Host): Script {
   };
   const inTransaction = (): Step[] => {
     if (random.chance(0.6)) return runs(4);
-    return [changes && random.chance(0.3) ? change(random) : local(random)];
+    return [changes && wide && random.chance(0.3) ? change(random) : local(random)];
   };
   const block = (): Step[] => {
     const roll = random.next();

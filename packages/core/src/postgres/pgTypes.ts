@@ -22,6 +22,7 @@ export interface PgClient {
   readonly secretKey?: unknown;
   readonly host?: string | undefined;
   readonly port?: number | undefined;
+  readonly database?: string | undefined;
   readonly ssl?: boolean | object | undefined;
   readonly sslNegotiation?: string | undefined;
   readonly connectionParameters?: PgConnectionParameters;

@@ -1,5 +1,5 @@
 import { TenureUsageError } from '../errors.js';
-import type { Connector, StatementStats } from '../pool/connector.js';
+import type { Connector } from '../pool/connector.js';
 import { classifyConnectError } from './connectFailure.js';
 import { abort, close, ref, unref } from './farewell.js';
 import { classifyLoss } from './loss.js';
@@ -8,7 +8,7 @@ import { isWritable, ping } from './ping.js';
 import { type ResetOptions, reset } from './reset.js';
 import { adding } from './sharing/leftovers.js';
 import { lastStatement, rememberLastStatement } from './statements/lastStatement.js';
-import { Statements } from './statements/statements.js';
+import { NO_STATEMENTS, Statements } from './statements/statements.js';
 import { isOpen, transactionStatus } from './status.js';
 import { observe, watch } from './watch.js';
 
@@ -41,8 +41,6 @@ export interface PgSession<C extends PgClient> extends SessionOperations<C> {
    */
   keepStatements(client: C, signal: AbortSignal): Promise<void>;
 }
-
-const NO_STATEMENTS: StatementStats = { state: 'off', hits: 0, prepared: 0, evicted: 0, invalidated: 0 };
 
 export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): PgSession<C> {
   let governed: { readonly statements: Statements; readonly remembersLast: boolean } | undefined;

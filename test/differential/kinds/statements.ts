@@ -119,7 +119,7 @@ const LITERALS: Query[] = [
   query('select $1::text = null as nil', WORDS),
   query("select 'things'::regclass::oid = to_regclass('public.things') as own, $1::int as n", n),
   query("select array_length('{null,a}'::text[], 1) as l, ('{null}'::text[])[1] is null as nil, $1::int as n", n),
-  query("select current_setting('app.tenant', true) as tenant, $1::int as n", n),
+  query("select nullif(current_setting('app.tenant', true), '') as tenant, $1::int as n", n),
   query('select tenant() as tenant, $1::int as n', n),
   query("select to_char(date '2024-03-01', 'Day') as day, $1::int as n", n),
 ];
@@ -301,7 +301,7 @@ export const statements: Kind = {
     create sequence counter;
     grant usage, create on schema public, a, b, ta, tb to ta, tb;
     grant all on items, things, a.things, b.things, ta.things, tb.things, ages to ta, tb;
-    create function tenant() returns text immutable language sql as $$ select current_setting('app.tenant', true) $$;
+    create function tenant() returns text immutable language sql as $$ select nullif(current_setting('app.tenant', true), $x$$x$) $$;
     create function go(path text) returns text language sql as $$ select set_config('search_path', path, false) $$;
     create procedure went(path text) language sql as $$ select set_config('search_path', path, false) $$;
     create function shadow() returns void language plpgsql as

@@ -3,7 +3,7 @@
  * immutable though it is not, which a kept plan would take at its word.
  */
 
-const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
+export const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
 /** They read, and nothing else. Functions of common extensions are among them. */
 export const READING = words(`

@@ -1,4 +1,4 @@
-import { HARMLESS, NO_CALL, READING, READING_PREFIX } from './functions.js';
+import { HARMLESS, NO_CALL, READING, READING_PREFIX, words } from './functions.js';
 
 /** What a text may change, as flags, by which later queries of its session could mean something else. */
 export const Effect = {
@@ -26,10 +26,10 @@ export interface TextFacts {
 /** Longer ones are not read: what they do cannot be told. */
 const LONGEST_READ = 1_048_576;
 /**
- * Longer ones, and those with more parameters, are not prepared: a kept statement costs a session about 12 bytes of memory per byte of its
- * text, and about a kilobyte per parameter of a list (see docs/statements.md for what was measured).
+ * Longer ones, and those with more parameters, are not prepared: a session keeps up to 60 bytes of a plan for each character of a select list, and
+ * half a kilobyte for each parameter (see docs/statements.md for what was measured).
  */
-export const LONGEST_PREPARED = 8_192;
+export const LONGEST_PREPARED = 2_048;
 export const MOST_PARAMETERS = 64;
 
 /** High bits are letters, as in PostgreSQL. */
@@ -47,57 +47,22 @@ const PUNCTUATION = /^[ %_,./:;|(){}[\]<>=*+!?#@&~^-]*$/;
 /** What stands on their right is a key, whatever it says. */
 const KEY_OPERATORS = new Set(['->', '->>', '#>', '#>>']);
 
-const READS = new Set(['select', 'with', 'values', 'table']);
-const WRITES = new Set(['insert', 'update', 'delete', 'merge']);
+const READS = words('select with values table');
+const WRITES = words('insert update delete merge');
 /** Statements that change nothing but by the functions they call. */
-const NEUTRAL = new Set([
-  ...[
-    ...READS,
-    ...WRITES,
-    'begin',
-    'start',
-    'commit',
-    'end',
-    'rollback',
-    'abort',
-    'savepoint',
-    'release',
-    'prepare',
-    'lock',
-    'declare',
-  ],
-  ...[
-    'fetch',
-    'move',
-    'close',
-    'show',
-    'explain',
-    'listen',
-    'unlisten',
-    'notify',
-    'copy',
-    'analyze',
-    'vacuum',
-    'checkpoint',
-    'truncate',
-  ],
-  ...['comment', 'cluster', 'reindex', 'refresh'],
-]);
-const SCHEMA_CHANGES = new Set(['create', 'alter', 'drop', 'grant', 'revoke', 'reassign', 'import', 'security']);
+const NEUTRAL = words(`
+  select with values table insert update delete merge begin start commit end rollback abort savepoint release prepare lock declare fetch move
+  close show explain listen unlisten notify copy analyze vacuum checkpoint truncate comment cluster reindex refresh
+`);
+const SCHEMA_CHANGES = words('create alter drop grant revoke reassign import security');
 /** Settings that no result depends on. */
-const NEUTRAL_SETTINGS = new Set([
-  ...[
-    'statement_timeout',
-    'lock_timeout',
-    'transaction_timeout',
-    'idle_in_transaction_session_timeout',
-    'idle_session_timeout',
-  ],
-  ...['application_name', 'client_min_messages', 'transaction', 'constraints', 'characteristics'],
-]);
-const TEMPORARY = new Set(['temp', 'temporary']);
+const NEUTRAL_SETTINGS = words(`
+  statement_timeout lock_timeout transaction_timeout idle_in_transaction_session_timeout idle_session_timeout application_name
+  client_min_messages transaction constraints characteristics
+`);
+const TEMPORARY = words('temp temporary');
 /** A name after one of these, before a parenthesis, is a table's or an alias, with its columns. */
-const BEFORE_NAMES = new Set([')', 'into', 'as', 'with', 'recursive', 'table', 'copy']);
+const BEFORE_NAMES = words(') into as with recursive table copy');
 const HEAD = 5;
 
 /** Reads a text, as a server with `standard_conforming_strings` would. */
@@ -332,7 +297,8 @@ function effectOf(first: string, head: readonly string[]): number {
   if (first === 'reset') return NEUTRAL_SETTINGS.has(second) ? Effect.none : Effect.settings;
   if (first === 'discard') return ['plans', 'sequences'].includes(second) ? Effect.none : Effect.session;
   // Two-phase commits: what is prepared here, or committed here, another session may have begun.
-  if (second === 'prepared' || (first === 'prepare' && second === 'transaction')) return Effect.schema;
+  if ((first !== 'execute' && second === 'prepared') || (first === 'prepare' && second === 'transaction'))
+    return Effect.schema;
   if (first === 'create' && head.some((word) => TEMPORARY.has(word))) return Effect.session;
   if (SCHEMA_CHANGES.has(first)) return Effect.schema;
   return NEUTRAL.has(first) ? Effect.none : Effect.session;

@@ -301,7 +301,7 @@ export const statements: Kind = {
     create sequence counter;
     grant usage, create on schema public, a, b, ta, tb to ta, tb;
     grant all on items, things, a.things, b.things, ta.things, tb.things, ages to ta, tb;
-    create function tenant() returns text immutable language sql as $$ select nullif(current_setting('app.tenant', true), $x$$x$) $$;
+    create function tenant() returns text immutable language sql as $$ select nullif(current_setting('app.tenant', true), '') $$;
     create function go(path text) returns text language sql as $$ select set_config('search_path', path, false) $$;
     create procedure went(path text) language sql as $$ select set_config('search_path', path, false) $$;
     create function shadow() returns void language plpgsql as

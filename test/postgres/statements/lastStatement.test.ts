@@ -44,3 +44,17 @@ it('is not kept when nobody will ask', async () => {
   await client.query('select 1');
   expect(last()).toBe(undefined);
 });
+
+it('is never a look of our own', async () => {
+  const { client, last } = await kept({ leakAfterMs: 1_000, statements: 1, prepareThreshold: 1 });
+  const texts: string[] = [];
+  const { connection } = client as unknown as { connection: { query(text: string): void } };
+  const { query } = connection;
+  connection.query = (text) => {
+    texts.push(text);
+    expect(last()).toBe('select $1::int as looking');
+    query.call(connection, text);
+  };
+  await client.query('select $1::int as looking', [1]);
+  expect(texts).toEqual([expect.stringContaining('have tables changed')]);
+});

@@ -10,7 +10,8 @@ const LOOK_EVERY_MS = 1_000;
 const RAREST_LOOK_MS = 10_000;
 /** What a look has seen is taken for the state of things for this long after the next one is due. */
 const GRACE_MS = 1_000;
-/** A look takes a round trip. It must serve a query for each two milliseconds of that: with a database far away, a rare query had better go unprepared. */
+/** A look takes a round trip. With a database this far away it must serve a query for each two milliseconds of that: a rare query had better go unprepared. */
+const FAR_MS = 20;
 const MS_PER_QUERY = 2;
 /** Where tables change so often that preparing does not pay, it rests: twice as long each time. */
 const SHORTEST_REST_MS = 1_000;
@@ -82,7 +83,8 @@ export class Catalog {
   /** A query wants a statement. Whether to look before it is sent. */
   wantsLook(now: number): boolean {
     const isDue = now - this.#askedAt >= this.#everyMs && !this.isResting(now);
-    return ++this.#queries >= this.#fastestMs / MS_PER_QUERY && isDue;
+    const least = this.#fastestMs < FAR_MS ? 0 : this.#fastestMs / MS_PER_QUERY;
+    return ++this.#queries >= least && isDue;
   }
 
   /** A look is sent; others need not send one. */

@@ -44,8 +44,8 @@ describe('A catalog', () => {
 
   it('of a database far away is looked at only where that serves many queries', () => {
     const catalog = new Catalog();
-    look(catalog, 0, 'a', 30);
-    for (let query = 1; query < 15; query++) expect(catalog.wantsLook(5 * SECOND)).toBe(false);
+    look(catalog, 0, 'a', 60);
+    for (let query = 1; query < 30; query++) expect(catalog.wantsLook(5 * SECOND)).toBe(false);
     expect(catalog.wantsLook(5 * SECOND)).toBe(true);
   });
 

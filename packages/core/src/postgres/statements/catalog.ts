@@ -11,7 +11,7 @@ const RAREST_LOOK_MS = 10_000;
 /** What a look has seen is taken for the state of things for this long after the next one is due. */
 const GRACE_MS = 1_000;
 /** A look takes a round trip. With a database this far away it must serve a query for each two milliseconds of that: a rare query had better go unprepared. */
-const FAR_MS = 20;
+const FAR_MS = 50;
 const MS_PER_QUERY = 2;
 /** Where tables change so often that preparing does not pay, it rests: twice as long each time. */
 const SHORTEST_REST_MS = 1_000;

@@ -57,16 +57,17 @@ describe('When a column was added', () => {
     const [first, second] = await bothPrepared(pool, select, [1]);
     await migrate(`alter table ${table} add column name text`);
     await first.query('begin');
-    expect(await codeOf(first.query(select, [1]))).toBeOneOf(['0A000', undefined]);
+    const failed = (await codeOf(first.query(select, [1]))) === '0A000';
     await first.query('rollback');
     for (const client of [second, first, second]) {
       await client.query('begin');
+      const code = await codeOf(client.query(select, [1]));
+      if (failed) expect(code).toBe(undefined);
+      await client.query('rollback');
       expect((await client.query(select, [1])).rows).toEqual([{ id: 1, name: null }]);
-      await client.query('commit');
       expect(await prepared(client)).toEqual([select]);
     }
     for (const client of [first, second]) client.release();
-    expect(pool.stats().statements).toMatchObject({ invalidated: 2 });
   });
 
   it('one transaction may fail, whatever other queries read that table', async () => {
@@ -77,12 +78,14 @@ describe('When a column was added', () => {
     for (const client of clients) await prepare(client, other, [5]);
     await migrate(`alter table ${table} add column name text`);
     await clients[0].query('begin');
-    expect(await codeOf(clients[0].query(select, [1]))).toBeOneOf(['0A000', undefined]);
+    const failed = (await codeOf(clients[0].query(select, [1]))) === '0A000';
     await clients[0].query('rollback');
     for (const client of clients) {
       await client.query('begin');
+      const code = await codeOf(client.query(other, [5]));
+      if (failed) expect(code).toBe(undefined);
+      await client.query('rollback');
       expect((await client.query(other, [5])).rows).toEqual([{ id: 1, name: null }]);
-      await client.query('commit');
       client.release();
     }
   });

@@ -64,10 +64,8 @@ describe('While statements are in use', () => {
     await client.query('commit');
     await client.query('begin');
     await client.query('commit');
-    const [first, second] = texts.flatMap((text, index) => (text.includes(LOOK) ? [index] : []));
-    expect(first).toBeDefined();
-    // The next transaction begins with the look that its queries want.
-    expect(texts.slice(second!)).toEqual([expect.stringContaining(LOOK), 'begin', 'commit']);
+    // The next transaction begins with the look that the queries of this one have wanted.
+    expect(texts.slice(-5)).toEqual(['begin', 'commit', expect.stringContaining(LOOK), 'begin', 'commit']);
     expect(events).toEqual([]);
     client.release();
   });

@@ -4,8 +4,10 @@ import { difference, FLAVOURS, play } from './compare.js';
 import { type Host, type Kind, type PoolStats, Random, type Script, type Step } from './script.js';
 import { type Flavour, OPEN } from './sessions.js';
 
-/** Changes what other sessions see of tables and types, and is not undone by filling the tables again. */
-const CHANGES = /\b(create|alter|drop|do|call|truncate|into)\b/i;
+/** Makes or changes what outlives the session, and filling the tables again does not undo. */
+const LASTING = /\b(create (?!temp\b)|alter|drop (?!table if exists pg_temp)|truncate)/i;
+/** Makes temporary tables, which the catalogs have rows of. */
+const TEMPORARY = /\b(temp|shadow)\b/i;
 
 /** Two databases, one for each side, on which scripts run one after the other. */
 export class Lane {
@@ -38,7 +40,8 @@ export class Lane {
       (stock!.stored === tenure!.stored
         ? undefined
         : `stored\n  stock:  ${stock!.stored}\n  Tenure: ${tenure!.stored}`);
-    if (hasChanges(script.steps)) await this.#renew();
+    const isLasting = hasText(script.steps, LASTING);
+    if (isLasting || hasText(script.steps, TEMPORARY)) await this.#renew(isLasting);
     return {
       difference: found && `${this.#kind.name}, ${host}, DIFF_SEED=${seed}: ${found}\n${print(script)}`,
       stats: tenure!.stats!,
@@ -57,11 +60,12 @@ export class Lane {
     }
   }
 
-  /** New tables, in databases that Tenure does not know: what it has learnt of one that changes all the time is not what scripts are about. */
-  async #renew(): Promise<void> {
+  /** Databases that Tenure does not know: what it has learnt of one that changes all the time is not what scripts are about. */
+  async #renew(isLasting: boolean): Promise<void> {
     for (const flavour of FLAVOURS) {
       const { user } = this.#server;
-      await this.#admin(flavour, `${DROP_ALL}; create schema public authorization ${user}; ${this.#kind.schema}`);
+      const again = `${DROP_ALL}; create schema public authorization ${user}; ${this.#kind.schema}`;
+      if (isLasting) await this.#admin(flavour, again);
       const name = this.#database(flavour);
       await this.#server.admin(`alter database ${name} rename to ${this.#database(flavour, this.#generation + 1)}`);
     }
@@ -104,11 +108,10 @@ async function once(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
-function hasChanges(steps: readonly Step[]): boolean {
-  return steps.some((step) => {
-    if ('steps' in step) return hasChanges(step.steps);
-    return step.do !== 'wait' && CHANGES.test(step.text);
-  });
+function hasText(steps: readonly Step[], pattern: RegExp): boolean {
+  return steps.some((step) =>
+    'steps' in step ? hasText(step.steps, pattern) : 'text' in step && pattern.test(step.text),
+  );
 }
 
 function print({ steps, connections, policy }: Script): string {

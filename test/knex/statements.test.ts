@@ -36,8 +36,8 @@ describe('The queries of Knex', () => {
     expect(poolOf(db).stats().statements).toMatchObject({ state: 'on', prepared: 1, hits: 3 });
   });
 
-  it('are prepared in transactions, with writes that return rows, `first`, `pluck` and `raw`', async () => {
-    const db = openOne();
+  it('are prepared in transactions, with `first`, `pluck` and `raw`, and writes where they are asked for', async () => {
+    const db = open({}, { maxConnections: 1, prepareThreshold: 2, statementsForWrites: true });
     const name = alias();
     for (let n = 0; n < 3; n++) {
       await db.transaction(async (trx) => {

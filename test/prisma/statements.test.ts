@@ -32,8 +32,8 @@ describe('The queries of Prisma', () => {
     expect(prisma.$pool.stats().statements!.hits).toBeGreaterThanOrEqual(4);
   });
 
-  it('are prepared in interactive transactions and in batches', async () => {
-    const prisma = clientOf(config, policy);
+  it('are prepared in interactive transactions and in batches, and writes where they are asked for', async () => {
+    const prisma = clientOf(config, { ...policy, statementsForWrites: true });
     for (let n = 0; n < 3; n++) {
       await prisma.$transaction(async (tx) => {
         const { id } = await tx.user.create({ data: { email: `${n}@example.org` } });

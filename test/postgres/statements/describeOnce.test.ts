@@ -41,11 +41,14 @@ describe('The columns of a prepared statement', () => {
   });
 
   it('that there are none is remembered too', async () => {
+    const writing = openPool({ prepareThreshold: 1, statementsForWrites: true });
+    const client = await writing.connect();
     await client.query('create temporary table notes (body text)');
     const text = own('insert into notes values ($1)');
     await client.query(text, ['one']);
     const run = async () => expect(await client.query(text, ['two'])).toMatchObject({ rows: [], rowCount: 1 });
     expect(await sentTo(client, run)).toEqual(['bindComplete', 'commandComplete', 'readyForQuery']);
+    client.release();
   });
 
   it('are told also where no row follows', async () => {

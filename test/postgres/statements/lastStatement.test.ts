@@ -1,8 +1,9 @@
 import { type PolicyOverrides, parsePolicy } from '@tenure/core';
 import { pgSession } from '@tenure/core/pg';
+import pg from 'pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
 import { failure, soon, useClients } from '../session/support.js';
 
@@ -43,4 +44,24 @@ it('is not kept when nobody will ask', async () => {
   const { client, last } = await kept({});
   await client.query('select 1');
   expect(last()).toBe(undefined);
+});
+
+it('is never a look of our own', async () => {
+  const session = pgSession();
+  session.governedBy(parsePolicy({}, { leakAfterMs: 1_000, statements: 1, prepareThreshold: 1 }));
+  const client = new pg.Client(postgres.url);
+  session.observe(client);
+  await client.connect();
+  onTestFinished(() => client.end());
+  await session.keepStatements(client, soon());
+  const texts: string[] = [];
+  const { query } = client.connection;
+  client.connection.query = (text) => {
+    texts.push(text);
+    expect(session.lastStatement(client)).toBe('select pg_backend_pid() as pid');
+    query.call(client.connection, text);
+  };
+  await client.query('select $1::int as looking', [1]);
+  expect(texts).toEqual([expect.stringContaining('have tables changed')]);
+  expect(session.lastStatement(client)).toBe('select $1::int as looking');
 });

@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { createPool, type PolicyOverrides, TenureUsageError } from '@tenure/core';
 import { Pool, pgConnector } from '@tenure/core/pg';
 import pg from 'pg';
@@ -112,6 +113,74 @@ describe.skipIf(!hasPgBouncer())('Behind PgBouncer in transaction mode', async (
     await other.query({ name: nameOf(text), text, values: [1] });
     await other.end();
     expect((await pool.query(text, [1])).rows).toEqual([{ a: 1, c: 'x' }]);
+  });
+});
+
+describe.skipIf(!hasPgBouncer())('When an address leads to PgBouncer from some moment on', () => {
+  it('no query fails, and nothing is prepared any more', async () => {
+    const bouncer = await startPgBouncer({
+      upstream: postgres,
+      poolMode: 'transaction',
+      settings: { default_pool_size: 2 },
+    });
+    onTestFinished(() => bouncer.stop());
+    let target = postgres.port;
+    const address = createServer((socket) => {
+      const upstream = connect(target, '127.0.0.1');
+      for (const [one, other] of [
+        [socket, upstream],
+        [upstream, socket],
+      ] as const) {
+        one.on('error', () => other.destroy()).on('close', () => other.destroy());
+        one.pipe(other);
+      }
+    });
+    await new Promise<void>((resolve) => address.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void address.close());
+    const url = new URL(postgres.url);
+    url.port = String((address.address() as AddressInfo).port);
+    const pool = openPool(url.href);
+    await load(pool);
+    expect(pool.stats().statements!.hits).toBeGreaterThan(5);
+    target = bouncer.port;
+    pool.invalidate();
+    for (let round = 0; round < 5; round++) await load(pool);
+    const { hits } = pool.stats().statements!;
+    await load(pool);
+    expect(pool.stats().statements).toMatchObject({ state: 'behind-pooler', hits });
+  });
+
+  it('one that hides it is found out by its errors, and the query is run again', async () => {
+    const bouncer = await startPgBouncer({
+      upstream: postgres,
+      poolMode: 'transaction',
+      settings: { default_pool_size: 2 },
+    });
+    onTestFinished(() => bouncer.stop());
+    const pool = openPool(bouncer.url);
+    // Whoever asks gets the process ID that it was greeted with.
+    pool.on('connect', (client) => {
+      const hidden = client as unknown as { processID: number; connection: NodeJS.EventEmitter };
+      const { emit } = hidden.connection;
+      hidden.connection.emit = (event: string, message: { fields?: unknown[] }) => {
+        const isAnswer =
+          event === 'dataRow' && (message.fields?.length ?? 9) <= 2 && /^\d+$/.test(String(message.fields![0]));
+        if (isAnswer && hides) message.fields![0] = String(hidden.processID);
+        return emit.call(hidden.connection, event, message);
+      };
+    });
+    let hides = true;
+    await Promise.all([1, 2, 3, 4].map(() => pool.query('select pg_sleep(0.05)')));
+    await pool.query('select 1');
+    const text = own('select $1::text as n, pg_sleep(0.002)');
+    const failed: unknown[] = [];
+    for (let round = 0; round < 20; round++) {
+      const results = await Promise.allSettled(['a', 'b', 'c', 'd'].map((n) => pool.query(text, [n])));
+      failed.push(...results.filter(({ status }) => status === 'rejected'));
+    }
+    hides = false;
+    expect(failed).toEqual([]);
+    expect(pool.stats().statements).toMatchObject({ state: 'behind-pooler' });
   });
 });
 

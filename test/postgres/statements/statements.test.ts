@@ -270,18 +270,17 @@ describe('Every form of call', () => {
 });
 
 describe('Any value', () => {
-  it('goes through one statement: null, arrays, bytea, dates, JSON, values of different JavaScript types', async () => {
+  it('goes through one statement: null, arrays, bytea, JSON, values of different JavaScript types', async () => {
     const pool = openPool({ prepareThreshold: 1 });
-    const text = own('select $1::text as a, $2::bytea as b, $3::int[] as c, $4::timestamptz as d, $5::jsonb as e');
-    const moment = new Date('2026-01-02T03:04:05.678Z');
+    const text = own('select $1::text as a, $2::bytea as b, $3::int[] as c, $4::jsonb as d');
     const rows = [
-      { a: 'x', b: Buffer.from([0, 255]), c: [1, 2], d: moment, e: { f: [1] } },
-      { a: null, b: null, c: null, d: null, e: null },
-      { a: '1', b: Buffer.alloc(0), c: [], d: moment, e: 'text' },
+      { a: 'x', b: Buffer.from([0, 255]), c: [1, 2], d: { f: [1] } },
+      { a: null, b: null, c: null, d: null },
+      { a: '1', b: Buffer.alloc(0), c: [], d: 'text' },
     ];
-    for (const { a, b, c, d, e } of rows) {
-      const values = [a === '1' ? 1 : a, b, c, d, e === null ? null : JSON.stringify(e)];
-      expect((await pool.query(text, values)).rows).toEqual([{ a, b, c, d, e }]);
+    for (const { a, b, c, d } of rows) {
+      const values = [a === '1' ? 1 : a, b, c, d === null ? null : JSON.stringify(d)];
+      expect((await pool.query(text, values)).rows).toEqual([{ a, b, c, d }]);
     }
     expect(pool.stats().statements).toMatchObject({ prepared: 1, hits: 2 });
   });
@@ -341,7 +340,7 @@ describe('An error of the query', () => {
   });
 
   it('in its run keeps the statement', async () => {
-    const pool = openPool({ prepareThreshold: 1 });
+    const pool = openPool({ prepareThreshold: 1, statementsForWrites: true });
     await pool.query('create table once (id int primary key)');
     const text = own('insert into once values ($1)');
     await pool.query(text, [1]);
@@ -384,9 +383,8 @@ describe('The number of statements', () => {
     const client = await pool.connect();
     const numbers = Array.from({ length: 1_500 }, (_, index) => index + 1);
     for (const count of numbers) {
-      const list = numbers.slice(0, count).map((n) => `$${n}`);
-      const { rows } = await client.query(`select 7 in (${list}) as found`, numbers.slice(0, count));
-      expect(rows).toEqual([{ found: count >= 7 }]);
+      const { rows } = await client.query(`select ${count} = $1 as same`, [count]);
+      expect(rows).toEqual([{ same: true }]);
     }
     expect(await prepared(client)).toHaveLength(20);
     const { connection } = client as unknown as { connection: { parsedStatements: object } };
@@ -395,11 +393,16 @@ describe('The number of statements', () => {
     client.release();
   });
 
-  it('counts a text of a megabyte like any other', async () => {
+  it('has none of a very long text, nor of one with very many parameters', async () => {
     const pool = openPool();
-    const text = own(`select $1::int as n /* ${'x'.repeat(1_000_000)} */`);
-    for (let n = 0; n < 3; n++) expect((await pool.query(text, [n])).rows).toEqual([{ n }]);
-    expect(pool.stats().statements).toMatchObject({ prepared: 1, hits: 1 });
+    const long = own(`select $1::int as n /* ${'x'.repeat(1_000_000)} */`);
+    const numbers = Array.from({ length: 100 }, (_, index) => index + 1);
+    const wide = own(`select 7 in (${numbers.map((n) => `$${n}`)}) as found`);
+    for (let n = 0; n < 3; n++) {
+      expect((await pool.query(long, [n])).rows).toEqual([{ n }]);
+      expect((await pool.query(wide, numbers)).rows).toEqual([{ found: true }]);
+    }
+    expect(pool.stats().statements).toMatchObject({ prepared: 0, unprepared: { size: 4 } });
   });
 
   it('costs no round trip of its own when one goes', async () => {
@@ -424,7 +427,7 @@ describe('The number of statements', () => {
 
 describe('The end of the connection in a prepared query', () => {
   it('fails the query, and the next connection prepares for itself', async () => {
-    const pool = openPool({ prepareThreshold: 1 });
+    const pool = openPool({ prepareThreshold: 1, statementsForWrites: true });
     pool.on('error', () => {});
     const text = own('select pg_terminate_backend($1::int)');
     const { rows } = await pool.query('select pg_backend_pid() as pid');

@@ -27,6 +27,11 @@ export async function prepared(client: Queryable): Promise<string[]> {
   return rows.map(({ statement }) => statement);
 }
 
+/** How often a query of the pool found its statement prepared. */
+export function hitsOf(pool: Pool): number {
+  return pool.stats().statements!.hits;
+}
+
 /** Runs a query until it is prepared, on a pool or client that prepares at the second use. */
 export async function prepare(client: Queryable, text: string, values: unknown[]): Promise<void> {
   for (let use = 0; use < 2; use++) await client.query(text, values);

@@ -202,6 +202,7 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
     values: [0, 1, Number.MAX_SAFE_INTEGER],
     badValues: [...badCount.values, 2 ** 53, NONE, 'none', 'auto'],
   },
+  statementsForWrites: { env: 'CONN_STATEMENTS_WRITES', default: false, ...flag },
   prepareThreshold: {
     env: 'CONN_PREPARE_THRESHOLD',
     default: 5,
@@ -251,6 +252,7 @@ const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true
   reset: true,
   leakAfterMs: true,
   statements: false,
+  statementsForWrites: false,
   prepareThreshold: false,
   budget: true,
   writable: false,

@@ -35,6 +35,7 @@ const LEVELS: Readonly<Record<PolicyKey, Levels>> = {
   reset: { argument: 'none', own: ['session', 'session'], common: ['rollback', 'rollback'], host: 'none' },
   leakAfterMs: durations,
   statements: counts,
+  statementsForWrites: { argument: false, own: ['yes', true], common: ['no', false], host: true },
   prepareThreshold: counts,
   budget: { ...counts, own: ['auto', 'auto'] },
   writable: offFlags,

@@ -1,94 +1,80 @@
 import { describe, expect, it } from 'vitest';
-import { Book, type Statement } from '../../../packages/core/src/postgres/statements/book.js';
+import { Book } from '../../../packages/core/src/postgres/statements/book.js';
 import { keyOf, nameOf } from '../../../packages/core/src/postgres/statements/names.js';
 
-function used(book: Book, text: string, times: number, threshold = 1): Statement | undefined {
-  let statement: Statement | undefined;
-  for (let use = 0; use < times; use++) statement = book.use(text, threshold);
-  return statement;
-}
+const A = 'select $1';
 
 describe('A text', () => {
-  it('becomes a statement at the use whose number is the threshold, and stays it', () => {
+  it('is known by what it is, and is one statement for all who ask', () => {
     const book = new Book(10);
-    expect(used(book, 'a', 4, 5)).toBe(undefined);
-    const statement = book.use('a', 5);
-    expect(statement).toEqual({ name: nameOf('a') });
-    expect(book.use('a', 5)).toBe(statement);
-    expect(book.use('b', 5)).toBe(undefined);
+    const known = book.of(A);
+    expect(known.facts).toEqual({ kind: 'read', effect: 0 });
+    expect(book.of(A)).toBe(known);
+    expect(known.statementFor(A)).toEqual({ name: nameOf(A) });
+    expect(known.statementFor(A)).toBe(known.statementFor(A));
   });
 
-  it('is counted for pools of different thresholds alike', () => {
-    const book = new Book(10);
-    expect(used(book, 'a', 2, 3)).toBe(undefined);
-    expect(book.use('a', 2)).toEqual({ name: nameOf('a') });
-  });
-
-  it('is another statement, of the same name, once the server would not run the old one', () => {
-    const book = new Book(10);
-    const old = used(book, 'a', 1)!;
-    book.renew('a', old);
-    const renewed = book.use('a', 1);
-    expect(renewed).not.toBe(old);
-    expect(renewed).toEqual(old);
-  });
-
-  it('is another statement when that happened to another text: what has changed for one may have changed for all', () => {
-    const book = new Book(10);
-    const old = used(book, 'a', 1)!;
-    book.renew('b', used(book, 'b', 1)!);
-    expect(book.use('a', 1)).not.toBe(old);
-    expect(book.use('a', 1)).toEqual(old);
-  });
-
-  it('is renewed once for one change, however many queries were under way', () => {
-    const book = new Book(10);
-    const old = used(book, 'a', 1)!;
-    for (let query = 0; query < 10; query++) book.renew('a', old);
-    const renewed = book.use('a', 1);
-    for (let query = 0; query < 10; query++) book.renew('a', old);
-    expect(book.use('a', 1)).toBe(renewed);
-  });
-
-  it('is left alone when it has been renewed more than three times', () => {
-    const book = new Book(10);
-    for (let change = 0; change < 4; change++) book.renew('a', used(book, 'a', 1)!);
-    expect(used(book, 'a', 100)).toBe(undefined);
-  });
-
-  it('is another statement after tables have changed, as often as that may be', () => {
+  it('is another statement, of the same name, after tables have changed, as often as that may be', () => {
     const book = new Book(10);
     for (let change = 0; change < 10; change++) {
-      const old = used(book, 'a', 1);
+      const old = book.of(A).statementFor(A);
       book.renewAll();
-      expect(book.use('a', 1)).not.toBe(old);
-      expect(book.use('a', 1)).toEqual(old);
+      expect(book.of(A).statementFor(A)).not.toBe(old);
+      expect(book.of(A).statementFor(A)).toEqual(old);
     }
+  });
+
+  it('is refused once for one change, however many queries were under way', () => {
+    const book = new Book(10);
+    const known = book.of(A);
+    const old = known.statementFor(A)!;
+    expect(known.refused(old)).toBe(true);
+    book.renewAll();
+    for (let query = 0; query < 10; query++) expect(known.refused(old)).toBe(false);
+    expect(known.statementFor(A)).toEqual(old);
+  });
+
+  it('is left alone when the server has refused it more than three times', () => {
+    const book = new Book(10);
+    const known = book.of(A);
+    for (let change = 0; change < 4; change++) {
+      known.refused(known.statementFor(A)!);
+      book.renewAll();
+    }
+    expect(known.statementFor(A)).toBe(undefined);
+  });
+
+  it('whose parameters had types that do not do may have others after tables have changed; a slower one stays slower', () => {
+    const book = new Book(10);
+    book.of(A).unfit = 'parameters';
+    book.of('select 2').unfit = 'slower';
+    book.renewAll();
+    expect([book.of(A).unfit, book.of('select 2').unfit]).toEqual([undefined, 'slower']);
   });
 });
 
 describe('The book', () => {
   it('stays within two generations, whatever passes through', () => {
     const book = new Book(100);
-    for (let n = 0; n < 5_000; n++) book.use(`select ${n}`, 5);
+    for (let n = 0; n < 5_000; n++) book.of(`select ${n}`);
     expect(book.texts).toBeLessThanOrEqual(200);
     expect(book.texts).toBeGreaterThanOrEqual(100);
   });
 
   it('keeps what is used again among thousands of texts that are not', () => {
     const book = new Book(100);
-    const statement = book.use('hot', 1);
+    const known = book.of('hot');
     for (let n = 0; n < 5_000; n++) {
-      book.use(`select ${n}`, 5);
-      if (n % 50 === 0) expect(book.use('hot', 1)).toBe(statement);
+      book.of(`select ${n}`);
+      if (n % 50 === 0) expect(book.of('hot')).toBe(known);
     }
   });
 
   it('forgets what is not used any more', () => {
     const book = new Book(10);
-    used(book, 'a', 4, 5);
-    for (let n = 0; n < 30; n++) book.use(`select ${n}`, 5);
-    expect(book.use('a', 5)).toBe(undefined);
+    const known = book.of(A);
+    for (let n = 0; n < 30; n++) book.of(`select ${n}`);
+    expect(book.of(A)).not.toBe(known);
   });
 });
 

@@ -162,10 +162,18 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   }),
   statements: count('CONN_STATEMENTS', {
     default: 100,
-    meaning: 'prepared statements kept on each connection; behind a pooler only if this is set',
+    meaning:
+      'prepared statements kept on each connection, of reads whose answer cannot depend on when they were parsed; behind a pooler only if this is set',
     largest: Number.MAX_SAFE_INTEGER,
     zero: 'off',
   }),
+  statementsForWrites: {
+    env: 'CONN_STATEMENTS_WRITES',
+    kind: 'flag',
+    default: false,
+    meaning:
+      'prepare writes too: a column whose type another process changes may then store [converted values](docs/statements.md#writes) for some seconds',
+  },
   prepareThreshold: count('CONN_PREPARE_THRESHOLD', {
     default: 5,
     meaning: 'a query with parameters is prepared when this process runs it for this many times',

@@ -65,10 +65,16 @@ export interface PolicyValues {
    */
   leakAfterMs: number;
   /**
-   * Prepared statements kept on each connection; behind a pooler only if this or `prepareThreshold` is set.
-   * `CONN_STATEMENTS`, default 100. `0`: off. No `none`: each costs the server memory.
+   * Prepared statements kept on each connection, of reads whose answer cannot depend on when they were parsed; behind a pooler only if this or
+   * `prepareThreshold` is set. `CONN_STATEMENTS`, default 100. `0`: off. No `none`: each costs the server memory.
    */
   statements: number;
+  /**
+   * Prepare writes, and reads that lock rows, too. A statement keeps the types that its parameters had when it was prepared: while another process
+   * changes the type of a column, values may be stored converted for some seconds (see docs/statements.md). `CONN_STATEMENTS_WRITES`, default
+   * false. `0`: as `false`. No `none`.
+   */
+  statementsForWrites: boolean;
   /**
    * A query with parameters is prepared when this process runs its text for this many times; 1: at the first use.
    * `CONN_PREPARE_THRESHOLD`, default 5 (as in pgJDBC and psycopg). `0`: refused, `statements: 0` turns it off. No `none`.

@@ -36,8 +36,12 @@ export interface InFlight {
 
 /** Prepared statements kept on a pool's connections, counted since the pool was made. */
 export interface StatementStats {
-  /** `behind-pooler`: off, because a pooler in front of the server may hand each transaction to another session. */
-  readonly state: 'on' | 'off' | 'behind-pooler';
+  /**
+   * - `behind-pooler`: off, because a pooler in front of the server may hand each transaction to another session.
+   * - `tables-change`: resting for up to a minute, because tables change so often that preparing does not pay, as where each request makes a
+   *   temporary table.
+   */
+  readonly state: 'on' | 'off' | 'behind-pooler' | 'tables-change';
   /** Queries that found their statement prepared. */
   readonly hits: number;
   /** Statements prepared. */
@@ -46,7 +50,32 @@ export interface StatementStats {
   readonly evicted: number;
   /** Forgotten because the server no longer had them, or would not run them any more. */
   readonly invalidated: number;
+  /** Repeated queries with parameters that were sent unprepared, by the reason; absent where there were none. See docs/statements.md. */
+  readonly unprepared?: Readonly<Partial<Record<UnpreparedReason, number>>>;
 }
+
+/** Why a repeated query with parameters is sent unprepared. */
+export type UnpreparedReason =
+  /** It writes or locks rows, and `statementsForWrites` is off. */
+  | 'write'
+  /** A literal in it may mean something else later, or under other settings. */
+  | 'literal'
+  /** It calls a function that may do more than read. */
+  | 'function'
+  /** It is no single read or write. */
+  | 'command'
+  /** It is too long, or has too many parameters. */
+  | 'size'
+  /** The values of a parameter would be read alike by another type than the one the server has chosen. */
+  | 'parameters'
+  /** It was slower when it was prepared. */
+  | 'slower'
+  /** Settings, role or temporary tables of the session have changed a moment ago. */
+  | 'session'
+  /** Tables change all the time, or nobody has looked at them for a moment. */
+  | 'tables'
+  /** The connection leads to a pooler, or it is not known yet whether it does. */
+  | 'pooler';
 
 /**
  * The one thing the engine knows of a driver. `connect` and `close` are required; what a driver cannot do it leaves out.

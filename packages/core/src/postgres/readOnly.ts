@@ -1,3 +1,4 @@
+import { parametersOf } from './parameters.js';
 import type { PgClient } from './pgTypes.js';
 
 /** A write was refused because the transaction is read-only. */
@@ -6,26 +7,15 @@ const REFUSED = '25006';
 /** PostgreSQL 14 and later report both at the start, and again right before ReadyForQuery when one has changed. */
 const SETTINGS = ['in_hot_standby', 'default_transaction_read_only'];
 
-/** Whether each setting is on, as the server said last. */
-const reported = new WeakMap<PgClient, Map<string, boolean>>();
-
 /** Whom to tell, once, of a session that could write when it was opened. */
 const listeners = new WeakMap<PgClient, () => void>();
 
-/** Notes what the server says of itself. To be called before the client connects: what has been said is not said again. */
-export function noteReadOnly(client: PgClient): void {
-  const settings = new Map<string, boolean>();
-  reported.set(client, settings);
-  client.connection?.on('parameterStatus', ({ parameterName, parameterValue }) => {
-    if (SETTINGS.includes(parameterName)) settings.set(parameterName, parameterValue === 'on');
-  });
-}
-
 /** Whether new transactions of this session are read-only; undefined when the server has not said so. */
 function isReadOnly(client: PgClient): boolean | undefined {
-  const settings = reported.get(client);
-  if (settings === undefined || settings.size < SETTINGS.length) return undefined;
-  return [...settings.values()].includes(true);
+  const reported = parametersOf(client);
+  const values = SETTINGS.map((name) => reported.get(name));
+  if (values.includes(undefined)) return undefined;
+  return values.includes('on');
 }
 
 /**

@@ -4,6 +4,7 @@ import type { CancelOptions } from './cancel.js';
 import type { PgClient } from './pgTypes.js';
 import { roundTrip, unlessAborted } from './roundTrip.js';
 import { settle } from './settle.js';
+import { environmentOf } from './statements/environment.js';
 import { transactionStatus } from './status.js';
 
 /** The app's own preparation of a session: settings, search path, temporary tables. */
@@ -43,6 +44,8 @@ export async function reset<C extends PgClient>(
   await endAbandoned(client, signal, stream);
   if (mode === 'settle') return { rolledBack: false };
   const status = transactionStatus(client);
+  const environment = mode === 'session' ? environmentOf(client) : undefined;
+  environment?.clearing();
   const statements = [
     // Where nobody can tell whether a transaction is open, a needless ROLLBACK only earns a warning.
     ...(status === 'idle' ? [] : ['ROLLBACK']),
@@ -52,7 +55,9 @@ export async function reset<C extends PgClient>(
     await roundTrip(client, statements.join('; '), signal);
     await untilIdle(client, signal);
   }
+  environment?.settingUp();
   if (mode === 'session' && setUp) await runSetUp(client, setUp, signal);
+  environment?.restored();
   return { rolledBack: status === 'transaction' || status === 'failed-transaction' };
 }
 

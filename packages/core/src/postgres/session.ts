@@ -1,5 +1,5 @@
 import { TenureUsageError } from '../errors.js';
-import type { Connector, StatementStats } from '../pool/connector.js';
+import type { Connector } from '../pool/connector.js';
 import { Addresses } from './addresses.js';
 import { probe } from './cancel.js';
 import { classifyConnectError, classifyLogin } from './connectFailure.js';
@@ -11,7 +11,7 @@ import type { PgClient } from './pgTypes.js';
 import { isWritable, ping } from './ping.js';
 import { type ResetOptions, reset } from './reset.js';
 import { lastStatement, rememberLastStatement } from './statements/lastStatement.js';
-import { Statements } from './statements/statements.js';
+import { NO_STATEMENTS, Statements } from './statements/statements.js';
 import { isOpen, transactionStatus } from './status.js';
 import { observe, watch } from './watch.js';
 
@@ -46,8 +46,6 @@ export interface PgSession<C extends PgClient> extends SessionOperations<C> {
    */
   keepStatements(client: C, signal: AbortSignal): Promise<void>;
 }
-
-const NO_STATEMENTS: StatementStats = { state: 'off', hits: 0, prepared: 0, evicted: 0, invalidated: 0 };
 
 export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): PgSession<C> {
   let governed: { readonly statements: Statements; readonly remembersLast: boolean } | undefined;

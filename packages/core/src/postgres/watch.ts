@@ -3,8 +3,9 @@ import { noteFullServer } from './fullServer.js';
 import { keepAlive } from './keepAlive.js';
 import { EndedByAppError } from './loss.js';
 import { guardParser } from './nonsense.js';
+import { noteParameters } from './parameters.js';
 import type { PgClient, PgConnection } from './pgTypes.js';
-import { noteReadOnly, watchForReadOnly } from './readOnly.js';
+import { watchForReadOnly } from './readOnly.js';
 
 /** What is known of a client's end. Kept here because nothing is written on the client itself. */
 interface Life {
@@ -34,7 +35,7 @@ export function observe(client: PgClient): void {
     guardParser(client.connection);
     rememberLastWord(client.connection, life);
   }
-  noteReadOnly(client);
+  noteParameters(client);
   noteFullServer(client);
   keepAlive(client);
 }

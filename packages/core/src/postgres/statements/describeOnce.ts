@@ -6,23 +6,28 @@ export interface Described {
 }
 
 /**
- * Has the server describe the columns of a prepared statement once. `pg` asks with every run, and is told what it was told before: the session
+ * Has the server describe the columns of a prepared statement once. `pg` asks with every run, and gets the answer of the first one: the session
  * refuses to run a statement whose columns have changed their names or types (0A000). For a wide row that is a good part of the answer, on both sides.
  *
- * Not behind a pooler, which may carry the statement to a session that refuses nothing. What may grow old is the `tableID` and `columnID` of
- * a column, where the text has come to mean another table with the same columns.
+ * Not behind a pooler, which may carry the statement to a session that refuses nothing. What may grow old, until the next look, is the `tableID`
+ * and `columnID` of a column, where the text has come to mean another table with the same columns.
  */
 export class DescribeOnce {
   readonly #connection: PreparingConnection;
   #statement: Described | undefined;
   /** What the server was not asked for. */
   #remembered: Described['columns'];
+  /** The name of a statement that is sent for the first time: its parameters are to be described too. */
+  #new: { readonly name: string; readonly isBinary: boolean } | undefined;
 
   constructor(connection: PreparingConnection) {
     this.#connection = connection;
     wrapMethod(connection, 'describe', (original) => (message) => {
       this.#remembered = this.#statement?.columns;
-      if (this.#remembered === undefined) original().call(connection, message);
+      if (this.#remembered !== undefined) return;
+      // The description of a statement has the parameters, that of a portal the format of the columns.
+      if (this.#new) original().call(connection, { type: 'S', name: this.#new.name });
+      if (!this.#new || this.#new.isBinary) original().call(connection, message);
     });
     // Before `pg` makes them the result's, and the app's.
     connection.prependListener('rowDescription', (columns) => this.#learn(columns));
@@ -33,9 +38,16 @@ export class DescribeOnce {
   follow(statement: Described | undefined): void {
     this.#statement = statement;
     this.#remembered = undefined;
+    this.#new = undefined;
   }
 
-  /** The server has taken the statement. In its stead we now tell what the rows that follow are made of. */
+  /** What is sent next is the first run of a statement. */
+  introduce(name: string, isBinary: boolean): void {
+    this.follow(undefined);
+    this.#new = { name, isBinary };
+  }
+
+  /** The server has taken the statement. Its columns, which it was not asked for, are given as if it had sent them. */
   bound(): void {
     const columns = this.#remembered;
     if (columns !== undefined && columns !== 'nothing') this.#connection.emit('rowDescription', copyOf(columns));

@@ -5,8 +5,8 @@ import type { Described } from './describeOnce.js';
 interface Copy extends Described {
   /** What it was prepared as; undefined once it must not be used any more. */
   statement: Statement | undefined;
-  /** The search path at that time: under another one the same text may mean other tables. */
-  readonly searchPath: string | undefined;
+  /** The session's environment at that time: in another one the same text may mean something else. */
+  readonly environment: number;
   /** The number of its last use among all uses. */
   lastUse: number;
 }
@@ -21,15 +21,15 @@ export class KeptStatements {
   }
 
   /** This very statement, if it is ready to be used; it now is the one used last. */
-  use(statement: Statement, searchPath: string | undefined): Described | undefined {
+  use(statement: Statement, environment: number): Described | undefined {
     const copy = this.#copies.get(statement.name);
-    if (copy?.statement !== statement || copy.searchPath !== searchPath) return undefined;
+    if (copy?.statement !== statement || copy.environment !== environment) return undefined;
     copy.lastUse = ++this.#uses;
     return copy;
   }
 
-  add(statement: Statement, searchPath: string | undefined): Described {
-    const copy: Copy = { statement, searchPath, columns: undefined, lastUse: ++this.#uses };
+  add(statement: Statement, environment: number): Described {
+    const copy: Copy = { statement, environment, columns: undefined, lastUse: ++this.#uses };
     this.#copies.set(statement.name, copy);
     return copy;
   }
@@ -59,18 +59,8 @@ export class KeptStatements {
     return true;
   }
 
-  /** Expires them all, and tells how many that were. */
-  expireAll(): number {
-    return [...this.#copies.keys()].filter((name) => this.expire(name)).length;
-  }
-
   /** The server has it no more. */
   delete(name: string): void {
     this.#copies.delete(name);
-  }
-
-  /** The server has none any more. */
-  clear(): void {
-    this.#copies.clear();
   }
 }

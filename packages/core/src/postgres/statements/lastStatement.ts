@@ -1,6 +1,7 @@
 import type { PgClient } from '../pgTypes.js';
+import { LOOK_MARK } from './catalog.js';
 import { onSubmit } from './onSubmit.js';
-import { isPreparing, type PgQuery } from './pgInternals.js';
+import { isPreparing, textOf } from './pgInternals.js';
 
 const texts = new WeakMap<object, string>();
 
@@ -10,7 +11,7 @@ export function rememberLastStatement(client: PgClient): void {
   onSubmit(client, {
     before(query) {
       const text = textOf(query);
-      if (text !== undefined) texts.set(client, text);
+      if (text !== undefined && !text.startsWith(LOOK_MARK)) texts.set(client, text);
     },
   });
 }
@@ -18,10 +19,4 @@ export function rememberLastStatement(client: PgClient): void {
 /** The text of what the client sent last, without parameter values. */
 export function lastStatement(client: PgClient): string | undefined {
   return texts.get(client);
-}
-
-/** A stream holds its cursor, which holds the text. */
-function textOf(query: PgQuery & { readonly cursor?: PgQuery }): string | undefined {
-  const text = query.text ?? query.cursor?.text;
-  return typeof text === 'string' ? text : undefined;
 }

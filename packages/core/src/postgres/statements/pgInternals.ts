@@ -50,6 +50,8 @@ export interface PreparingConnection extends PgConnection {
   ): unknown;
   on(event: 'commandComplete', listener: (message: { readonly text: string }) => void): unknown;
   on(event: 'parameterStatus', listener: (report: PgParameterStatus) => void): unknown;
+  on(event: 'parameterDescription', listener: (message: { readonly dataTypeIDs: readonly number[] }) => void): unknown;
+  prependListener(event: 'readyForQuery', listener: (message: { readonly status?: string }) => void): unknown;
   prependListener(event: 'errorMessage', listener: (error: ServerError) => void): unknown;
   prependListener(event: 'rowDescription', listener: (message: RowDescription) => void): unknown;
 }
@@ -65,7 +67,9 @@ export interface PreparingClient extends Omit<PgClient, 'query'> {
 }
 
 /** The class of the client's own queries; its copy of `pg` may be another one than ours. */
-export type QueryClass = new (...args: never[]) => PgQuery;
+export type QueryClass = new (config: object, values?: unknown, callback?: Callback) => PgQuery;
+
+type Callback = (error: unknown, result?: { readonly rows: readonly Record<string, string>[] }) => void;
 
 /**
  * Whether this client has all that preparing needs, as those of pg-native have not. In pipeline mode more than one query is under way, and
@@ -87,6 +91,12 @@ export function isPreparing(client: object): client is PreparingClient {
 export function queryClassOf(client: object): QueryClass | undefined {
   const { Query } = client.constructor as { Query?: QueryClass };
   return typeof Query === 'function' ? Query : undefined;
+}
+
+/** The text that a query sends; a stream holds its cursor, which holds the text. */
+export function textOf(query: PgQuery & { readonly cursor?: PgQuery }): string | undefined {
+  const text = query.text ?? query.cursor?.text;
+  return typeof text === 'string' ? text : undefined;
 }
 
 /**

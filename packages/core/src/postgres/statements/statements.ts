@@ -1,67 +1,89 @@
 import type { Policy } from '../../policy/policy.js';
 import type { StatementStats } from '../../pool/connector.js';
 import type { PgClient } from '../pgTypes.js';
-import { Book } from './book.js';
+import { type Catalog, catalogOf } from './catalog.js';
 import { isBehindPooler } from './isBehindPooler.js';
-import { isPreparing, type PreparingClient } from './pgInternals.js';
-import { Preparer, type Preparing } from './preparer.js';
+import { isPreparing } from './pgInternals.js';
+import { Preparer, type Preparing, type Route, type StatementCounts } from './preparer.js';
 
-/** The texts of one generation in the book of this process. */
-const TEXTS = 1_000;
+const LONGEST_TEXT_TOLD = 200;
 
-/** Counted per process: the pools of an app often run the same queries, and a change that one of them meets is news for all. */
-const book = new Book(TEXTS);
+const noCounts = () => ({ hits: 0, prepared: 0, evicted: 0, invalidated: 0 });
+
+/** Of a connector that has no pool yet. */
+export const NO_STATEMENTS: StatementStats = { state: 'off', ...noCounts() };
 
 /** The prepared statements of one pool's connections. */
 export class Statements implements Preparing {
-  readonly book = book;
   readonly threshold: number;
   readonly limit: number;
-  readonly counts = { hits: 0, prepared: 0, evicted: 0, invalidated: 0 };
-  #state: StatementStats['state'];
-  /** They are wanted also behind a pooler. */
-  readonly #isWanted: boolean;
-  #pooler: 'not asked' | 'asking' | 'none' | 'there' = 'not asked';
+  readonly preparesWrites: boolean;
+  readonly isWanted: boolean;
+  readonly counts: StatementCounts = { ...noCounts(), unprepared: {} };
+  #isOn: boolean;
+  #isProven = false;
+  /** What the connection said that was asked last. */
+  #route: Route | 'not asked' = 'not asked';
+  /** Held here so that it outlives the connections. */
+  #catalog: Catalog | undefined;
 
-  constructor({ statements, prepareThreshold, sources }: Policy) {
+  constructor({ statements, statementsForWrites, prepareThreshold, sources }: Policy) {
     this.threshold = prepareThreshold;
     this.limit = statements;
-    this.#state = statements > 0 ? 'on' : 'off';
-    this.#isWanted = sources.statements.from !== 'default' || sources.prepareThreshold.from !== 'default';
+    this.preparesWrites = statementsForWrites;
+    this.#isOn = statements > 0;
+    this.isWanted = sources.statements.from !== 'default' || sources.prepareThreshold.from !== 'default';
   }
 
   get isOn(): boolean {
-    return this.#state === 'on' && (this.#isWanted || this.isDirect);
-  }
-
-  get isDirect(): boolean {
-    return this.#pooler === 'none';
+    return this.#isOn && !this.#isProven;
   }
 
   get stats(): StatementStats {
-    return { state: this.#state, ...this.counts };
+    const { unprepared, ...counts } = this.counts;
+    const hasReasons = Object.keys(unprepared).length > 0;
+    return { state: this.#state, ...counts, ...(hasReasons && { unprepared: { ...unprepared } }) };
   }
 
-  /** Takes in a client that is connected and set up. The first one is asked, once, whether a pooler is in front of the server. */
+  get #state(): StatementStats['state'] {
+    if (!this.#isOn) return 'off';
+    if (this.#isProven || (this.#route === 'pooled' && !this.isWanted)) return 'behind-pooler';
+    return this.#catalog?.isResting(performance.now()) ? 'tables-change' : 'on';
+  }
+
+  /**
+   * Takes in a client that is connected and set up. The first one is asked at once whether a pooler is in front of the server; each other one
+   * before its first statement.
+   */
   async adopt(client: PgClient, signal: AbortSignal): Promise<void> {
-    if (this.#state !== 'on') return;
+    if (!this.isOn) return;
     if (!isPreparing(client)) {
-      this.#state = 'off';
+      this.#isOn = false;
       return;
     }
-    if (this.#pooler === 'not asked') await this.#ask(client, signal);
-    // Until it is known, those that are opened meanwhile prepare what is wanted anyway.
-    if (this.#state === 'on') new Preparer(client, this);
+    this.#catalog = catalogOf(client);
+    let route: Route = 'unknown';
+    if (this.#route === 'not asked') {
+      this.#route = 'unknown';
+      try {
+        route = (await isBehindPooler(client, signal)) ? 'pooled' : 'direct';
+      } catch (error) {
+        this.#route = 'not asked';
+        throw error;
+      }
+      this.routed(route);
+    }
+    new Preparer(client, this, { catalog: this.#catalog, route });
   }
 
-  async #ask(client: PreparingClient, signal: AbortSignal): Promise<void> {
-    this.#pooler = 'asking';
-    try {
-      this.#pooler = (await isBehindPooler(client, signal)) ? 'there' : 'none';
-    } catch (error) {
-      this.#pooler = 'not asked';
-      throw error;
-    }
-    if (this.#pooler === 'there' && !this.#isWanted) this.#state = 'behind-pooler';
+  routed(route: Route | 'proven'): void {
+    if (route === 'proven') this.#isProven = true;
+    else this.#route = route;
+  }
+
+  slower(text: string): void {
+    const told = text.length > LONGEST_TEXT_TOLD ? `${text.slice(0, LONGEST_TEXT_TOLD)}…` : text;
+    const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${told}`;
+    process.emitWarning(message, { type: 'TenureWarning', code: 'TENURE_STATEMENT_SLOWER' });
   }
 }

@@ -1,0 +1,131 @@
+import type { PgClient } from '../pgTypes.js';
+import { Book } from './book.js';
+import { Payback } from './payback.js';
+
+/** The texts of one generation in the book of a database. */
+const TEXTS = 1_000;
+/** Between two looks, at least. */
+const LOOK_EVERY_MS = 1_000;
+/** A look that must scan is rarer where it takes long: it costs at most a thousandth of a core, unless this is not rare enough. */
+const RAREST_LOOK_MS = 10_000;
+/** What a look has seen is taken for the state of things for this long after the next one is due. */
+const GRACE_MS = 1_000;
+/** A look takes a round trip. With a database this far away it must serve a query for each two milliseconds of that: a rare query had better go unprepared. */
+const FAR_MS = 50;
+const MS_PER_QUERY = 2;
+/** Where tables change so often that preparing does not pay, it rests: twice as long each time. */
+const SHORTEST_REST_MS = 1_000;
+const LONGEST_REST_MS = 60_000;
+
+/** So begins the text of a look, for whoever reads the server's log. */
+export const LOOK_MARK = '/* tenure: ';
+
+/** Catalogs whose rows decide what a name means, and which type a parameter has. */
+const CATALOGS = {
+  pg_attribute: 1249,
+  pg_class: 1259,
+  pg_type: 1247,
+  pg_proc: 1255,
+  pg_namespace: 2615,
+  pg_operator: 2617,
+  pg_cast: 2605,
+};
+
+const counters = Object.values(CATALOGS).flatMap((oid) =>
+  ['inserted', 'updated', 'deleted'].map((what) => `pg_catalog.pg_stat_get_tuples_${what}(${oid})`),
+);
+
+/** Of the rows that are not PostgreSQL's own: how many, and which transactions wrote them. */
+const scans = ['pg_attribute', 'pg_class', 'pg_type', 'pg_proc', 'pg_namespace'].map((catalog) => {
+  const key = catalog === 'pg_attribute' ? 'attrelid' : 'oid';
+  const rows = catalog === 'pg_namespace' ? '' : ` where ${key} >= 16384`;
+  return `(select pg_catalog.concat(pg_catalog.count(*), '/', pg_catalog.sum(xmin::text::bigint)) from pg_catalog.${catalog}${rows})`;
+});
+
+/**
+ * A look: who answers, and a sign that differs when tables, types, functions or schemas have changed.
+ *
+ * The sign is made of the counters of the catalogs, which cost nothing and lag by up to 10 s behind a session that stays open. A standby counts
+ * nothing, nor does a server with `track_counts` off, and before PostgreSQL 15 an idle session may never report: there the catalogs are scanned.
+ */
+export const LOOK = `${LOOK_MARK}have tables changed? */ select pg_catalog.pg_backend_pid()::text as pid, case
+  when pg_catalog.pg_is_in_recovery() or pg_catalog.current_setting('track_counts') = 'off'
+    or pg_catalog.current_setting('server_version_num')::int < 150000
+  then pg_catalog.concat_ws(',', 'scan', ${scans.join(', ')})
+  else pg_catalog.concat_ws(',', 'counters', ${counters.join(', ')}) end as sign`;
+
+/** Only who answers. */
+export const WHO = `${LOOK_MARK}who answers? */ select pg_catalog.pg_backend_pid()::text as pid`;
+
+/** The tables of one database, as far as the statements of this process depend on them. */
+export class Catalog {
+  readonly book = new Book(TEXTS);
+  readonly payback = new Payback();
+  #sign: string | undefined;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #trustedUntil = Number.NEGATIVE_INFINITY;
+  #everyMs = LOOK_EVERY_MS;
+  #queries = 0;
+  #fastestMs = 0;
+  #restMs = 0;
+  #restUntil = Number.NEGATIVE_INFINITY;
+
+  /** Statements rest, since tables change all the time. */
+  isResting(now: number): boolean {
+    return now < this.#restUntil;
+  }
+
+  /** No change has been seen since the last look, which was a moment ago. */
+  isTrusted(now: number): boolean {
+    return now < this.#trustedUntil && !this.isResting(now);
+  }
+
+  /** A query wants a statement. Whether to look before it is sent. */
+  wantsLook(now: number): boolean {
+    const isDue = now - this.#askedAt >= this.#everyMs && !this.isResting(now);
+    const least = this.#fastestMs < FAR_MS ? 0 : this.#fastestMs / MS_PER_QUERY;
+    return ++this.#queries >= least && isDue;
+  }
+
+  /** A look is sent; others need not send one. */
+  asked(now: number): void {
+    this.#askedAt = now;
+    this.#queries = 0;
+  }
+
+  /** What a look has seen. True if something has changed. */
+  saw(sign: string, askedAt: number, now: number): boolean {
+    const isChanged = this.#sign !== undefined && this.#sign !== sign;
+    this.#sign = sign;
+    const tookMs = now - askedAt;
+    this.#fastestMs = Math.min(this.#fastestMs || tookMs, tookMs);
+    const costMs = sign.startsWith('scan') ? tookMs : 0;
+    this.#everyMs = Math.min(Math.max(LOOK_EVERY_MS, 1_000 * costMs), RAREST_LOOK_MS);
+    if (isChanged) this.changed(now);
+    this.#trustedUntil = askedAt + this.#everyMs + GRACE_MS;
+    return isChanged;
+  }
+
+  /** Something has changed. If that is so again and again, nothing is prepared for a while. */
+  changed(now: number): void {
+    this.book.renewAll();
+    const judgement = this.payback.judge();
+    if (judgement === 'pays') this.#restMs = 0;
+    if (judgement !== 'does not pay') return;
+    this.#restMs = Math.min(Math.max(2 * this.#restMs, SHORTEST_REST_MS), LONGEST_REST_MS);
+    this.#restUntil = now + this.#restMs;
+  }
+}
+
+const catalogs = new Map<string, WeakRef<Catalog>>();
+
+/** The catalog of the database that a client is connected to: one for all pools of this process. It lives as long as one of them holds it. */
+export function catalogOf({ host, port, database }: PgClient): Catalog {
+  const key = JSON.stringify([host, port, database]);
+  const known = catalogs.get(key)?.deref();
+  if (known) return known;
+  const catalog = new Catalog();
+  for (const [other, held] of catalogs) if (!held.deref()) catalogs.delete(other);
+  catalogs.set(key, new WeakRef(catalog));
+  return catalog;
+}

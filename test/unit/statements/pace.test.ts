@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { Pace } from '../../../packages/core/src/postgres/statements/pace.js';
+
+/** Runs a text, unprepared at first and where it wants to. Returns how many runs it took to find that prepared ones are slower. */
+function runs(most: number, ms: (isPrepared: boolean, run: number) => number): number | undefined {
+  const pace = new Pace();
+  for (let run = 1; run <= most; run++) {
+    const isPrepared = run > 4 && !pace.wantsOther;
+    if (pace.ran(isPrepared, ms(isPrepared, run))) return run;
+  }
+  return undefined;
+}
+
+describe('A text', () => {
+  it('whose prepared runs are slower is found out within thirty of them', () => {
+    expect(runs(1_000, (isPrepared) => (isPrepared ? 47 : 0.6))).toBeLessThan(30);
+  });
+
+  it('of which every third prepared run is slower is found out too', () => {
+    expect(runs(1_000, (isPrepared, run) => (isPrepared && run % 3 === 0 ? 47 : 0.6))).toBeLessThan(150);
+  });
+
+  it('whose runs are all slower than they were, since the machine is busy, is kept', () => {
+    expect(runs(5_000, (_isPrepared, run) => (run < 100 ? 0.6 : 20))).toBe(undefined);
+  });
+
+  it('that is slow now and then, prepared or not, is kept', () => {
+    expect(runs(50_000, (_isPrepared, run) => (run % 7 === 0 ? 30 : 0.6))).toBe(undefined);
+  });
+
+  it('is compared less and less often where nothing is found', () => {
+    const pace = new Pace();
+    let others = 0;
+    for (let run = 1; run <= 20_000; run++) {
+      const isPrepared = run > 4 && !pace.wantsOther;
+      if (!isPrepared) others++;
+      pace.ran(isPrepared, run % 7 === 0 ? 30 : 0.6);
+    }
+    expect(others).toBeLessThan(600);
+  });
+});

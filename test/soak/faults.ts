@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Pool } from '@tenure/core/pg';
 import pg from 'pg';
 import type { PostgresServer } from '../support/postgres.js';
 import type { FaultProxy } from '../support/proxy/proxy.js';
@@ -78,6 +79,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await scene.postgres.setReadOnly(false);
   },
   'server crowded': crowd,
+  'own pools crowd the server': crowdOurselves,
   'event loop blocked': async ({ chance }) => {
     const until = performance.now() + chance.between(200, 1_500);
     while (performance.now() < until);
@@ -94,4 +96,17 @@ async function crowd(scene: Scene): Promise<void> {
   await joined;
   await aWhile(scene);
   await Promise.allSettled(others.map((other) => other.end()));
+}
+
+/** Other pools of this process take all slots and leave them idle, just when the apps have lost theirs. */
+async function crowdOurselves(scene: Scene): Promise<void> {
+  const { postgres, proxy } = scene;
+  const { user, password, database } = postgres;
+  const target = { host: proxy.host, port: proxy.port, user, password, database, query_timeout: 2_000 };
+  const pools = Array.from({ length: 6 }, (_, i) => new Pool({ ...target, max: 5, policy: { name: `tenant${i}` } }));
+  await postgres.terminateBackends();
+  const uses = pools.flatMap((pool) => Array.from({ length: 5 }, () => pool.query('select pg_sleep(0.1)')));
+  await Promise.allSettled(uses);
+  await aWhile(scene);
+  await Promise.all(pools.map((pool) => pool.drain(1_000)));
 }

@@ -153,6 +153,7 @@ export async function connectOn(shared: SharedPool, connect: (pool: Pool) => Pro
       await dispose();
       await letGo();
     };
+    shared.work.addTransactionsOf(adapter);
     return withPlainErrors(adapter);
   } catch (error) {
     await letGo();

@@ -25,6 +25,8 @@ interface Factory extends Pick<PrismaPg, 'adapterName' | 'connect'> {
 const GOVERNED = Symbol.for('@tenure/prisma/governed');
 
 interface ClientWithInternals {
+  /** Shared with the clients that are extended from this one. `stop` is what `$disconnect()` calls. */
+  readonly _engine?: { stop?(): Promise<void> };
   readonly _engineConfig?: { readonly adapter?: object; readonly clientVersion?: string };
 }
 
@@ -104,6 +106,20 @@ export function overrideConnect(
     throw moved();
   };
   Object.defineProperty(factory, 'connect', { value: () => connect(onPool), configurable: true, writable: true });
+}
+
+/**
+ * Lets what is under way end before a client disconnects. Prisma itself would roll back every transaction that is open, those of nested writes
+ * included, and refuse what it has not sent yet.
+ */
+export function disconnectAfter(client: object, ended: () => Promise<void>): void {
+  const { _engine: engine } = client as ClientWithInternals;
+  const stop = engine?.stop;
+  if (typeof stop !== 'function') throw moved();
+  engine!.stop = async () => {
+    await ended();
+    await stop.call(engine);
+  };
 }
 
 function moved(): TenureUsageError {

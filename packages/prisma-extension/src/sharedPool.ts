@@ -1,5 +1,6 @@
 import type { ConnectionInfo, PoolStats } from '@tenure/core';
 import type { Pool } from '@tenure/core/pg';
+import { WorkUnderWay } from './workUnderWay.js';
 
 /** The governed pool of a client, as `prisma.$pool`. After `$disconnect()` it shows the pool that was, until a query makes the next one. */
 export interface PrismaPool {
@@ -31,6 +32,8 @@ export class SharedPool implements PrismaPool {
   readonly #source: PoolSource;
   #pool: Pool | undefined;
   #users = 0;
+  /** Of all clients of the factory. */
+  readonly work = new WorkUnderWay();
   /** Whether a client has ever connected. */
   wasUsed = false;
 

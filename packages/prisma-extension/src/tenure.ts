@@ -3,7 +3,15 @@ import { Prisma } from '@prisma/client/extension';
 import { type PolicyOverrides, TenureUsageError } from '@tenure/core';
 import { isConnectionLost } from './adapterErrors.js';
 import { connectOn, type Governor, govern } from './governor.js';
-import { factoryOf, givenTo, interceptRequests, mark, markOf, overrideConnect } from './prismaInternals.js';
+import {
+  disconnectAfter,
+  factoryOf,
+  givenTo,
+  interceptRequests,
+  mark,
+  markOf,
+  overrideConnect,
+} from './prismaInternals.js';
 import type { PrismaPool } from './sharedPool.js';
 
 /** The operations that cannot write, whatever their arguments. */
@@ -38,13 +46,17 @@ export function tenure(policy: PolicyOverrides = {}) {
         if (!pool.wasUsed) throw tooLate();
       };
       interceptRequests(client, (request, run) => {
-        const result = pool.wasUsed ? run() : isGoverned().then(run);
-        if (!retryReads || request.transaction !== undefined || !READS.includes(request.action)) return result;
-        return result.catch((error: unknown) => {
-          if (!isConnectionLost(error)) throw error;
-          return run();
-        });
+        const first = pool.wasUsed ? run() : isGoverned().then(run);
+        const isRetried = retryReads && request.transaction === undefined && READS.includes(request.action);
+        const result = isRetried
+          ? first.catch((error: unknown) => {
+              if (!isConnectionLost(error)) throw error;
+              return run();
+            })
+          : first;
+        return pool.work.add(result);
       });
+      disconnectAfter(client, () => pool.work.ended());
       Object.defineProperty(client, '$pool', { value: pool, configurable: true });
     }
     // Only of the type of this one: Prisma charges for each operation of a client that an extension has made.

@@ -102,7 +102,7 @@ describe('a connect that nobody answers', () => {
     const fake = fakePool({}, (server) => {
       server.connecting = () => 'never';
     });
-    follow(fake.pool.acquire());
+    follow(fake.pool.acquire({ timeoutMs: 2_000 }));
     await fake.runtime.advance(2_500);
     const drained = follow(fake.pool.drain());
     await fake.runtime.settle();

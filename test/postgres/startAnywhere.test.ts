@@ -119,7 +119,8 @@ describe.skipIf(!mayMount())('a server for tests', () => {
         '--eval',
         START,
       ],
-      {},
+      // Only a server that has started finds that out.
+      { limitMs: WORKS_WITHIN_MS },
     );
     expect(printed).toMatch(/^CannotStartError: .*the loopback interface is down\./);
     expect(await readdir(temporary)).toEqual([]);

@@ -8,6 +8,8 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const COMMAND = ['--conditions=@tenure/source', '--import', 'tsx', 'replay/src/main.ts', '--quick', '--only', 'stock'];
 
 const postgres = await usePostgres();
+/** A replay takes its time to begin on a machine that has other things to do. */
+vi.setConfig({ testTimeout: 90_000 });
 let stop: (() => void) | undefined;
 afterEach(() => stop?.());
 
@@ -20,7 +22,7 @@ async function startReplay() {
   });
   stop = () => replay.kill('SIGKILL');
   await vi.waitFor(async () => expect((await postgres.activity()).length).toBeGreaterThan(20), {
-    timeout: 25_000,
+    timeout: 80_000,
     interval: 100,
   });
   return replay;

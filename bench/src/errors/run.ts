@@ -10,7 +10,7 @@ const PRISMA_CLIENT = 'prismaClient.js';
 const ROOT = new URL('../../', import.meta.url);
 
 export async function runErrors(quick: boolean): Promise<Outcome> {
-  await generateClient(await builtFile(PRISMA_CLIENT, ROOT), (text) => console.error(`  ${text} …`));
+  await generateClient(await builtFile(PRISMA_CLIENT, ROOT), (text) => console.error(`  ${text}`));
   await using server = await startServer();
   await server.run(signUpsTable('public'));
   return { report: await measure({ part: 'errors', quick, url: server.url }), postgres: server.version };

@@ -13,9 +13,9 @@ const ROOT = new URL('../../', import.meta.url);
 const CONNECTIONS = 170;
 
 export async function runQueries(quick: boolean): Promise<Outcome> {
-  await generateClient(await builtFile(PRISMA_CLIENT, ROOT), (text) => console.error(`  ${text} …`), SCHEMA);
+  await generateClient(await builtFile(PRISMA_CLIENT, ROOT), (text) => console.error(`  ${text}`), SCHEMA);
   await using server = await startServer(CONNECTIONS);
   await server.run(...TABLES);
-  const report = await queries(server.url, quick, (text) => console.error(`  ${text} …`));
+  const report = await queries(server.url, quick, (text) => console.error(`  ${text}`));
   return { report, postgres: server.version };
 }

@@ -102,7 +102,8 @@ export async function tidyOne<C extends object>(
   };
   const what = 'Tidying up a returned connection';
   const mode = policy.reset === 'none' ? 'settle' : 'rollback';
-  if (!clean) await questions.ask(what, connection, (signal) => run(mode, signal));
+  const isUnfinished = connector.transactionStatus?.(connection) === 'active';
+  if (!clean) await questions.ask(what, connection, (signal) => run(mode, signal), isUnfinished);
   if (policy.reset === 'session') {
     // The app's own set-up runs again, which took part of a connect the first time.
     await withinLimit(runtime, { what, ms: policy.connectTimeoutMs }, (signal) => run('session', signal));

@@ -30,11 +30,12 @@ describe('connects at once', () => {
     expect(atOnceNow(afterSetback(succeed(NO_GROWTH, 80, 15)), FIRST_EPOCH, 0)).toBe(1);
   });
 
-  it('are one again after a loss that calls the server into question', () => {
+  it('are few after a loss that calls the server into question', () => {
     const growth = succeed(NO_GROWTH, 80, 15);
     const next = { ...FIRST_EPOCH, number: 1 };
-    expect(atOnceNow(growth, next, 0)).toBe(1);
-    expect(afterSuccess(growth, 80, next, 0)).toMatchObject({ atOnce: 3, epoch: 1 });
+    expect(atOnceNow(growth, next, 0)).toBe(3);
+    expect(atOnceNow(NO_GROWTH, next, 0)).toBe(1);
+    expect(afterSuccess(growth, 80, next, 0)).toMatchObject({ atOnce: 4, epoch: 1 });
   });
 
   it('are few after a quiet time, in which the server may have gone down', () => {

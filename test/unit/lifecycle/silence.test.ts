@@ -16,8 +16,9 @@ describe('a connection that does not answer', () => {
   it.each([
     { healthTimeoutMs: 1_000, overtakenMs: 1, want: 1_000 },
     { healthTimeoutMs: 1_000, overtakenMs: 300, want: 1_000 },
-    { healthTimeoutMs: 1_000, overtakenMs: 1_500, want: 4_500 },
-    { healthTimeoutMs: 200, overtakenMs: 3_000, want: 9_000 },
+    { healthTimeoutMs: 1_000, overtakenMs: 500, want: 1_000 },
+    { healthTimeoutMs: 1_000, overtakenMs: 1_500, want: 4_000 },
+    { healthTimeoutMs: 200, overtakenMs: 3_000, want: 8_900 },
     { healthTimeoutMs: 1_000, overtakenMs: 5_000, want: 10_000 },
     { healthTimeoutMs: 1_000, overtakenMs: noAnswer, want: 10_000 },
     { healthTimeoutMs: 200, overtakenMs: noAnswer, want: 10_000 },
@@ -26,12 +27,17 @@ describe('a connection that does not answer', () => {
     'is dead after $want ms, when others are answered in $overtakenMs ms and healthTimeoutMs is $healthTimeoutMs',
     (row) => {
       const policy = policyOf(row.healthTimeoutMs);
-      expect(deadFrom({ ...questionAsked(7, policy), overtakenMs: row.overtakenMs }, policy)).toBe(7 + row.want);
+      expect(deadFrom({ ...questionAsked(7, policy, false), overtakenMs: row.overtakenMs }, policy)).toBe(7 + row.want);
     },
   );
 
+  it('is dead sooner when it is busy with a query that nobody waits for, which may never end', () => {
+    const policy = policyOf(1_000);
+    expect(deadFrom(questionAsked(7, policy, true), policy)).toBe(4_007);
+  });
+
   it('is judged by the quickest answer to what was asked when it had been silent for half of healthTimeoutMs', () => {
-    const question = questionAsked(100, policyOf(1_000));
+    const question = questionAsked(100, policyOf(1_000), false);
     expect(afterAnswer(question, 99, 1)).toBe(question);
     expect(afterAnswer(question, 599, 1)).toBe(question);
     const overtaken = afterAnswer(question, 600, 40);
@@ -41,7 +47,7 @@ describe('a connection that does not answer', () => {
   });
 
   it('has its server looked at in time for a verdict, and then ever more seldom', () => {
-    const question = questionAsked(0, policyOf(1_000));
+    const question = questionAsked(0, policyOf(1_000), false);
     expect([0, 500, 1_000, 2_000].map((now) => nextLook(question, now))).toEqual([500, 1_000, 2_000, 4_000]);
   });
 });

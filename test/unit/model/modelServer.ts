@@ -20,8 +20,9 @@ const LATE_MS = 100;
 /** A connect may be late from the first of these on, and is late from the second. */
 const CONNECT_MAY_BE_LATE_MS = 400;
 const CONNECT_IS_LATE_MS = 1_000;
-/** How long a connection may be silent at most. */
+/** How long a connection may be silent at most; one with an unfinished query: as many times healthTimeoutMs. */
 const SILENT_MS = 10_000;
+const UNFINISHED_FACTOR = 4;
 
 class ConnectError extends Error {
   constructor(readonly kind: ConnectFailure) {
@@ -172,7 +173,8 @@ export class ModelServer extends FakeConnector {
   /** Whether a connection that was silent may have been given up: others were answered who came later, or nobody for long. */
   mayHaveBeenGivenUp(connection: FakeConnection, at: number, healthTimeoutMs: number): boolean {
     const askedAt = this.#gaveUp.get(connection);
-    if (askedAt === undefined || at - askedAt >= SILENT_MS) return true;
+    const isUnfinished = connection.status === 'active' && at - (askedAt ?? 0) >= UNFINISHED_FACTOR * healthTimeoutMs;
+    if (askedAt === undefined || isUnfinished || at - askedAt >= SILENT_MS) return true;
     const isEvidence = (answer: { readonly askedAt: number; readonly at: number }) =>
       answer.askedAt >= askedAt + healthTimeoutMs / 2 && answer.at <= at;
     return at - askedAt >= healthTimeoutMs && (this.probe === undefined || this.#answers.some(isEvidence));

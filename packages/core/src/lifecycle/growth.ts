@@ -19,7 +19,7 @@ export const NO_GROWTH: Growth = {
   epoch: 0,
 };
 
-/** Connects at once after the first that succeeded, and after a quiet time: what a server that goes down gets before the pool finds out. */
+/** Connects at once after the first that succeeded, and where the server may have gone down since: what it gets before the pool finds out. */
 const FEW = 3;
 const QUIET_MS = 1_000;
 
@@ -35,11 +35,13 @@ const LATE_FACTOR = 4;
 const LATE_LEAST_MS = 400;
 const LATE_MOST_MS = 1_000;
 
-/** How many connects may be under way at once now. What has called all connections into question calls the server into question too. */
+/**
+ * How many connects may be under way at once now. After a quiet time, and after what has called all connections into question, nobody can tell
+ * whether the server would take more than a few.
+ */
 export function atOnceNow({ atOnce, connectMs = 0, succeededAt, epoch }: Growth, current: Epoch, now: number): number {
-  if (epoch !== current.number) return 1;
   const isQuiet = now - succeededAt > Math.max(QUIET_MS, SLOWED_FACTOR * connectMs);
-  return isQuiet ? Math.min(atOnce, FEW) : atOnce;
+  return isQuiet || epoch !== current.number ? Math.min(atOnce, FEW) : atOnce;
 }
 
 /**

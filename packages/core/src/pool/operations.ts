@@ -108,7 +108,8 @@ export async function tidyOne<C extends object>(
   const mode = policy.reset === 'none' ? 'settle' : 'rollback';
   if (!clean) {
     await connector.finish?.(connection);
-    await questions.ask(what, connection, (signal) => run(mode, signal));
+    const isUnfinished = connector.transactionStatus?.(connection) === 'active';
+    await questions.ask(what, connection, (signal) => run(mode, signal), isUnfinished);
   }
   if (policy.reset === 'session') {
     // The app's own set-up runs again, which took part of a connect the first time.

@@ -44,11 +44,17 @@ export class Questions<C extends object> {
   /**
    * Asks something on a connection.
    *
+   * @param isUnfinished whether the session is busy with a query that its caller does not wait for
    * @throws TimeLimitError when the connection has been silent for too long: its signal is aborted then
    */
-  async ask<T>(what: string, connection: C, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async ask<T>(
+    what: string,
+    connection: C,
+    run: (signal: AbortSignal) => Promise<T>,
+    isUnfinished = false,
+  ): Promise<T> {
     const { runtime, policy } = this.#context;
-    const facts = questionAsked(runtime.now(), policy);
+    const facts = questionAsked(runtime.now(), policy, isUnfinished);
     const question: OpenQuestion<C> = { what, connection, verdict: new AbortController(), facts, timer: undefined };
     this.#open.add(question);
     this.areOpen = true;

@@ -18,31 +18,44 @@ const DEFAULT_COLUMNS = 80;
 
 const EXIT_OF = { healthy: EXIT.healthy, findings: EXIT.findings, 'cannot-tell': EXIT.cannotTell } as const;
 
+/** Where a command runs. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  print(text: string): void;
+  complain(text: string): void;
+}
+
+const PROCESS: Surroundings = {
+  env: process.env,
+  print: (text) => void process.stdout.write(text),
+  complain: (text) => console.error(text),
+};
+
 /** Runs the command; resolves to its exit code. */
-export async function run(args: string[]): Promise<number> {
+export async function run(args: string[], around: Surroundings = PROCESS): Promise<number> {
   try {
-    return await runOptions(parseOptions(args));
+    return await runOptions(parseOptions(args), around);
   } catch (error) {
-    if (!(error instanceof UsageError || error instanceof RecordingError)) throw error;
-    console.error(error.message);
-    return EXIT.wrongUse;
+    if (!(error instanceof UsageError || error instanceof RecordingError || error instanceof ConnectionFailure)) {
+      throw error;
+    }
+    around.complain(error.message);
+    return error instanceof ConnectionFailure ? EXIT.cannotTell : EXIT.wrongUse;
   }
 }
 
-async function runOptions(options: Options): Promise<number> {
-  if (options.help) return print(USAGE);
-  if (options.version) return print(`${VERSION}\n`);
-  if (options.replay !== undefined) return present(judge(await readReplay(options.replay)), options);
-  const target = targetOf(options.target, process.env);
-  if (options.watch) return watchLive(target, options);
-  const recording = await record(target, options);
-  if (options.record !== undefined) await writeTo('--record', options.record, recordingText(recording));
-  return present(judge(recording), options);
-}
-
-function print(text: string): number {
-  process.stdout.write(text);
-  return 0;
+async function runOptions(options: Options, around: Surroundings): Promise<number> {
+  const { help, version, replay, watch, record } = options;
+  if (help || version) {
+    around.print(help ? USAGE : `${VERSION}\n`);
+    return EXIT.healthy;
+  }
+  if (replay !== undefined) return present(judge(await readReplay(replay)), options, around);
+  const target = targetOf(options.target, around.env);
+  if (watch) return watchLive(target, options, around.print);
+  const recording = await look(target, options, around);
+  if (record !== undefined) await writeTo('--record', record, recordingText(recording));
+  return present(judge(recording), options, around);
 }
 
 async function readReplay(file: string): Promise<Recording> {
@@ -53,7 +66,7 @@ async function readReplay(file: string): Promise<Recording> {
 }
 
 /** A server that does not let the doctor in leaves a recording of that. */
-async function record(target: Target, options: Options): Promise<Recording> {
+async function look(target: Target, options: Options, { complain }: Surroundings): Promise<Recording> {
   const progress = new ProgressLine(target, options.seconds);
   try {
     return await watch(target, {
@@ -70,7 +83,7 @@ async function record(target: Target, options: Options): Promise<Recording> {
   } catch (error) {
     if (!(error instanceof ConnectionFailure)) throw error;
     progress.end();
-    console.error(error.message);
+    complain(error.message);
     const refusal = { at: Date.now(), code: error.code, message: error.message };
     return { server: null, samples: [], refusals: [refusal], plans: null };
   } finally {
@@ -78,7 +91,7 @@ async function record(target: Target, options: Options): Promise<Recording> {
   }
 }
 
-async function present(judgement: Judgement, { json, html }: Options): Promise<number> {
+async function present(judgement: Judgement, { json, html }: Options, { print }: Surroundings): Promise<number> {
   if (html !== undefined) {
     // Loaded only here: drawing takes more modules than all the rest.
     const { reportPage } = await import('./print/page.js');

@@ -3,7 +3,6 @@ import colors from 'picocolors';
 import { EXIT, type Options } from './options.js';
 import { liveView, type Screen } from './print/liveView.js';
 import type { Recording } from './sample/sample.js';
-import { ConnectionFailure } from './server/failures.js';
 import { askPassword } from './server/prompt.js';
 import { watch } from './server/sampler.js';
 import { type Target, UsageError } from './server/target.js';
@@ -14,7 +13,11 @@ const KEEP_MS = 65_000;
 const DEFAULT_SCREEN = { columns: 80, rows: 40 };
 
 /** `--watch`: a picture twice a second until `q`; with `--once` one picture, for scripts. */
-export async function watchLive(target: Target, { once, seconds, reserved }: Options): Promise<number> {
+export async function watchLive(
+  target: Target,
+  { once, seconds, reserved }: Options,
+  print: (text: string) => void,
+): Promise<number> {
   if (!once && !process.stdout.isTTY) throw new UsageError('--watch needs a terminal; --once prints one picture.');
   const screen = new LiveScreen();
   try {
@@ -26,13 +29,8 @@ export async function watchLive(target: Target, { once, seconds, reserved }: Opt
       signal: screen.signal,
       ...(once ? {} : { onChange: (seen: Recording) => screen.draw(seen) }),
     });
-    if (once) process.stdout.write(`${liveView(recording, screenSize())}\n`);
+    if (once) print(`${liveView(recording, screenSize())}\n`);
     return recording.samples.length > 0 ? EXIT.healthy : EXIT.cannotTell;
-  } catch (error) {
-    if (!(error instanceof ConnectionFailure)) throw error;
-    screen.end();
-    console.error(error.message);
-    return EXIT.cannotTell;
   } finally {
     screen.end();
   }

@@ -28,7 +28,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'knex_per_request',
     alarms: ['per-request'],
     start: async (url) =>
-      load(2, 400, async () => {
+      load(6, 400, async () => {
         const db = knex({ client: 'pg', connection: url });
         await db.raw('select 1').finally(() => db.destroy());
       }),

@@ -42,7 +42,7 @@ const OWN_STYLE = `
 .warning { border-left-color: #b7791f; }
 .evidence { font-size: .9rem; }
 .evidence td, .evidence th { text-align: left; white-space: normal; overflow-wrap: anywhere; }
-.sessions th { overflow-wrap: anywhere; }
+.sessions th[scope='row'] { overflow-wrap: anywhere; }
 `;
 
 function findingSection({ id, severity, group, what, why, cause, fix, evidence }: Finding): Markup {

@@ -1,6 +1,7 @@
 import pg from 'pg';
+import pgpass from 'pgpass';
 import type { ServerFacts } from '../sample/sample.js';
-import { ConnectionFailure, failureOf, isEncryptionOffer, needsPassword } from './failures.js';
+import { ConnectionFailure, failureOf, isEncryptionOffer, NO_PASSWORD } from './failures.js';
 import { readOnly, SERVER, VERSION } from './queries.js';
 import type { Encryption, Target } from './target.js';
 
@@ -102,7 +103,7 @@ export class Connector {
         return await login(this.#target, this.#encryptions[0]!, this.#password, timeoutMs);
       } catch (error) {
         if (this.#encryptions.length > 1 && isEncryptionOffer(error)) this.#encryptions.shift();
-        else if (needsPassword(error) && this.#password === undefined) await this.#learnPassword(error);
+        else if ((error as { code?: string }).code === NO_PASSWORD) await this.#learnPassword(error);
         else throw error;
       }
     }
@@ -131,7 +132,8 @@ async function login(
     connectionTimeoutMillis: timeoutMs,
     query_timeout: ANSWER_WITHIN_MS,
     keepAlive: true,
-    ...(password === undefined ? {} : { password }),
+    // Called only when the server asks.
+    password: async () => password ?? (await fromPasswordFile({ host, port, user, database })),
   });
   // A loss between two questions: the next question fails with the same.
   client.on('error', () => {});
@@ -142,6 +144,13 @@ async function login(
     close(client);
     throw error;
   }
+}
+
+/** From .pgpass, or the file that PGPASSFILE names. */
+async function fromPasswordFile(connection: object): Promise<string> {
+  const password = await new Promise<string | undefined>((resolve) => pgpass(connection, resolve));
+  if (password !== undefined) return password;
+  throw Object.assign(new Error('no password given'), { code: NO_PASSWORD });
 }
 
 /** Results of the statements that return rows, in order. */

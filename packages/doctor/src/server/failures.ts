@@ -15,6 +15,8 @@ export class ConnectionFailure extends Error {
   }
 }
 
+/** The server asks for one, and nothing has it. */
+export const NO_PASSWORD = 'NO_PASSWORD';
 const NO_SSL = 'The server does not support SSL connections';
 const PASSING = new Set(['53300', '57P01', '57P02', '57P03']);
 /** Of a server that was there before: it restarts. */
@@ -24,13 +26,6 @@ const LOST = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'LOST', 'TIMEOUT'])
 export function isEncryptionOffer(error: unknown): boolean {
   const { message = '', code } = error as { message?: string; code?: string };
   return message.includes(NO_SSL) || (code === '28000' && /no encryption|SSL off|SSL encryption/i.test(message));
-}
-
-export function needsPassword(error: unknown): boolean {
-  const { message = '', code } = error as { message?: string; code?: string };
-  return (
-    /client password must be a string|no password supplied|empty password/i.test(message) || code === 'NO_PASSWORD'
-  );
 }
 
 /** @param wasThere the doctor was connected before: a refusal is then a restart */
@@ -47,7 +42,6 @@ function codeOf(error: unknown): string {
   if (/timeout expired|timed out|Query read timeout/i.test(message)) return 'TIMEOUT';
   if (/Connection terminated|not queryable|Client was closed/i.test(message)) return 'LOST';
   if (message.includes(NO_SSL)) return 'NO_TLS';
-  if (needsPassword(error)) return 'NO_PASSWORD';
   return 'UNKNOWN';
 }
 
@@ -72,7 +66,7 @@ const MESSAGES: Readonly<Record<string, Say>> = {
     `${at(target)} closed the connection. Is that PostgreSQL, and does it want TLS (sslmode=require)?`,
   LOST: (target) => `${at(target)} closed the connection. Is that PostgreSQL, and was it restarted just now?`,
   NO_TLS: (target) => `${at(target)} does not offer TLS, and the sslmode wants it: use sslmode=prefer or disable.`,
-  NO_PASSWORD: (target) =>
+  [NO_PASSWORD]: (target) =>
     `The server asks for a password for the role ${target.user}. Put it in the URL, in PGPASSWORD or in .pgpass; in a terminal it is asked for.`,
   '28P01': (target) => `The password for the role ${target.user} is wrong.`,
   '28000': (target, message) => `The server does not let ${target.user} in: ${message}.`,

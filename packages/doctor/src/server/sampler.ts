@@ -59,11 +59,12 @@ class Sampler {
   #names: Names = { databases: {}, roles: {} };
   #statementsAt = 0;
   #ownBefore = 0;
+  #askedMs = 0;
   /** The server's clock, less this machine's. */
   #clockAhead = 0;
 
   constructor(target: Target, options: SampleOptions) {
-    this.#connector = new Connector(target, options);
+    this.#connector = new Connector(target, { ...options, askPassword: (user) => this.#askPassword(user) });
     this.#options = options;
   }
 
@@ -77,7 +78,7 @@ class Sampler {
         const first = this.#samples.length === 0;
         if (await this.#look(endAt)) {
           if (first) {
-            endAt = Math.min(performance.now() + windowMs, endAt + LATEST_END_MS);
+            endAt = Math.min(performance.now() + windowMs, endAt + this.#askedMs + LATEST_END_MS);
             plansBefore = await this.#plans();
           }
           const pause = Math.max(EVERY_MS, EVERY_MS_PER_SESSION * this.#samples.at(-1)!.sessions.length);
@@ -91,6 +92,14 @@ class Sampler {
     } finally {
       this.#connection?.close();
     }
+  }
+
+  /** The time that a person takes to answer is not the server’s. */
+  async #askPassword(user: string): Promise<string | null> {
+    const begun = performance.now();
+    const password = await this.#options.askPassword(user);
+    this.#askedMs += performance.now() - begun;
+    return password;
   }
 
   get #stopped(): boolean {

@@ -71,8 +71,8 @@ function reset({ rises, samples }: Facts): Reason | null {
 }
 
 /** Counters run behind, and a recording without a header does not say which are the sampler's: what moved is seen. */
-function quiet({ samples, lives, rises, server, to, from }: Facts): Reason | null {
-  if (samples.length === 0) return null;
+function quiet({ samples, lives, rises, server, to, from, hiddenShare }: Facts): Reason | null {
+  if (samples.length === 0 || hiddenShare > HIDDEN_SHARE) return null;
   const seen = lives.reduce((sum, { moves, born }) => sum + moves.length + (born ? 1 : 0), 0);
   const counted = [...rises.values()].reduce((sum, rise) => sum + (rise?.transactions ?? 0) + (rise?.sessions ?? 0), 0);
   const happened = server === null ? seen : Math.max(seen, counted);

@@ -8,6 +8,7 @@ import { PAIRS, throughputRatio } from './figures/ratio.js';
 import { type Summary, summariseAll } from './figures/summary.js';
 import { verdict } from './figures/verdict.js';
 import { type Options, parseOptions, USAGE } from './options.js';
+import { diagnoses } from './output/diagnoses.js';
 import { notes } from './output/notes.js';
 import { ProgressLine } from './output/progress.js';
 import { terminalTables } from './output/terminalTable.js';
@@ -62,7 +63,8 @@ async function present(outcome: Outcome, plan: Plan, options: Options): Promise<
   console.log(`\n${terminalTables(summaries)}\n${said.verdict}\n\n${said.notes.join('\n')}\n`);
   for (const { passed, text } of said.checks) console.log(`${passed ? '✓' : '✗ NOT KEPT:'} ${text}`);
   for (const line of ratioLines(summaries)) console.log(line);
-  console.log(`\nReport: ${await writeReport({ ...outcome, ...said }, options.report)}`);
+  console.log(`\n${diagnoses(summaries)}`);
+  console.log(`Report: ${await writeReport({ ...outcome, ...said }, options.report)}`);
   return said.checks.every(({ passed }) => passed) ? 0 : FAILED;
 }
 

@@ -54,7 +54,7 @@ async function measure(
   const reports = await fleet.report();
   const serverAfter = await watcher.cpu.readMs();
   const poolerAfter = await pooler?.readMs();
-  const trace = await watch.stop();
+  const seen = await watch.stop();
   await Promise.all([fleet.stop(), generator.stop()]);
   await pooler?.stop();
   await watcher.untilNoneLeft();
@@ -62,7 +62,7 @@ async function measure(
   return {
     contender: pass.contender,
     load,
-    trace,
+    ...seen,
     served: sum(reports, ({ served }) => served),
     opened: sum(reports, ({ opened }) => opened),
     refused: sum(reports, ({ refused }) => refused),

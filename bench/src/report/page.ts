@@ -1,4 +1,4 @@
-import { html, Markup, STYLE } from '@tenure/doctor/page';
+import { html, Markup, STYLE } from '@tenure/doctor/internal';
 import { barsPlot } from './plots.js';
 import { isGrouped, type Report, type Setting, type Table, type Target } from './report.js';
 import { settingLines } from './setting.js';

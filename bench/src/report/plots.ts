@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { atEachWidth, type Markup } from '@tenure/doctor/page';
+import { atEachWidth, type Markup } from '@tenure/doctor/internal';
 import { type Bars, isOurs } from './report.js';
 
 const BAR_HEIGHT = 26;

@@ -1,4 +1,4 @@
-import type { Trace } from '@tenure/doctor/page';
+import type { Trace } from '@tenure/doctor/internal';
 import type { ContenderKey } from '../contenders/catalogue.js';
 import type { LoadResult } from '../load/loadTypes.js';
 
@@ -7,6 +7,8 @@ export interface PassFigures {
   contender: ContenderKey;
   load: LoadResult;
   trace: Trace;
+  /** What the doctor says of it. */
+  diagnosis: string[];
   /** Requests that the database answered, with rows or with a key that is taken: one transaction each. */
   served: number;
   /** Connections, from the app's start to its end. */

@@ -29,6 +29,8 @@ export interface Summary {
   failed: number;
   timedOut: number;
   failures: Record<string, number>;
+  /** What the doctor says of the first pass. */
+  diagnosis: string[];
   p50Ms: number | null;
   p99Ms: number | null;
   serverCpuMs: number | null;
@@ -60,6 +62,7 @@ export function summarise(contender: ContenderKey, passes: readonly PassFigures[
     failed: total(({ load }) => load.failed),
     timedOut: total(({ load }) => load.timedOut),
     failures: tally(passes.map(({ failures }) => failures)),
+    diagnosis: passes[0]?.diagnosis ?? [],
     p50Ms: mid(({ load }) => load.p50Ms),
     p99Ms: mid(({ load }) => load.p99Ms),
     serverCpuMs: mid(({ serverCpuMs }) => serverCpuMs),

@@ -1,4 +1,4 @@
-import { connectionsPlot, html, lifelinesPlot, Markup, type Scales, STYLE } from '@tenure/doctor/page';
+import { connectionsPlot, html, lifelinesPlot, Markup, type Scales, STYLE } from '@tenure/doctor/internal';
 import { contenderOf, routeOf } from '../contenders/catalogue.js';
 import { byRoute, ROUTES, type RouteKey } from '../contenders/routes.js';
 import type { Findings } from '../database/findings.js';

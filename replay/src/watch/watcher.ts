@@ -1,25 +1,35 @@
-import type { Trace } from '@tenure/doctor/page';
+import { judge, type Recording, type Sample, type ServerFacts } from '@tenure/doctor';
+import { type Ask, askOver, SampleReader, SERVER, type Trace, traceOf } from '@tenure/doctor/internal';
 import pg from 'pg';
 import type { Cleanup } from '../processes/cleanup.js';
 import type { ServerCpu } from './cpuSource.js';
 import { serverCpu } from './serverCpu.js';
-import { type SeenBackend, TraceRecorder } from './trace.js';
 
 const EVERY_MS = 100;
 const GONE_WITHIN_MS = 15_000;
+/** A quick pass shows no reuse. */
+const SHORTEST_JUDGED_S = 5;
 
-type Row = { now: number; backends: SeenBackend[] };
+/** What was seen of a pass. */
+export interface Seen {
+  trace: Trace;
+  /** What the doctor says of it: the findings that are critical or a warning; else its verdict. */
+  diagnosis: string[];
+}
 
 export interface Watch {
   /** Never resolves; rejects when the server can no longer be seen. */
   readonly failed: Promise<never>;
-  stop(): Promise<Trace>;
+  stop(): Promise<Seen>;
 }
 
-/** Reads pg_stat_activity ten times a second, on a connection of its own. */
+/** Takes the doctor's samples of the app's sessions, ten times a second, on a connection of its own. */
 export class Watcher {
   readonly cpu: ServerCpu;
-  readonly #client: pg.Client;
+  readonly #ask: Ask;
+  readonly #server: ServerFacts;
+  readonly #reader = new SampleReader();
+  #looks = 0;
   readonly #applicationName: string;
 
   static async start(url: string, applicationName: string, cleanup: Cleanup): Promise<Watcher> {
@@ -27,26 +37,32 @@ export class Watcher {
     client.on('error', () => {}); // Its next query says the same.
     await client.connect();
     cleanup.defer(() => client.end());
-    return new Watcher(client, applicationName, await serverCpu(client));
+    const { rows } = await client.query<{ number: number }>(
+      `select current_setting('server_version_num')::int as number`,
+    );
+    const ask = askOver(client, rows[0]!.number);
+    const [server] = await ask(SERVER);
+    const facts = { ...(server![0]![0] as ServerFacts), pooler: false };
+    return new Watcher(ask, facts, applicationName, await serverCpu(client));
   }
 
-  private constructor(client: pg.Client, applicationName: string, cpu: ServerCpu) {
-    this.#client = client;
+  private constructor(ask: Ask, server: ServerFacts, applicationName: string, cpu: ServerCpu) {
+    this.#ask = ask;
+    this.#server = server;
     this.#applicationName = applicationName;
     this.cpu = cpu;
   }
 
   /** Watches until told to stop. Times are since this call. */
   async watch(onSample: (connections: number) => void): Promise<Watch> {
-    const recorder = new TraceRecorder();
-    const { now: start } = await this.#look();
+    const samples = [await this.#look()];
     let stopped = false;
     const loop = async () => {
       while (!stopped) {
         const next = performance.now() + EVERY_MS;
-        const { now, backends } = await this.#look();
-        recorder.add(now, backends);
-        onSample(backends.length);
+        const sample = await this.#look();
+        samples.push(sample);
+        onSample(sessionsIn(sample));
         await sleep(next - performance.now());
       }
     };
@@ -58,7 +74,7 @@ export class Watcher {
       stop: async () => {
         stopped = true;
         await done;
-        return recorder.trace(start);
+        return seen({ server: this.#server, samples, refusals: [], plans: null });
       },
     };
   }
@@ -67,32 +83,39 @@ export class Watcher {
   async untilNoneLeft(): Promise<void> {
     const giveUpAt = performance.now() + GONE_WITHIN_MS;
     for (;;) {
-      const { backends } = await this.#look();
-      if (backends.length === 0) return;
+      const left = sessionsIn(await this.#look());
+      if (left === 0) return;
       if (performance.now() > giveUpAt) {
-        throw new Error(`${backends.length} sessions of an app that has ended are still there.`);
+        throw new Error(`${left} sessions of an app that has ended are still there.`);
       }
       await sleep(EVERY_MS);
     }
   }
 
-  async #look(): Promise<Row> {
-    const { rows } = await this.#client.query<Row>({ name: 'look', text: LOOK, values: [this.#applicationName] });
-    return rows[0]!;
+  /** The app's sessions; and logins, which have no name yet. */
+  async #look(): Promise<Sample> {
+    const sample = await this.#reader.read(this.#ask, this.#looks++, false);
+    const ofApp = sample.sessions.filter(
+      ({ user, application }) => user === null || application === this.#applicationName,
+    );
+    return { ...sample, sessions: ofApp };
   }
 }
 
-// The clock of the moment, not of the transaction; one row always, so that the time is told even when no one is there.
-const LOOK = `
-  select extract(epoch from clock_timestamp())::float8 as now,
-    coalesce(json_agg(json_build_object(
-      'pid', pid,
-      'bornAt', extract(epoch from backend_start),
-      'queryAt', extract(epoch from query_start),
-      'active', state = 'active'
-    )), '[]') as backends
-  from pg_stat_activity
-  where application_name = $1 and pid <> pg_backend_pid()`;
+function sessionsIn({ sessions }: Sample): number {
+  return sessions.filter(({ user }) => user !== null).length;
+}
+
+function seen(recording: Recording): Seen {
+  const { facts, findings, verdict } = judge(recording);
+  const alarms = findings.filter(({ severity }) => severity !== 'info').map(({ id }) => id);
+  const connections = recording.samples.map(sessionsIn);
+  const { samples, lifelines } = traceOf(facts);
+  return {
+    trace: { samples: samples.map(({ at }, index) => ({ at, connections: connections[index]! })), lifelines },
+    diagnosis: alarms.length > 0 ? alarms : [facts.seconds < SHORTEST_JUDGED_S ? 'too short to tell' : verdict],
+  };
+}
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));

@@ -31,7 +31,8 @@ test('sees the app’s sessions from birth to end, and no others', () =>
     await second.end();
     await watcher.untilNoneLeft();
     await expect.poll(() => seen.at(-1)).toBe(0);
-    const { samples, lifelines } = await watch.stop();
+    const { trace, diagnosis } = await watch.stop();
+    const { samples, lifelines } = trace;
     await other.end();
 
     expect(Math.max(...samples.map(({ connections }) => connections))).toBe(2);
@@ -39,6 +40,7 @@ test('sees the app’s sessions from birth to end, and no others', () =>
     expect(lifelines).toHaveLength(2);
     expect(lifelines[0]!.worked.length).toBeGreaterThan(0);
     expect(lifelines[0]!.bornAt).toBeGreaterThanOrEqual(0);
+    expect(diagnosis).toEqual(['too short to tell']);
   }));
 
 test('says so when the server can no longer be seen', () =>

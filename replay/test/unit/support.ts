@@ -14,6 +14,7 @@ export function passOf(
       ],
       lifelines: [{ pid: 1, bornAt: 0.1, lastSeenAt: 1, worked: [] }],
     },
+    diagnosis: ['healthy'],
     served: 8_000,
     opened: 80,
     refused: 0,

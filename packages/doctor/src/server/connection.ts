@@ -3,10 +3,9 @@ import pgpass from 'pgpass';
 import type { ServerFacts } from '../sample/sample.js';
 import { ConnectionFailure, failureOf, isEncryptionOffer, NO_PASSWORD } from './failures.js';
 import { readOnly, SERVER, VERSION } from './queries.js';
+import { type Ask, OWN_NAME } from './reader.js';
 import type { Encryption, Target } from './target.js';
 
-/** The doctor’s `application_name`. */
-export const OWN_NAME = 'tenure-doctor';
 const OLDEST = 140_000;
 const ANSWER_WITHIN_MS = 3_000;
 const END_WITHIN_MS = 500;
@@ -45,9 +44,9 @@ export class Connection {
    */
   async read(...questions: string[]): Promise<unknown[][][]> {
     try {
-      const results = await ask(this.#client, readOnly(questions.join(';'), this.server.versionNumber));
+      const rows = await askOver(this.#client, this.server.versionNumber)(...questions);
       this.transactions++;
-      return results.slice(-questions.length);
+      return rows;
     } catch (error) {
       throw failureOf(error, this.#target, true);
     }
@@ -80,13 +79,13 @@ export class Connector {
     let client: pg.Client | undefined;
     try {
       client = await this.#login(timeoutMs);
-      const [version] = await ask(client, VERSION);
+      const [version] = await rowsOf(client, VERSION);
       const versionNumber = Number(version?.[0]?.[0]);
       if (!(versionNumber >= OLDEST)) {
         throw new ConnectionFailure('The doctor needs PostgreSQL 14 or later.', 'OLD_SERVER', false, undefined);
       }
-      const row = (await ask(client, readOnly(SERVER, versionNumber))).at(-1)![0]![0] as ServerRow;
-      const { backend, used, plansFrom, ...facts } = row;
+      const [rows] = await askOver(client, versionNumber)(SERVER);
+      const { backend, used, plansFrom, ...facts } = rows![0]![0] as ServerRow;
       const pooler = backend !== (client as unknown as { processID: number }).processID;
       const server = { ...facts, pooler };
       if (!this.#options.reserved) refuseReserved(server, used);
@@ -153,11 +152,20 @@ async function fromPasswordFile(connection: object): Promise<string> {
   throw Object.assign(new Error('no password given'), { code: NO_PASSWORD });
 }
 
-/** Results of the statements that return rows, in order. */
-async function ask(client: pg.Client, text: string): Promise<unknown[][][]> {
-  const answer = (await client.query({ text, rowMode: 'array' })) as unknown as
-    | pg.QueryArrayResult
-    | pg.QueryArrayResult[];
+interface Queryable {
+  query(config: { text: string; rowMode: 'array' }): Promise<unknown>;
+}
+
+/** Questions over a connection that someone else has opened. */
+export function askOver(client: Queryable, versionNumber: number): Ask {
+  return async (...questions) => {
+    return (await rowsOf(client, readOnly(questions.join(';'), versionNumber))).slice(-questions.length);
+  };
+}
+
+/** Of the statements that return rows, in order. */
+async function rowsOf(client: Queryable, text: string): Promise<unknown[][][]> {
+  const answer = (await client.query({ text, rowMode: 'array' })) as pg.QueryArrayResult | pg.QueryArrayResult[];
   return [answer].flat().flatMap(({ fields, rows }) => (fields.length > 0 ? [rows] : []));
 }
 

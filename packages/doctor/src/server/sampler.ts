@@ -1,23 +1,13 @@
-import type {
-  Counters,
-  PlanCounts,
-  Recording,
-  Refusal,
-  Sample,
-  ServerFacts,
-  Session,
-  Statement,
-} from '../sample/sample.js';
-import { type Connection, type ConnectOptions, Connector, OWN_NAME } from './connection.js';
+import type { PlanCounts, Recording, Refusal, Sample, ServerFacts } from '../sample/sample.js';
+import { type Connection, type ConnectOptions, Connector } from './connection.js';
 import { ConnectionFailure } from './failures.js';
-import { masked } from './mask.js';
-import { COUNTERS, NAMES, plansQuestion, SESSIONS, STATEMENTS } from './queries.js';
+import { plansQuestion } from './queries.js';
+import { SampleReader } from './reader.js';
 import type { Target } from './target.js';
 
 const EVERY_MS = 200;
 /** A sample costs the server some 10 µs of its CPU a session: with many sessions there are fewer, to stay below 1 % of a core. */
 const EVERY_MS_PER_SESSION = 1.2;
-const STATEMENTS_EVERY_MS = 3_000;
 /** At a full server a slot is free only for a moment. */
 const RETRY_MS = 250;
 const CONNECT_WITHIN_MS = 5_000;
@@ -53,11 +43,10 @@ class Sampler {
   readonly #options: SampleOptions;
   readonly #samples: Sample[] = [];
   readonly #refusals: Refusal[] = [];
+  readonly #reader = new SampleReader();
   readonly #begun = performance.now();
   #connection: Connection | null = null;
   #server: ServerFacts | null = null;
-  #names: Names = { databases: {}, roles: {} };
-  #statementsAt = 0;
   #ownBefore = 0;
   #askedMs = 0;
   /** The server's clock, less this machine's. */
@@ -159,58 +148,14 @@ class Sampler {
   }
 
   async #sample(connection: Connection): Promise<Sample> {
-    const ownTransactions = this.#ownBefore + connection.transactions;
-    const withStatements = performance.now() >= this.#statementsAt;
-    const questions = withStatements ? [COUNTERS, SESSIONS, STATEMENTS] : [COUNTERS, SESSIONS];
-    const [counted, rows, statements] = await connection.read(...questions);
-    const { at, bootAt, counters } = counted![0]![0] as CountersRow;
-    this.#clockAhead = at - Date.now();
-    if (withStatements) this.#statementsAt = performance.now() + STATEMENTS_EVERY_MS;
-    await this.#learnNames(connection, rows as SessionRow[]);
-    return {
-      at,
-      bootAt,
-      counters,
-      ownTransactions,
-      sessions: (rows as SessionRow[]).flatMap((row) => this.#sessionOf(row, connection.server.pooler)),
-      ...(statements ? { statements: statementsOf(statements as StatementRow[]) } : {}),
-    };
-  }
-
-  async #learnNames(connection: Connection, rows: readonly SessionRow[]): Promise<void> {
-    const { databases, roles } = this.#names;
-    const isNew = ({ 2: role, 3: database }: SessionRow) =>
-      (role !== null && roles[role] === undefined) || (database !== null && databases[database] === undefined);
-    if (!rows.some(isNew)) return;
-    const [names] = await connection.read(NAMES);
-    const found = names![0]![0] as Names;
-    this.#names = { databases: { ...databases, ...found.databases }, roles: { ...roles, ...found.roles } };
-  }
-
-  #sessionOf(row: SessionRow, pooler: boolean): Session[] {
-    const [pid, startedAt, role, database, application, address, state, stateAt, transactionAt, waitEvent] = row;
-    const [blockedBy, untouched, own] = row.slice(10) as [string | null, boolean, boolean];
-    // Behind a pooler the backend is the app’s as well.
-    if (own && !pooler) return [];
-    const { databases, roles } = this.#names;
-    return [
-      {
-        pid,
-        startedAt: numberOf(startedAt),
-        user: role === null || role === 0 ? null : (roles[role] ?? `role ${role}`),
-        database: database === null ? null : (databases[database] ?? null),
-        // A pooler leaves the doctor’s name on the backends that it has lent to it.
-        application: pooler && application === OWN_NAME ? '' : (application ?? ''),
-        address,
-        state,
-        stateAt: numberOf(stateAt),
-        transactionAt: numberOf(transactionAt),
-        waitEvent,
-        blockedBy: blockedBy ? blockedBy.split(',').map(Number) : [],
-        untouched,
-        own,
-      },
-    ];
+    const own = this.#ownBefore + connection.transactions;
+    const sample = await this.#reader.read(
+      (...questions) => connection.read(...questions),
+      own,
+      connection.server.pooler,
+    );
+    this.#clockAhead = sample.at - Date.now();
+    return sample;
   }
 
   async #plans(): Promise<Plans | null> {
@@ -242,44 +187,6 @@ function planCounts(before: Plans, after: Plans): PlanCounts {
     if (now.plans - then.plans >= PLANNED_EACH_TIME * rose) callsPlannedEachTime += rose;
   }
   return { calls, callsPlannedEachTime };
-}
-
-interface Names {
-  databases: Record<string, string>;
-  roles: Record<string, string>;
-}
-
-interface CountersRow {
-  at: number;
-  bootAt: number;
-  counters: Record<string, Counters>;
-}
-
-/** 64-bit numbers arrive as text. */
-type SessionRow = [
-  number,
-  string | null,
-  number | null,
-  number | null,
-  string | null,
-  string | null,
-  string | null,
-  string | null,
-  string | null,
-  string | null,
-  string | null,
-  boolean,
-  boolean,
-];
-
-type StatementRow = [number, string, number | null];
-
-function statementsOf(rows: readonly StatementRow[]): Record<string, Statement> {
-  return Object.fromEntries(rows.map(([pid, text, horizonAge]) => [pid, { text: masked(text), horizonAge }]));
-}
-
-function numberOf(text: string | null): number | null {
-  return text === null ? null : Number(text);
 }
 
 function sleep(ms: number): Promise<void> {

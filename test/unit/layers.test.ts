@@ -29,6 +29,24 @@ const ADAPTERS: Record<string, readonly string[]> = {
 
 /** The one door to the clocks. */
 const DOOR = 'core/src/pool/runtime.ts';
+/** The doctor looks at any app: it has nothing of the core. Only its sampler talks to a server, and its judge is pure. */
+const DOCTOR: Record<string, readonly string[]> = {
+  sample: [],
+  judge: ['sample'],
+  server: ['sample', 'node', 'pg', 'pg-connection-string', 'pgpass'],
+  page: ['@observablehq', 'linkedom'],
+  print: ['sample', 'judge', 'page', 'cli-table3', 'picocolors', 'wrap-ansi'],
+  options: ['server', 'node'],
+  watchLive: ['sample', 'server', 'print', 'options', 'log-update', 'picocolors'],
+  run: ['sample', 'judge', 'server', 'print', 'options', 'watchLive', 'node', 'log-update', 'picocolors'],
+  cli: ['options', 'run'],
+  index: ['sample', 'judge', 'print'],
+  internal: ['page', 'print', 'server'],
+};
+
+/** Packages that have layers of their own. */
+const LAYERED: Record<string, typeof MAY_IMPORT> = { core: MAY_IMPORT, doctor: DOCTOR };
+
 const CLOCKS = ['node:timers', 'node:timers/promises', 'node:perf_hooks', 'node:crypto'];
 
 const packages = fileURLToPath(new URL('../../packages', import.meta.url));
@@ -59,6 +77,9 @@ describe('the layers', () => {
     ['knex-plugin/src/tenure.ts', "import { Slot } from '../../core/src/pool/slot.js';"],
     ['knex-plugin/src/tenure.ts', "import { Slot } from '@tenure/core/dist/pool/slot.js';"],
     ['knex-plugin/src/tenure.ts', "const tarn = require('tarn');"],
+    ['doctor/src/judge/judge.ts', "import pg from 'pg';"],
+    ['doctor/src/judge/rules/full.ts', "import { watch } from '../../server/sampler.js';"],
+    ['doctor/src/print/terminal.ts', "import { createPool } from '@tenure/core';"],
   ])('find the violation in %s: %s', (path, source) => {
     expect(violations(path, source)).toHaveLength(1);
   });
@@ -85,9 +106,9 @@ function sourceFiles(): string[] {
 /** The imports of a source file, given its path below packages/, that the layers forbid. */
 function violations(path: string, source: string): string[] {
   const [packageName] = path.split('/') as [string];
-  const inCore = packageName === 'core';
-  const own = inCore ? layerOf(path) : packageName;
-  const allowed = (inCore ? MAY_IMPORT : ADAPTERS)[own];
+  const layers = LAYERED[packageName];
+  const own = layers ? layerOf(path) : packageName;
+  const allowed = (layers ?? ADAPTERS)[own];
   if (!allowed) return [`${path}: "${own}" has no place among the layers yet`];
   return importsOf(source)
     .map((specifier) => ({ specifier, target: targetOf(path, specifier) }))
@@ -97,7 +118,7 @@ function violations(path: string, source: string): string[] {
 
 function importsOf(source: string): string[] {
   const code = source.replaceAll(/\/\*.*?\*\//gs, '').replaceAll(/^\s*\/\/.*$/gm, '');
-  const specifiers = code.matchAll(/\b(?:from|import|require)\s*\(?\s*(['"`])(?<specifier>.+?)\1/g);
+  const specifiers = code.matchAll(/\b(?:from|import|require)\s*\(?\s*(['"`])(?<specifier>[\w@./:-]+)\1/g);
   return Array.from(specifiers, (match) => match.groups!.specifier!);
 }
 
@@ -107,7 +128,7 @@ function targetOf(path: string, specifier: string): string {
     const target = posix.join(posix.dirname(path), specifier);
     const [packageName] = path.split('/') as [string];
     if (!target.startsWith(`${packageName}/src/`)) return target;
-    return packageName === 'core' ? layerOf(target) : packageName;
+    return packageName in LAYERED ? layerOf(target) : packageName;
   }
   if (specifier.startsWith('node:')) return CLOCKS.includes(specifier) ? 'clock' : 'node';
   if (specifier.startsWith('@tenure/')) return specifier;

@@ -22,7 +22,8 @@ export function duration(ms: number): string {
 }
 
 export function plural(number: number, one: string, many = `${one}s`): string {
-  return `${count(number)} ${number === 1 ? one : many}`;
+  const said = count(number);
+  return `${said} ${said === '1' ? one : many}`;
 }
 
 /** For evidence: figures that people read. */

@@ -8,6 +8,7 @@ const CHECKED =
 
 export function setting({ facts }: Judgement): string {
   const { server, seconds, samples, limit } = facts;
+  if (samples.length === 0) return 'No connection to the server';
   const peak = Math.max(0, ...samples.map(({ sessions }) => sessions.length));
   const who = server
     ? `PostgreSQL ${server.version}${server.standby ? ' (hot standby)' : ''}, database ${server.database}, as ${server.role}`

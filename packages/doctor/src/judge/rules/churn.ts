@@ -203,7 +203,7 @@ function closedByErrors(facts: Facts, churn: Churn): Finding {
       transactionsPerSession: round(transactions ?? 0, 1),
       medianLifeMs: Math.round(medianLifeMs ?? 0),
     },
-    what: `${group.name} opened ${plural(opened, 'connection')} (${count(perSecond)} a second), and ${count(rollbacks ?? 0)} transactions were rolled back for each: about one connection is closed per failed statement.${poolerNote(facts)}`,
+    what: `${group.name} opened ${plural(opened, 'connection')} (${count(perSecond)} a second), and ${plural(rollbacks ?? 0, 'transaction was', 'transactions were')} rolled back for each: about one connection is closed per failed statement.${poolerNote(facts)}`,
     why: 'A failed statement leaves the session healthy. Closing it makes each error cost a login, and a wave of errors a wave of logins.',
     cause: `Likeliest: the pool closes a connection that had an error (pg.Pool.query() and Prisma 7 do). ${percent((rollbacks ?? 0) / Math.max(1, transactions ?? 1))} of the transactions failed. Second: the app itself closes after each error; then its log has the reconnects.`,
     fix: fixOf('closed-by-errors', group.stack),

@@ -11,8 +11,11 @@ import type { Rule } from './rule.js';
 const LEAST_UNUSED = 5;
 const UNUSED_SHARE = 0.2;
 const LEAST_BIRTHS = 3;
-const LEAST_REST_MS = 4_000;
-const REST_SHARE = 0.75;
+/** At a full server, where others are refused meanwhile, half of an app’s time is long. */
+const LEAST_REST_MS = 3_000;
+const REST_SHARE = 0.5;
+/** Of the moments at which logins were refused: at the first of them all are in use. */
+const MOMENTS_SHARE = 0.25;
 /** A connection counts as unused beside a birth when it was so for this long before. */
 const SETTLED_MS = 2_000;
 /** A pool that renews its connections by age closes one for each that it opens. */
@@ -124,12 +127,12 @@ function mayBeRefused(facts: Facts, group: Group): boolean {
   return isFull && isAskedForMore(facts, group.from, group.to) && (born(group) || !facts.groups.some(born));
 }
 
-/** Of an app that was started in the window, those count that lay unused for most of its time so far. */
+/** Of an app that was started in the window, those count that lay unused for half of its time so far. */
 function besideLogins(facts: Facts, group: Group) {
   const moments = unmetMoments(facts, group.from, group.to);
   const restMs = Math.min(facts.restMs, Math.max(LEAST_REST_MS, REST_SHARE * (group.to - group.from)));
   const found = beside({ ...facts, restMs }, group.lives, moments);
-  return found.moments.length < moments.length / 2 ? null : found;
+  return found.moments.length < moments.length * MOMENTS_SHARE ? null : found;
 }
 
 /** The moments at which enough lay unused, and how many did. */

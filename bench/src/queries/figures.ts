@@ -73,16 +73,39 @@ export function targetsOf(measured: Measured): Target[] {
       ratio(measured[key], ours, theirs, 'serverCpu'),
       most,
     );
+  const writes = ['insert', 'transaction'] as const;
   return [
-    ...WORKLOAD_KEYS.map((key) => fast(key, 'Tenure Pool', 'raw clients, named', 0.9)),
+    ...(['lookup', 'join'] as const).map((key) => fast(key, 'Tenure Pool', 'raw clients, named', 0.9)),
     fast('join', 'Knex + Tenure', 'Knex', 1.6),
     fast('lookup', 'Knex + Tenure', 'Knex', 1.2),
     fast('lookup', 'Knex + Tenure', 'Knex + select 1', 1.6),
+    ...writes.flatMap((key) => [fast(key, 'Tenure Pool', 'pg.Pool', 0.97), fast(key, 'Knex + Tenure', 'Knex', 0.97)]),
     ...WORKLOAD_KEYS.map((key) => fast(key, 'Prisma + Tenure', 'Prisma', key === 'join' ? 1.05 : 0.97)),
     light('lookup', 'Knex + Tenure', 'Knex', 0.6),
     light('join', 'Knex + Tenure', 'Knex', 0.6),
     light('join', 'Prisma + Tenure', 'Prisma', 0.75),
   ];
+}
+
+/** What writes would gain, if they were prepared: the price of the default. */
+export function priceTable(measured: Measured): Table {
+  const pairs = [
+    ['Tenure Pool', 'Tenure Pool, writes too'],
+    ['Knex + Tenure', 'Knex + Tenure, writes too'],
+  ] as const;
+  const rows = (['insert', 'transaction'] as const).flatMap((key) =>
+    pairs.map(([ours, prepared]) => [
+      WORKLOADS[key].title,
+      ours,
+      times(ratio(measured[key], ours, prepared, 'perSecond')),
+      times(ratio(measured[key], ours, prepared, 'serverCpu')),
+    ]),
+  );
+  return {
+    title: 'What writes lose by not being prepared, which is the default: against CONN_STATEMENTS_WRITES=true',
+    head: ['', 'through', 'operations/s', 'PostgreSQL CPU'],
+    rows,
+  };
 }
 
 function ratio(rounds: Rounds, ours: Name, theirs: Name, figure: Figure): number {

@@ -1,3 +1,4 @@
+import type { PolicyOverrides } from '@tenure/core';
 import { tenure } from '@tenure/knex';
 import knex, { type Knex } from 'knex';
 import type pg from 'pg';
@@ -19,8 +20,8 @@ export function validatingKnex(name: Name, url: string): Contender {
   return withKnex(name, knex({ ...stock, pool: { ...stock.pool, validate } as Knex.PoolConfig }));
 }
 
-export function tenureKnex(name: Name, url: string): Contender {
-  return withKnex(name, knex(tenure(config(url))));
+export function tenureKnex(name: Name, url: string, policy: PolicyOverrides = {}): Contender {
+  return withKnex(name, knex(tenure(config(url), policy)));
 }
 
 function config(url: string): Knex.Config {

@@ -1,7 +1,14 @@
 /** Contenders over the same library; the ratios of each are to its first, which is what people use. */
 export const FAMILIES = {
-  pg: ['pg.Pool', 'Tenure Pool', 'raw clients, unnamed', 'raw clients, named', 'postgres.js'],
-  Knex: ['Knex', 'Knex + select 1', 'Knex + Tenure'],
+  pg: [
+    'pg.Pool',
+    'Tenure Pool',
+    'Tenure Pool, writes too',
+    'raw clients, unnamed',
+    'raw clients, named',
+    'postgres.js',
+  ],
+  Knex: ['Knex', 'Knex + select 1', 'Knex + Tenure', 'Knex + Tenure, writes too'],
   Prisma: ['Prisma', 'Prisma + name generator', 'Prisma + Tenure'],
 } as const;
 

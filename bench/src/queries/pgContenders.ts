@@ -1,3 +1,4 @@
+import type { PolicyOverrides } from '@tenure/core';
 import { Pool } from '@tenure/core/pg';
 import pg from 'pg';
 import postgres from 'postgres';
@@ -29,8 +30,8 @@ export function stockPool(name: Name, url: string): Contender {
   return withPool(name, new pg.Pool({ connectionString: url, max: MAX, idleTimeoutMillis: IDLE_MS }));
 }
 
-export function tenurePool(name: Name, url: string): Contender {
-  return withPool(name, new Pool({ connectionString: url, max: MAX, idleTimeoutMillis: IDLE_MS }));
+export function tenurePool(name: Name, url: string, policy: PolicyOverrides = {}): Contender {
+  return withPool(name, new Pool({ connectionString: url, max: MAX, idleTimeoutMillis: IDLE_MS, policy }));
 }
 
 function withPool(name: Name, pool: pg.Pool): Contender {

@@ -1,7 +1,7 @@
 import { interleave } from '../figures/interleave.js';
 import type { Report } from '../report/report.js';
 import { startContenders } from './contenderProcesses.js';
-import { barsOf, type Measured, tablesOf, targetsOf, together } from './figures.js';
+import { barsOf, type Measured, priceTable, tablesOf, targetsOf, together } from './figures.js';
 import type { Slice } from './slice.js';
 import { CALLERS, MAX, WORKLOAD_KEYS, WORKLOADS } from './workloads.js';
 
@@ -51,7 +51,7 @@ function reportOf(measured: Measured, { runs, rounds, slice }: Extent): Report {
       'CPU: of the measuring process, driver and results included; of all of PostgreSQL’s processes. postgres.js sends queries down a busy connection without ' +
         'waiting for the answer to the one before (it pipelines), which no other does.',
     ],
-    tables: tablesOf(measured),
+    tables: [...tablesOf(measured), priceTable(measured)],
     plots: barsOf(measured),
     targets: targetsOf(measured),
     figures: { queries: Object.fromEntries(WORKLOAD_KEYS.map((key) => [key, Object.fromEntries(measured[key])])) },

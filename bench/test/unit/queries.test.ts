@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { barsOf, type Measured, tablesOf, targetsOf, together } from '../../src/queries/figures.js';
+import { barsOf, type Measured, priceTable, tablesOf, targetsOf, together } from '../../src/queries/figures.js';
 import { FAMILIES, FAMILY_KEYS } from '../../src/queries/names.js';
 import { WORKLOAD_KEYS } from '../../src/queries/workloads.js';
 
@@ -50,4 +50,16 @@ test('the rounds of all runs count alike', () => {
       .join.get('Knex')!
       .map(({ perSecond }) => perSecond),
   ).toEqual([1_000, 3_000]);
+});
+
+test('what writes lose by not being prepared stands beside', () => {
+  const writing = measured();
+  const inserts = new Map(writing.insert);
+  for (const name of ['Tenure Pool, writes too', 'Knex + Tenure, writes too']) {
+    inserts.set(name, [{ ...OURS, perSecond: 2_000, serverCpu: 50 }]);
+  }
+  expect(priceTable({ ...writing, insert: inserts }).rows.slice(0, 2)).toEqual([
+    ['Insert', 'Tenure Pool', '0.75 x', '1.20 x'],
+    ['Insert', 'Knex + Tenure', '0.75 x', '1.20 x'],
+  ]);
 });

@@ -10,9 +10,8 @@ const LOOK_EVERY_MS = 1_000;
 const RAREST_LOOK_MS = 10_000;
 /** What a look has seen is taken for the state of things for this long after the next one is due. */
 const GRACE_MS = 1_000;
-/** A look takes a round trip. With a database this far away it must serve a query for each two milliseconds of that: a rare query had better go unprepared. */
-const FAR_MS = 50;
-const MS_PER_QUERY = 2;
+/** A look takes a round trip. A query that comes after such a silence had better go unprepared than wait for one. */
+const SILENCE_MS = 10_000;
 /** Where tables change so often that preparing does not pay, it rests: twice as long each time. */
 const SHORTEST_REST_MS = 1_000;
 const LONGEST_REST_MS = 60_000;
@@ -65,8 +64,7 @@ export class Catalog {
   #askedAt = Number.NEGATIVE_INFINITY;
   #trustedUntil = Number.NEGATIVE_INFINITY;
   #everyMs = LOOK_EVERY_MS;
-  #queries = 0;
-  #fastestMs = 0;
+  #wantedAt: number | undefined;
   #restMs = 0;
   #restUntil = Number.NEGATIVE_INFINITY;
 
@@ -82,24 +80,21 @@ export class Catalog {
 
   /** A query wants a statement. Whether to look before it is sent. */
   wantsLook(now: number): boolean {
-    const isDue = now - this.#askedAt >= this.#everyMs && !this.isResting(now);
-    const least = this.#fastestMs < FAR_MS ? 0 : this.#fastestMs / MS_PER_QUERY;
-    return ++this.#queries >= least && isDue;
+    const isFirstInALongTime = this.#wantedAt !== undefined && now - this.#wantedAt > SILENCE_MS;
+    this.#wantedAt = now;
+    return now - this.#askedAt >= this.#everyMs && !isFirstInALongTime && !this.isResting(now);
   }
 
   /** A look is sent; others need not send one. */
   asked(now: number): void {
     this.#askedAt = now;
-    this.#queries = 0;
   }
 
   /** What a look has seen. True if something has changed. */
   saw(sign: string, askedAt: number, now: number): boolean {
     const isChanged = this.#sign !== undefined && this.#sign !== sign;
     this.#sign = sign;
-    const tookMs = now - askedAt;
-    this.#fastestMs = Math.min(this.#fastestMs || tookMs, tookMs);
-    const costMs = sign.startsWith('scan') ? tookMs : 0;
+    const costMs = sign.startsWith('scan') ? now - askedAt : 0;
     this.#everyMs = Math.min(Math.max(LOOK_EVERY_MS, 1_000 * costMs), RAREST_LOOK_MS);
     if (isChanged) this.changed(now);
     this.#trustedUntil = askedAt + this.#everyMs + GRACE_MS;

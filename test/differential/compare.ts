@@ -15,7 +15,7 @@ interface Rule {
 
 export const RULES: readonly Rule[] = [];
 
-const HUNG_AFTER_MS = 20_000;
+const HUNG_AFTER_S = 30;
 /** Rolls a transaction back, where that is what the script says. */
 const ROLLED_BACK = new Error('rolled back');
 
@@ -56,8 +56,10 @@ export async function play(
 
 async function inTime(work: Promise<unknown>): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
+  // Second by second: a process that stood still for a while has not waited.
   const late = new Promise<string>((resolve) => {
-    timer = setTimeout(resolve, HUNG_AFTER_MS, 'hung');
+    let seconds = 0;
+    timer = setInterval(() => ++seconds >= HUNG_AFTER_S && resolve('hung'), 1_000);
   });
   const gave = await Promise.race([
     work.then(
@@ -66,7 +68,7 @@ async function inTime(work: Promise<unknown>): Promise<string> {
     ),
     late,
   ]);
-  clearTimeout(timer);
+  clearInterval(timer);
   return gave;
 }
 

@@ -5,8 +5,8 @@ const SLOW_FACTOR = 3;
 const SLOW_BY_MS = 1;
 /** So many slow runs begin a trial; four times as many the next one, if that finds nothing. */
 const FIRST_PATIENCE = 5;
-/** A trial ends when prepared runs were slow this much more often than the others were, or were not for so long. */
-const CLEARLY_MORE = 8;
+/** A trial ends when prepared runs were slow this much more often than the others were, or were not for so many runs of either kind. */
+const CLEARLY_MORE = 10;
 const SHORT_TRIAL = 40;
 const LONG_TRIAL = 200;
 
@@ -19,6 +19,7 @@ interface Runs {
 interface Trial {
   readonly prepared: Runs;
   readonly others: Runs;
+  sent: number;
 }
 
 /**
@@ -33,9 +34,12 @@ export class Pace {
   #patience = FIRST_PATIENCE;
   #trial: Trial | undefined;
 
-  /** Whether the next run is to be an unprepared one, to compare with. */
-  get wantsOther(): boolean {
-    return this.#trial !== undefined && this.#trial.others.count < this.#trial.prepared.count;
+  /**
+   * How the run that is sent now is to be sent. In turns, also where many are under way at once: what slows the machine down for a moment must
+   * meet as many of one kind as of the other.
+   */
+  turn(): 'prepared' | 'other' {
+    return this.#trial && ++this.#trial.sent % 2 === 0 ? 'other' : 'prepared';
   }
 
   /** A run has taken this long. True once prepared runs have turned out to be the slower ones. */
@@ -47,7 +51,7 @@ export class Pace {
     const isSlow = ms > SLOW_FACTOR * this.#usual + SLOW_BY_MS;
     if (this.#trial) return this.#compare(this.#trial, isPrepared, isSlow, ms);
     if (isPrepared && isSlow && ++this.#slowRuns >= this.#patience) {
-      this.#trial = { prepared: { count: 0, slow: 0, ms: 0 }, others: { count: 0, slow: 0, ms: 0 } };
+      this.#trial = { prepared: { count: 0, slow: 0, ms: 0 }, others: { count: 0, slow: 0, ms: 0 }, sent: 0 };
     }
     return false;
   }
@@ -58,7 +62,7 @@ export class Pace {
     runs.ms += ms;
     if (isSlow) runs.slow++;
     const more = prepared.slow - others.slow;
-    if (more >= CLEARLY_MORE && prepared.slow >= 3 * others.slow) return true;
+    if (more >= CLEARLY_MORE && prepared.slow >= 4 * others.slow) return true;
     if (others.count >= LONG_TRIAL || (others.count >= SHORT_TRIAL && more < 2)) {
       // All runs are slower than they were: this is what is usual now.
       this.#usual = Math.max(this.#usual, others.ms / others.count);

@@ -197,7 +197,7 @@ export class Preparer implements SubmitListener {
       };
       if (!isRepeated) return true;
       reason = this.#obstacle(now);
-      if (!reason && !known.pace.wantsOther) reason = this.#sendPrepared(query, this.#run);
+      if (!reason && known.pace.turn() === 'prepared') reason = this.#sendPrepared(query, this.#run);
     }
     if (isRepeated && reason) counts.unprepared[reason] = (counts.unprepared[reason] ?? 0) + 1;
     return true;
@@ -372,7 +372,8 @@ export class Preparer implements SubmitListener {
   #ready(status: string | undefined): void {
     const now = performance.now();
     const run = this.#run;
-    if (run?.known.pace.ran(run.statement !== undefined, now - run.startedAt)) {
+    // Others of it may be under way when it is found out.
+    if (run && !run.known.unfit && run.known.pace.ran(run.statement !== undefined, now - run.startedAt)) {
       run.known.unfit = 'slower';
       this.#pool.slower(run.text);
     }

@@ -13,7 +13,7 @@ interface Rule {
   readonly allows: (stock: Outcome, tenure: Outcome) => boolean;
 }
 
-export const RULES: readonly Rule[] = [];
+const RULES: readonly Rule[] = [];
 
 const HUNG_AFTER_S = 30;
 /** Rolls a transaction back, where that is what the script says. */

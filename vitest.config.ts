@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
-import { watchLaunchers } from './test/support/launchers.js';
+import { endWithLaunchers } from './test/support/launchers.js';
 
-watchLaunchers(() => process.kill(process.pid, 'SIGTERM'));
+endWithLaunchers();
 
 // Scripts of the tests run by tsx, which would leave its cache in the temporary folder.
 process.env.TSX_DISABLE_CACHE = '1';

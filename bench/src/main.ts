@@ -1,6 +1,6 @@
 import { UsageError } from '@tenure/replay/output/usageError.js';
 import { CannotStartError } from '@tenure/test/support/cannotStart.js';
-import { watchLaunchers } from '@tenure/test/support/launchers.js';
+import { endWithLaunchers } from '@tenure/test/support/launchers.js';
 import type { Bench } from './bench.js';
 import { duration, type Options, parseOptions, USAGE } from './options.js';
 import type { Setting } from './report/report.js';
@@ -11,7 +11,7 @@ import { write, writeDocs } from './report/write.js';
 const FAILED = 1;
 const MISUSED = 2;
 
-watchLaunchers(() => process.kill(process.pid, 'SIGTERM'));
+endWithLaunchers();
 
 try {
   await main(parseOptions(process.argv.slice(2)));

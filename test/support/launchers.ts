@@ -16,6 +16,14 @@ export function watchLaunchers(onGone: () => void): void {
   timer.unref();
 }
 
+/** Ends this process when npx or pnpm, which started it, has ended. */
+export function endWithLaunchers(): void {
+  watchLaunchers(() => {
+    console.error('The command that started this has ended, and so does this.');
+    process.kill(process.pid, 'SIGTERM');
+  });
+}
+
 /** `npm exec pnpm start`, as npx calls itself, `pnpm start` and `node …/pnpm start`; not a shell that has started one of them. */
 const LAUNCHER = /^(npm|npx|\S*pnpm) |^\S*node \S*\/(npm|npx|pnpm)(-cli)?(\.[cm]?js)? /;
 

@@ -1,4 +1,5 @@
 import { TenureClosedError, TenureTimeoutError, TenureTooManyWaitingError, TenureUnreachableError } from '@tenure/core';
+import { poolOf } from '@tenure/knex';
 import knex, { type Knex } from 'knex';
 import { describe, expect, it } from 'vitest';
 import { freePort } from '../support/freePort.js';
@@ -148,10 +149,12 @@ describe('other refusals', () => {
   it('say that the pool is closing, or gone', async () => {
     const db = open({}, { maxConnections: 1 });
     const trx = await hold(db);
-    const waiting = failure(db.raw('select 1').then());
+    const waiting = db.raw('select 1').then();
+    await expect.poll(() => poolOf(db).stats().waiting).toBe(1);
     const destroyed = db.destroy();
-    expect(await waiting).toBeInstanceOf(TenureClosedError);
+    expect(await failure(db.raw('select 1').then())).toBeInstanceOf(TenureClosedError);
     await trx.rollback();
+    await waiting;
     await destroyed;
     // Knex's own words.
     expect((await failure(db.raw('select 1'))).message).toBe('Unable to acquire a connection');

@@ -129,7 +129,7 @@ describe('a connection on which something was sent while nobody held it', () => 
   /** What a driver that can finish does: the server is through with it after a while. */
   const finishing = (afterMs: number) => (server: FakeConnector) => {
     const finish = async (connection: FakeConnection) => {
-      await fake.runtime.sleep(afterMs);
+      if (afterMs > 0) await fake.runtime.sleep(afterMs);
       if (connection.status === 'active') connection.status = 'idle';
     };
     Object.assign(server, { finish });

@@ -116,7 +116,7 @@ function isThrough(done: Promise<void>): Promise<boolean> {
  */
 function closePortal({ _activeQuery: active }: PgClient): void {
   // A cursor that is closed in the middle of a read never answers it. The cancel ends both.
-  if (active?.close && active.state === 'busy') return;
+  if (active?.close && active._cb) return;
   if (active?.close) active.close();
   else if (active?.resume && !active.cursor) active.resume();
   else active?.destroy?.();

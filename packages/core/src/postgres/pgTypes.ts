@@ -51,8 +51,8 @@ export interface PgResult {
 /** A query, or something that behaves like one: a cursor, a stream. */
 export interface PgSubmittable {
   close?(): unknown;
-  /** Of a cursor: `busy` while it reads. */
-  readonly state?: unknown;
+  /** Of a cursor: who waits for the rows that it reads. */
+  readonly _cb?: unknown;
   destroy?(): unknown;
   on?(event: 'error', listener: () => void): unknown;
   listenerCount?(event: string): number;

@@ -49,13 +49,18 @@ describe('a failed connect', () => {
   it.each<[string, PgConfig, string]>([
     ['TLS that the server does not have', { ...config, ssl: true }, 'The server does not support SSL connections'],
     ['a password of another type', { ...config, password: (() => 7) as never }, 'Password must be a string'],
-    ['no password', { ...config, password: () => undefined as never }, 'empty password returned by client'],
     ['a connection string that is none', 'postgres://app@127.0.0.1:99999/app', 'Invalid URL'],
     ['a port that is none', { ...config, port: 99_999 }, 'Port should be'],
   ])('because of %s is permanent', async (_, target, message) => {
     const { error, says } = await attempt(target);
     expect(error.message).toContain(message);
     expect(says).toBe('permanent');
+  });
+
+  it('because a password function gave none is a matter of the login: it may give another one next time', async () => {
+    const { error, says } = await attempt({ ...config, password: () => undefined as never });
+    expect(error.message).toContain('empty password returned by client');
+    expect(says).toBe('login');
   });
 
   it('because the role has no slot left is full', async () => {

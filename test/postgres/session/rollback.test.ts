@@ -91,13 +91,17 @@ describe('a rollback', () => {
   });
 });
 
+/** Something between client and server rewrites what the client sends. */
+function sendInstead(text: string): void {
+  const connection = client.connection as unknown as { query(text: string): void };
+  const send = connection.query.bind(connection);
+  vi.spyOn(connection, 'query').mockImplementation(() => send(text));
+}
+
 describe('a rollback fails', () => {
   it('when the transaction is still open after it', async () => {
     await client.query('begin');
-    const send = client.query.bind(client);
-    // A middleware that rewrites queries, say.
-    vi.spyOn(client, 'query').mockImplementation(((_sql: string, callback: () => void) =>
-      send('rollback and chain', callback)) as never);
+    sendInstead('rollback and chain');
     expect(await failure(rollback())).toMatchObject({
       message: 'The session is not ready: its status is "transaction"',
     });
@@ -105,9 +109,7 @@ describe('a rollback fails', () => {
 
   it('when the server does not carry it out', async () => {
     await client.query('begin');
-    const send = client.query.bind(client);
-    vi.spyOn(client, 'query').mockImplementation(((_sql: string, callback: () => void) =>
-      send('select 1/0', callback)) as never);
+    sendInstead('select 1/0');
     expect(await failure(rollback())).toMatchObject({ code: '22012' });
   });
 

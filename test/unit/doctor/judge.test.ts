@@ -23,6 +23,7 @@ const busyPool = (size: number, more: Acting = {}) => many(size, () => ({ every:
 describe('recorded apps', () => {
   it.each([
     ['django-eventlet', ['critical full', 'critical not-reused']],
+    ['django-gevent', ['critical full', 'critical not-reused']],
     ['django-sync', []],
     ['knex-10', []],
     ['knex-per-request', ['critical per-request', 'warning full']],

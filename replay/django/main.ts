@@ -63,6 +63,7 @@ async function examine(workerClass: keyof typeof EXPECTED): Promise<void> {
       '--import=tsx',
       doctor,
       postgres.superuserUrl,
+      '--reserved',
       ...process.argv.slice(2).map((arg) => arg.replace('{app}', workerClass)),
     ];
     const examination = spawn(process.execPath, node, { stdio: 'inherit' });

@@ -23,6 +23,7 @@ const busyPool = (size: number, more: Acting = {}) => many(size, () => ({ every:
 describe('recorded apps', () => {
   it.each([
     ['django-eventlet', ['critical full', 'critical not-reused']],
+    ['django-gevent', ['critical full', 'critical not-reused']],
     ['django-sync', []],
     ['knex-10', []],
     ['knex-per-request', ['critical per-request', 'warning full']],
@@ -177,6 +178,14 @@ describe('per-request', () => {
     const recording = windowOf(busyPool(3), { unseen: (second) => second * 20 });
     expect(alarms(recording)).toEqual(['critical per-request']);
     expect(findingOf(recording, 'per-request')?.evidence).toMatchObject({ opened: 200, seen: 0 });
+  });
+
+  it('names the group of those that are not seen only where the few that are agree', () => {
+    const unseen = { unseen: (second: number) => second * 20 };
+    const seen = many(4, (index) => ({ from: index * 2, to: index * 2 + 0.5, application: 'cron' }));
+    expect(findingOf(windowOf([...busyPool(3), ...seen], unseen), 'per-request')?.group).toBe('cron (app@shop)');
+    const grown = many(2, (index) => ({ from: 3 + index, every: 0.2 }));
+    expect(findingOf(windowOf([...busyPool(3), ...grown], unseen), 'per-request')?.group).toBeNull();
   });
 
   it('is found where transactions are rolled back for lack of a COMMIT', () => {

@@ -17,6 +17,8 @@ const SEEN_SHARE = 0.5;
 const LASTS_MS = { least: 5_000, most: 8_000, share: 0.4 };
 const LAST_SECONDS_SHARE = 0.4;
 const SHORT_SHARE = 0.5;
+const LEAST_SHORT = 2;
+const SHORT_OF_ALL = 0.8;
 /** A process that ends closes many in one moment. */
 const BURSTY = 3;
 /** Of the moves in a database: above it, another app’s transactions are in the counters too. */
@@ -25,8 +27,9 @@ const OTHERS_SHARE = 0.2;
 /** Sessions that are opened and closed all the time: per request, or because each error closes one. */
 export const churn: Rule = (facts) => {
   const found = facts.groups.flatMap((group) => judgeGroup(facts, group));
-  const judged = (name: string | null) => found.some(({ group }) => group === name);
-  return [...found, ...unseen(facts).filter(({ group }) => !judged(group))];
+  const names = new Set(found.map(({ group }) => group));
+  const explained = new Set(facts.groups.filter(({ name }) => names.has(name)).map(({ database }) => database ?? ''));
+  return [...found, ...unseen(facts, explained)];
 };
 
 interface Churn {
@@ -119,23 +122,22 @@ function endsInBursts({ samples }: Facts, { deaths, from, to }: Group): boolean 
 }
 
 /** More sessions are counted than are seen: none lives long enough to be seen. */
-function unseen(facts: Facts): Finding[] {
+function unseen(facts: Facts, explained: ReadonlySet<string>): Finding[] {
   const { groups, rises, seconds } = facts;
   return [...rises].flatMap(([database, rise]) => {
-    if (!rise) return [];
+    if (!rise || explained.has(database)) return [];
     const inDatabase = groups.filter((group) => (group.database ?? '') === database);
     const seen = inDatabase.reduce((sum, { births }) => sum + births.length, 0);
     const perSecond = rise.sessions / Math.max(1, seconds);
     if (rise.sessions < PER_REQUEST.births || perSecond < PER_REQUEST.perSecond) return [];
     if (seen >= SEEN_SHARE * rise.sessions || !goesOnUnseen(facts, database)) return [];
-    const [group] = [...inDatabase].sort((a, b) => b.births.length - a.births.length);
-    const name = group && group.births.length > 0 ? group.name : null;
+    const group = shortLivedGroup(inDatabase);
     const text = `${plural(rise.sessions, 'session was', 'sessions were')} opened in ${database || 'the database'} (${count(perSecond)} a second), and only ${count(seen)} of them lived long enough to be seen.`;
     return [
       {
         id: 'per-request',
         severity: perSecond >= CRITICAL_PER_SECOND ? 'critical' : 'warning',
-        group: name,
+        group: group?.name ?? null,
         evidence: { opened: rise.sessions, seen, perSecond: round(perSecond), database },
         what: text + poolerNote(facts),
         ...WHY_PER_REQUEST,
@@ -143,6 +145,16 @@ function unseen(facts: Facts): Finding[] {
       },
     ];
   });
+}
+
+/** The counter does not say whose they are: the few that were seen must agree. */
+function shortLivedGroup(groups: readonly Group[]): Group | undefined {
+  const short = groups.map((group) => {
+    const lives = group.births.filter(({ died, lastSeen, bornAt }) => died && lastSeen - bornAt < PER_REQUEST.lifeMs);
+    return { group, number: lives.length };
+  });
+  const all = short.reduce((sum, { number }) => sum + number, 0);
+  return short.find(({ number }) => number >= LEAST_SHORT && number >= SHORT_OF_ALL * all)?.group;
 }
 
 /** The counter rises in each part of the window: a late report of earlier sessions is one step. */

@@ -114,7 +114,7 @@ export class FakeConnector implements Connector<FakeConnection> {
     return connection.status;
   }
 
-  async reset(connection: FakeConnection, mode: ResetMode, signal: AbortSignal): Promise<ResetResult> {
+  async reset(connection: FakeConnection, mode: ResetMode, signal: AbortSignal): Promise<ResetResult<FakeConnection>> {
     connection.resets.push(mode);
     await this.#play(this.resetting(connection), signal);
     const rolledBack = mode !== 'settle' && connection.status !== 'idle' && connection.status !== 'active';

@@ -1,6 +1,8 @@
 export { fromPgPool } from './policy/pgPool.js';
+export { systemRuntime } from './pool/runtime.js';
 export { type CancelOptions, cancelRequest, type PgConnectionClass } from './postgres/cancel.js';
 export { type PgConfig, pgConnector } from './postgres/connector.js';
+export { abandon } from './postgres/gate.js';
 export type { PgClient } from './postgres/pgTypes.js';
 export type { PoolConfig } from './postgres/pool/options.js';
 export { Pool, poolMadeAt } from './postgres/pool/pgPool.js';

@@ -4,7 +4,10 @@ import knex, { type Knex } from 'knex';
 import type { TarnPool } from './tarnPool.js';
 
 /** A connection as Knex hands it out: a client of node-postgres. */
-export type Connection = PgClient;
+export interface Connection extends PgClient {
+  /** Why Knex will not use it again: its end, or a query that has timed out. */
+  __knex__disposed?: unknown;
+}
 
 /** Knex's client for PostgreSQL and its relatives, with the inner methods that its types leave out. */
 export interface Dialect extends InstanceType<typeof knex.Client> {

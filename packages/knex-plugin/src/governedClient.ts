@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Policy } from '@tenure/core';
-import { cancelRequest, pgSession, placeOf, sharedPool } from '@tenure/core/pg';
+import { abandon, cancelRequest, pgSession, placeOf, sharedPool } from '@tenure/core/pg';
 import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
 import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
@@ -71,6 +71,9 @@ export function governedClient(
       if (this.pool === undefined || connection === undefined || isGivenBackByStream(connection))
         return Promise.resolve();
       Origins.of(this)?.forget(connection);
+      // Knex's mark for a query with `.timeout()` that it did not cancel: its caller waits no more.
+      if (connection.__knex__disposed instanceof Error) abandon(connection);
+      connection.__knex__disposed = undefined;
       return super.releaseConnection(connection);
     }
 

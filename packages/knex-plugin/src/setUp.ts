@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { type CancelOptions, pgSession } from '@tenure/core/pg';
+import { type CancelOptions, pgSession, systemRuntime } from '@tenure/core/pg';
 import type { Knex } from 'knex';
 import type { Connection, Dialect } from './dialect.js';
 
@@ -33,14 +33,14 @@ export function isObjection(error: unknown): boolean {
 /** Drops a connection whose set-up fails or takes too long. Knex does neither: it forgets the connection, which then stays open for good. */
 export async function guardSetUp<T>(connection: Connection, limitMs: number, setUp: Promise<T>): Promise<T> {
   const giveUp = () => session.abort(connection);
-  const limit = Number.isFinite(limitMs) ? setTimeout(giveUp, limitMs).unref() : undefined;
+  const limit = Number.isFinite(limitMs) ? systemRuntime.after(limitMs, giveUp) : undefined;
   try {
     return await setUp;
   } catch (error) {
     giveUp();
     throw error;
   } finally {
-    clearTimeout(limit);
+    limit?.cancel();
   }
 }
 

@@ -70,10 +70,24 @@ describe.each<[string, pg.ClientConfig]>([
 describe('a session that comes back busy', () => {
   it('is cancelled one query after the other, when several were sent', async () => {
     const client = await watched();
-    const outcomes = [LONG, LONG].map((sql) => failure(client.query(sql)));
+    const cursors = [1, 2].map(() => client.query(new Cursor(LONG)));
+    const outcomes = cursors.map((cursor) => failure(cursor.read(1)));
     await session.reset(client, 'settle', soon());
     expect(await Promise.all(outcomes)).toMatchObject([{ code: '57014' }, { code: '57014' }]);
     await works(client);
+  });
+
+  it('with queries that are no longer than they were meant to be has them all answered', async () => {
+    const client = await watched();
+    const answers = [0.5, 0.5].map((seconds) => client.query(`select pg_sleep(${seconds}), 1 as one`));
+    await session.reset(client, 'settle', soon());
+    for (const { rows } of await Promise.all(answers)) expect(rows).toMatchObject([{ one: 1 }]);
+  });
+
+  it('with a query that answers no more than its error, whose ReadyForQuery never comes, is given up', async () => {
+    const client = await watched();
+    Object.assign(client, { readyForQuery: false });
+    expect(await failure(session.reset(client, 'settle', soon()))).toMatchObject({ name: 'TimeLimitError' });
   });
 
   it('with a short query still to be answered is not cancelled', async () => {

@@ -142,7 +142,7 @@ describe('the question whether a session may write', () => {
     ['no', '-c default_transaction_read_only=on', false],
   ])('is answered %s', async (_, options, answer) => {
     const client = await open(options);
-    const query = vi.spyOn(client, 'query');
+    const query = vi.spyOn(client.connection as unknown as { query(text: string): void }, 'query');
     expect(await session.isWritable(client, soon())).toBe(answer);
     expect(query).toHaveBeenCalledTimes(1);
   });

@@ -85,7 +85,7 @@ describe('a session reset', () => {
     const client = await open();
     await client.query('begin; set local search_path = own');
     await failure(client.query('select 1/0'));
-    const query = vi.spyOn(client, 'query');
+    const query = vi.spyOn(client.connection as unknown as { query(text: string): void }, 'query');
     expect(await resetSession(client)).toEqual({ rolledBack: true });
     expect(query).toHaveBeenCalledTimes(1);
     expect(session.transactionStatus(client)).toBe('idle');

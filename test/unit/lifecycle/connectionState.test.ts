@@ -21,7 +21,7 @@ const PLAIN_EVENTS = ['opened', 'taken', 'returned', 'tidying', 'checking', 'rea
 /** Where each event leads from each state. What is not listed cannot happen. */
 const ALLOWED: Record<ConnectionKind, Partial<Record<(typeof PLAIN_EVENTS)[number] | 'retire', ConnectionKind>>> = {
   opening: { opened: 'idle', gone: 'closed' },
-  idle: { taken: 'used', checking: 'checking', retire: 'closing' },
+  idle: { taken: 'used', tidying: 'returning', checking: 'checking', retire: 'closing' },
   checking: { ready: 'idle', retire: 'closing' },
   used: { returned: 'idle', tidying: 'returning', retire: 'closing' },
   returning: { ready: 'idle', retire: 'closing' },

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import type { FakeConnection, FakeConnector } from '../../support/fakeConnector.js';
 import { fakePool, follow, take } from '../../support/fakePool.js';
 
 describe('a return', () => {
@@ -121,5 +122,74 @@ describe('a return', () => {
     fake.pool.release(connection);
     expect(fake.pool.stats()).toMatchObject({ idle: 1 });
     expect(connection.resets).toEqual([]);
+  });
+});
+
+describe('a connection on which something was sent while nobody held it', () => {
+  /** What a driver that can finish does: the server is through with it after a while. */
+  const finishing = (afterMs: number) => (server: FakeConnector) => {
+    const finish = async (connection: FakeConnection) => {
+      if (afterMs > 0) await fake.runtime.sleep(afterMs);
+      if (connection.status === 'active') connection.status = 'idle';
+    };
+    Object.assign(server, { finish });
+  };
+  let fake: ReturnType<typeof fakePool>;
+
+  it('is handed to nobody before it is through, however long that takes, and another is opened meanwhile', async () => {
+    fake = fakePool({ maxConnections: 2, healthTimeoutMs: 1_000 }, (server) => finishing(60_000)(server));
+    const connection = await take(fake);
+    fake.pool.release(connection);
+    connection.status = 'active';
+    const next = follow(fake.pool.acquire());
+    await fake.runtime.advance(200);
+    expect(next.value).toMatchObject({ id: 2 });
+    await fake.runtime.advance(60_000);
+    expect(fake.pool.figures).toMatchObject({ used: 1, idle: 1 });
+    expect(connection).toMatchObject({ ended: undefined, status: 'idle' });
+  });
+
+  it.each(['transaction', 'failed-transaction'] as const)('is rolled back first when it is in a %s', async (status) => {
+    fake = fakePool({ maxConnections: 1 }, (server) => finishing(0)(server));
+    const connection = await take(fake);
+    fake.pool.release(connection);
+    connection.status = status;
+    expect(await take(fake)).toBe(connection);
+    expect(connection).toMatchObject({ status: 'idle', resets: ['rollback'] });
+    expect(fake.pool.stats().rolledBack).toBe(1);
+  });
+
+  it('is not checked to death by its keepalive', async () => {
+    fake = fakePool({ maxConnections: 1, keepaliveMs: 1_000 }, (server) => finishing(100)(server));
+    const connection = await take(fake);
+    fake.pool.release(connection);
+    connection.status = 'active';
+    fake.server.pinging = () => ({ error: new Error('The session cannot be checked') });
+    await fake.runtime.advance(1_200);
+    expect(connection.ended).toBeUndefined();
+    expect(fake.closings).toEqual([]);
+  });
+
+  it('stays in its transaction with reset none, as a return does', async () => {
+    fake = fakePool({ maxConnections: 1, reset: 'none' }, (server) => finishing(0)(server));
+    const connection = await take(fake);
+    fake.pool.release(connection);
+    connection.status = 'transaction';
+    expect(await take(fake)).toBe(connection);
+    expect(connection).toMatchObject({ status: 'transaction', resets: [] });
+  });
+});
+
+describe('a reset that gives the session to a new connection', () => {
+  it('has the new one take the place of the old one, which is known no more', async () => {
+    const fake = fakePool({ maxConnections: 1 });
+    const connection = await take(fake);
+    const renewed = { ...connection, id: 99 };
+    vi.spyOn(fake.server, 'reset').mockImplementation(async () => ({ rolledBack: false, renewed }));
+    fake.pool.release(connection, new Error('failed'));
+    expect(await take(fake)).toBe(renewed);
+    expect(fake.pool.stats()).toMatchObject({ opened: 1, used: 1 });
+    expect(() => fake.pool.release(connection)).toThrow('not checked out');
+    fake.pool.release(renewed);
   });
 });

@@ -70,7 +70,7 @@ export function transition(state: ConnectionState, event: ConnectionEvent): Conn
     case 'returned':
       return from(state, 'used', event, IDLE);
     case 'tidying':
-      return from(state, 'used', event, RETURNING);
+      return from(state, state.kind === 'idle' ? 'idle' : 'used', event, RETURNING);
     case 'checking':
       return from(state, 'idle', event, CHECKING);
     case 'ready':

@@ -21,9 +21,11 @@ export type ConnectFailure = 'transient' | 'permanent' | 'login' | 'full';
 export type ResetMode = 'settle' | 'rollback' | 'session';
 
 /** What a reset found. */
-export interface ResetResult {
+export interface ResetResult<C = never> {
   /** An open or failed transaction was rolled back. */
   readonly rolledBack: boolean;
+  /** Takes the connection's place: the same session in new hands. */
+  readonly renewed?: C | undefined;
 }
 
 /** A query that waits for the server's answer. */
@@ -117,8 +119,14 @@ export interface Connector<C extends object> {
   validate?(connection: C): boolean | Promise<boolean>;
   /** What the session is doing, from what this process already knows. Costs no I/O. */
   transactionStatus?(connection: C): SessionStatus;
+  /**
+   * Waits until what was sent on a returned connection has been answered, and ends what cannot end by itself. Comes before a `reset`, and is
+   * the one promise that the engine does not limit in time: a transaction that takes an hour is not cut short. Rejects when the connection
+   * cannot be used again, and when it is dropped meanwhile.
+   */
+  finish?(connection: C): Promise<void>;
   /** Makes a returned session ready for its next borrower; rejects when it cannot be used again. */
-  reset?(connection: C, mode: ResetMode, signal: AbortSignal): Promise<ResetResult>;
+  reset?(connection: C, mode: ResetMode, signal: AbortSignal): Promise<ResetResult<C>>;
   /** The backend's process ID. */
   processId?(connection: C): number | undefined;
   /** Lets the open connection keep this process alive (the default of a socket). */

@@ -1,10 +1,16 @@
 import { EventEmitter } from 'node:events';
 import type { Holder } from '../errors.js';
 import type { RetireReason } from '../lifecycle/connectionState.js';
+import { soon } from './runtime.js';
 
 /** Something the app should look at; nothing has failed yet. */
 export interface PoolWarning {
-  readonly code: 'TENURE_LEAK' | 'TENURE_IDLE_IN_TRANSACTION' | 'TENURE_NOT_ACTED_ON' | 'TENURE_NOT_CONNECTED';
+  readonly code:
+    | 'TENURE_LEAK'
+    | 'TENURE_IDLE_IN_TRANSACTION'
+    | 'TENURE_NOT_ACTED_ON'
+    | 'TENURE_NOT_CONNECTED'
+    | 'TENURE_ROLLED_BACK';
   readonly message: string;
   /** The connections it is about, where it is about some. */
   readonly holders?: readonly Holder[];
@@ -45,12 +51,12 @@ export class Announcer<C> {
 
   tell<E extends keyof PoolEvents<C>>(event: E, ...args: PoolEvents<C>[E]): void {
     // One microtask a listener: one that throws surfaces as an uncaught exception, and keeps none of the others from hearing.
-    for (const listener of this.#emitter.listeners(event)) queueMicrotask(() => listener(...args));
+    for (const listener of this.#emitter.listeners(event)) soon(() => listener(...args));
   }
 
   /** A moment later, so that whoever has just made the pool can listen first. */
   warn(warning: PoolWarning): void {
-    queueMicrotask(() => {
+    soon(() => {
       if (this.#emitter.listenerCount('warning') > 0) this.tell('warning', warning);
       else process.emitWarning(warning.message, { type: 'TenureWarning', code: warning.code });
     });

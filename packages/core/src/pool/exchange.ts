@@ -160,6 +160,7 @@ export class Exchange<C extends object> {
 
   /** Checks an idle connection; if it passes, it serves whoever has waited longest by then. */
   #check(slot: Slot<C>, need: Freshness, question?: (connection: C, signal: AbortSignal) => Promise<void>): void {
+    if (this.#isDisturbed(slot)) return this.#tidy(slot, false);
     const { connector, counters, policy } = this.#context;
     const { epoch } = this.#roster;
     const forWrites = policy.writable || slot.epoch < epoch.writesInDoubtSince;
@@ -240,6 +241,8 @@ export class Exchange<C extends object> {
       const reason = this.#unfit(slot, now);
       if (reason) {
         this.retire(slot, reason);
+      } else if (this.#isDisturbed(slot)) {
+        this.#tidy(slot, false);
       } else if (this.#need(slot, now) === 'fresh') {
         idle.pop();
         return slot;
@@ -301,17 +304,29 @@ export class Exchange<C extends object> {
     this.#host.parked(slot, now);
   }
 
-  /** A return that must be looked at: something failed, a query is unfinished, or a transaction is open. */
+  /** Whether something was sent on a connection that nobody holds: whoever got it now would be in the middle of that. */
+  #isDisturbed({ connection }: Slot<C>): boolean {
+    const { connector, policy } = this.#context;
+    if (connector.finish === undefined) return false;
+    const status = connector.transactionStatus?.(connection) ?? 'idle';
+    const isOpen = status === 'transaction' || status === 'failed-transaction';
+    return status === 'active' || (isOpen && policy.reset !== 'none');
+  }
+
+  /** A connection that must be looked at: something failed, a query is unfinished, or a transaction is open. */
   #tidy(slot: Slot<C>, clean: boolean): void {
     const { epoch } = this.#roster;
+    if (slot.kind === 'idle') this.#roster.idle.remove(slot);
     slot.move('tidying');
     this.#follow(slot, () => tidyOne(this.#context, slot.connection, clean), {
-      succeeded: (at, rolledBack) => {
+      succeeded: (at, { rolledBack, renewed }) => {
         if (rolledBack) this.#reportRollback(slot);
+        if (renewed) this.#roster.replace(slot, renewed);
         slot.idleSince = at;
         slot.heard(at, epoch.number);
         slot.move('ready');
-        this.#offer(slot, at);
+        if (this.#isDisturbed(slot)) this.#tidy(slot, false);
+        else this.#offer(slot, at);
       },
       failed: (error) => this.retire(slot, 'broken', error),
     });

@@ -65,7 +65,7 @@ export class InFlightCheck<C extends object> {
     const queries = new Map<Slot<C>, LongQuery>();
     let next = Number.POSITIVE_INFINITY;
     for (const slot of this.#roster.slots) {
-      if (slot.kind !== 'used' || slot.lost) continue;
+      if (!mayBeAsking(slot) || slot.lost) continue;
       const lookAt = slot.takenAt + lookMs;
       const query = now < lookAt ? undefined : this.#inFlight(slot, now);
       if (query) queries.set(slot, query);
@@ -122,7 +122,7 @@ export class InFlightCheck<C extends object> {
 
   #judge(slot: Slot<C>, { query, bytes, everyMs, missing }: LongQuery, reason: string | undefined, now: number): void {
     const current = this.#queries.get(slot);
-    const seen = slot.kind === 'used' ? this.#context.connector.queryInFlight!(slot.connection) : undefined;
+    const seen = mayBeAsking(slot) ? this.#context.connector.queryInFlight!(slot.connection) : undefined;
     if (current?.query !== query || seen?.query !== query) return;
     if (reason === undefined || seen.bytes !== bytes) {
       current.missing = undefined;
@@ -142,4 +142,9 @@ export class InFlightCheck<C extends object> {
     const processId = connector.processId?.(connection);
     connector.breakOff?.(connection, new TenureConnectionLostError(reason, now - takenAt, processId));
   }
+}
+
+/** A query may be in flight on it: of its borrower, or left by one who has given it back. */
+function mayBeAsking({ kind }: Slot<object>): boolean {
+  return kind === 'used' || kind === 'returning';
 }

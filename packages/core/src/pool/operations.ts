@@ -1,5 +1,5 @@
 import type { Freshness } from '../lifecycle/freshness.js';
-import type { Connector, ResetMode } from './connector.js';
+import type { Connector, ResetMode, ResetResult } from './connector.js';
 import type { Context } from './context.js';
 import { afterTwoTurns } from './runtime.js';
 import { withinLimit } from './timeLimit.js';
@@ -90,27 +90,31 @@ export async function checkOne<C extends object>(
   if (!isAccepted) throw new CheckRefusedError();
 }
 
-/** Makes a returned connection ready for its next borrower; tells whether a transaction was rolled back. */
+/** Makes a returned connection ready for its next borrower. */
 export async function tidyOne<C extends object>(
   { connector, runtime, policy, questions }: Context<C>,
   connection: C,
   clean: boolean,
-): Promise<boolean> {
+): Promise<ResetResult<C>> {
   const { reset } = connector;
   if (reset === undefined) throw new CheckFailedError('the driver cannot tell whether it is still usable');
-  let rolledBack = false;
+  const found = { rolledBack: false, renewed: undefined as C | undefined };
   const run = async (mode: ResetMode, signal: AbortSignal) => {
-    const result = await reset.call(connector, connection, mode, signal);
-    rolledBack ||= result.rolledBack;
+    const { rolledBack, renewed } = await reset.call(connector, found.renewed ?? connection, mode, signal);
+    found.rolledBack ||= rolledBack;
+    found.renewed = renewed ?? found.renewed;
   };
   const what = 'Tidying up a returned connection';
   const mode = policy.reset === 'none' ? 'settle' : 'rollback';
-  if (!clean) await questions.ask(what, connection, (signal) => run(mode, signal));
+  if (!clean) {
+    await connector.finish?.(connection);
+    await questions.ask(what, connection, (signal) => run(mode, signal));
+  }
   if (policy.reset === 'session') {
     // The app's own set-up runs again, which took part of a connect the first time.
     await withinLimit(runtime, { what, ms: policy.connectTimeoutMs }, (signal) => run('session', signal));
   }
-  return rolledBack;
+  return found;
 }
 
 /** Says goodbye; a server that does not answer in time is hung up on. */

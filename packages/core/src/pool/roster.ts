@@ -109,6 +109,13 @@ export class Roster<C extends object> {
     this.#byConnection.set(connection, slot);
   }
 
+  /** Puts another connection in the place of this one: the same session, which keeps its age. */
+  replace(slot: Slot<C>, connection: C): void {
+    this.#byConnection.delete(slot.connection);
+    slot.filled(connection);
+    this.#byConnection.set(connection, slot);
+  }
+
   find(connection: C): Slot<C> | undefined {
     return this.#byConnection.get(connection);
   }

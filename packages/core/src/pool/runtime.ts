@@ -1,3 +1,6 @@
+import { performance } from 'node:perf_hooks';
+import * as timers from 'node:timers';
+
 /** A timer that was started. Cancelling one that has fired does nothing. */
 export interface Timer {
   cancel(): void;
@@ -24,10 +27,34 @@ export interface Runtime {
 /** The longest delay a Node timer can hold, 24.8 days. A longer one would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
-/** The real clock, timers and randomness of this process. */
+// Taken once, when this file is loaded: an app's tests put fakes in the place of the globals, and of the functions of `node:timers`, and
+// under those no connection would ever be checked, and no wait would end.
+const setTimeout = genuine('setTimeout', timers.setTimeout);
+const clearTimeout = genuine('clearTimeout', timers.clearTimeout);
+const setImmediate = genuine('setImmediate', timers.setImmediate);
+// A fake is put on the object itself.
+const now: () => number = Object.getPrototypeOf(performance).now.bind(performance);
+
+/** Runs before the next turn of the event loop; what `run` throws is an uncaught exception. */
+export const soon = genuine('queueMicrotask', queueMicrotask);
+/** `process.nextTick`. */
+export const nextTick = genuine('nextTick', process.nextTick);
+
+/** The platform's own function. Fakes of sinon, Vitest and Jest are of one library, whose clock keeps what it has replaced. */
+function genuine<F>(name: string, found: F): F {
+  return (found as { readonly clock?: Record<string, F | undefined> }).clock?.[`_${name}`] ?? found;
+}
+
+/** A clock that stands still, as a fake one does, would stop the engine's own. */
+function wallClock(): () => number {
+  const isGenuine = Function.prototype.toString.call(Date.now).includes('[native code]');
+  return isGenuine ? Date.now : () => Math.floor(performance.timeOrigin + now());
+}
+
+/** The real clock, timers and randomness of this process, also while an app's tests replace them. */
 export const systemRuntime: Runtime = {
-  now: performance.now.bind(performance),
-  wall: Date.now,
+  now,
+  wall: wallClock(),
   random: Math.random,
   after(delayMs, run) {
     const timeout = setTimeout(run, Math.min(Math.ceil(delayMs), LONGEST_DELAY_MS));

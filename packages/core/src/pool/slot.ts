@@ -62,11 +62,15 @@ export class Slot<C> implements ConnectionFacts {
 
   opened(connection: C, now: number, life: { readonly expiresAt: number; readonly spread: number }): void {
     this.move('opened');
-    this.connection = connection;
-    this.promised = Promise.resolve(connection);
+    this.filled(connection);
     this.bornAt = this.idleSince = now;
     this.expiresAt = life.expiresAt;
     this.spread = life.spread;
+  }
+
+  filled(connection: C): void {
+    this.connection = connection;
+    this.promised = Promise.resolve(connection);
   }
 
   /** The process stood still while its connections grew older. */

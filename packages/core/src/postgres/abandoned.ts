@@ -1,50 +1,123 @@
+import { systemRuntime } from '../pool/runtime.js';
+import { TimeLimitError, withinLimit } from '../pool/timeLimit.js';
 import { type CancelOptions, cancelRequest, type PgConnectionClass } from './cancel.js';
-import type { PgClient } from './pgTypes.js';
+import { settled as forgetAbandoned, isGivenUp } from './gate.js';
+import type { PgClient, PgSubmittable } from './pgTypes.js';
 import { settle } from './settle.js';
 import { isBusy } from './status.js';
 
 /**
- * How long a session that comes back busy may go on, and how long a cancel has to take effect before it is sent again. ReadyForQuery follows
- * an ordinary error at once. The rest is for callers who give a client back without waiting for their last query: with pg-pool it runs to its
- * end, so a short one must not be cancelled here. It stays well below `healthTimeoutMs`, after which the engine drops the connection.
+ * How often a session that came back busy is looked at, and how long a cancel has to take effect before it is sent again. ReadyForQuery
+ * follows an ordinary error at once.
  */
-const GRACE_MS = 200;
+const LOOK_MS = 200;
+
+/** How long what cannot end by itself may take to end. */
+const LIMIT_MS = 1_000;
+
+export interface FinishOptions {
+  readonly stream?: CancelOptions['stream'] | undefined;
+  /** How long a session may take to answer once it is asked to end what it does. */
+  readonly limitMs?: number | undefined;
+}
 
 /**
- * Waits until the session is ready for a query, like `settle`, and ends what it was left with: a query that its caller gave up on, a cursor
- * that nobody reads.
+ * Waits until the session is ready for a query, like `settle`. What was sent runs to its end, however long that takes: a transaction that
+ * nobody awaited is committed. What cannot end by itself is ended: a cursor or stream that nobody reads, a COPY that gets no data, a query
+ * whose caller waits no more.
  *
- * Resolves only when no cancel is under way any more, which could hit the next query. Rejects when one fails, for the same reason.
+ * Resolves only when no cancel is under way any more, which could hit the next query. Rejects when one fails, for the same reason, and when
+ * the session does not answer within the limit.
  */
-export async function endAbandoned(
+export async function finish(
   client: PgClient,
   signal: AbortSignal,
-  stream?: CancelOptions['stream'],
+  { stream, limitMs = LIMIT_MS }: FinishOptions = {},
 ): Promise<void> {
-  const settled = settle(client, signal);
-  if (!isBusy(client) || client.connection === undefined || client.processID == null) return settled;
-  const Connection = client.connection.constructor as PgConnectionClass;
+  const done = settle(client, signal).finally(() => forgetAbandoned(client));
+  if (!isBusy(client) || client.connection === undefined) return done;
+  silence(client);
   const ended = new AbortController();
-  settled.catch((cause) => ended.abort(cause));
+  done.catch((cause) => ended.abort(cause));
   const over = AbortSignal.any([signal, ended.signal]);
-  // Again and again: a cancel that overtakes its query is lost, and behind the query that it ends another may be waiting.
-  while (!(await isThrough(settled))) {
-    closePortal(client);
-    await cancelRequest(Connection, client, { signal: over, stream });
+  let traffic = trafficOf(client);
+  let endingSince: number | undefined;
+  while (!(await isThrough(done))) {
+    const before = traffic;
+    traffic = trafficOf(client);
+    if (runsByItself(client, traffic !== before)) {
+      endingSince = undefined;
+      continue;
+    }
+    const now = systemRuntime.now();
+    endingSince ??= now;
+    if (now - endingSince >= limitMs)
+      throw new TimeLimitError('Ending what a returned connection was left with', limitMs);
+    // Again and again: a cancel that overtakes its query is lost, and behind the query that it ends another may be waiting.
+    if (client._activeQuery) await end(client, over, { stream, limitMs });
   }
 }
 
-/** Whether the session settles in time. */
-function isThrough(settled: Promise<void>): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(false), GRACE_MS);
-    const stop = () => clearTimeout(timer);
-    settled.then(() => resolve(true), reject).finally(stop);
+/** Nobody may listen any more to what was left, and an error event that nobody listens to ends the process. */
+export function silence({ _activeQuery, _queryQueue = [], _sentQueryQueue = [] }: PgClient): void {
+  for (const query of [_activeQuery, ..._sentQueryQueue, ..._queryQueue] as (PgSubmittable | null | undefined)[])
+    query?.on?.('error', () => {});
+}
+
+/** Whether the session will become ready without being asked to. */
+function runsByItself(client: PgClient, isMoving: boolean): boolean {
+  const { _activeQuery: query } = client;
+  // Without one, all that is missing is ReadyForQuery.
+  if (!query || isGivenUp(client, query)) return false;
+  return isPlain(client, query) || isMoving || isAttended(query);
+}
+
+/** A query of `pg` itself, which reads its answer to the end. */
+function isPlain(client: PgClient, query: PgSubmittable): boolean {
+  return query.constructor === (client.constructor as { Query?: unknown }).Query;
+}
+
+/** A stream that someone reads or feeds, or that has been fed. A cursor is read by calls, which nobody can foresee. */
+function isAttended(query: PgSubmittable): boolean {
+  const events = ['data', 'readable', 'unpipe'];
+  return query.writableEnded === true || events.some((event) => (query.listenerCount?.(event) ?? 0) > 0);
+}
+
+function trafficOf({ connection }: PgClient): number {
+  const { bytesRead = 0, bytesWritten = 0 } = connection?.stream ?? {};
+  return bytesRead + bytesWritten;
+}
+
+interface Ending {
+  readonly stream: CancelOptions['stream'] | undefined;
+  readonly limitMs: number;
+}
+
+async function end(client: PgClient, over: AbortSignal, { stream, limitMs }: Ending): Promise<void> {
+  closePortal(client);
+  if (client.processID == null) return;
+  const Connection = client.connection!.constructor as PgConnectionClass;
+  await withinLimit(systemRuntime, { what: 'A cancel', ms: limitMs, cancelled: over }, (signal) => {
+    return cancelRequest(Connection, client, { signal, stream });
   });
 }
 
-/** Between two reads of a cursor the server waits for us, and ignores a cancel. A cursor has `close`, a stream `destroy`, a query neither. */
+/** Whether the session settles in time. */
+function isThrough(done: Promise<void>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = systemRuntime.after(LOOK_MS, () => resolve(false));
+    done.then(() => resolve(true), reject).finally(() => timer.cancel());
+  });
+}
+
+/**
+ * Between two reads of a cursor the server waits for us, and ignores a cancel, as it does while it waits for the data of a COPY. One that sends
+ * data waits until somebody reads it.
+ */
 function closePortal({ _activeQuery: active }: PgClient): void {
+  // A cursor that is closed in the middle of a read never answers it. The cancel ends both.
+  if (active?.close && active._cb) return;
   if (active?.close) active.close();
+  else if (active?.resume && !active.cursor) active.resume();
   else active?.destroy?.();
 }

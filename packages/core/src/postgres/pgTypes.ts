@@ -51,7 +51,17 @@ export interface PgResult {
 /** A query, or something that behaves like one: a cursor, a stream. */
 export interface PgSubmittable {
   close?(): unknown;
+  /** Of a cursor: who waits for the rows that it reads. */
+  readonly _cb?: unknown;
   destroy?(): unknown;
+  on?(event: 'error', listener: () => void): unknown;
+  listenerCount?(event: string): number;
+  /** Of a stream of rows, which can be closed. A COPY has none. */
+  readonly cursor?: PgSubmittable & { readonly text?: unknown };
+  /** Of a stream to read. */
+  resume?(): unknown;
+  /** Of a stream: all of its data has been handed in. */
+  readonly writableEnded?: boolean;
 }
 
 /** What a server says first: it asks for credentials, or refuses. */
@@ -100,4 +110,6 @@ export interface PgConnectionParameters {
   readonly keepalives?: number;
   /** The app's `keepAliveInitialDelayMillis`, in seconds. */
   readonly keepalives_idle?: number;
+  /** The app's limit for the time that an answer may take, in milliseconds; false without one. */
+  readonly query_timeout?: number | string | false;
 }

@@ -1,6 +1,5 @@
 import type { ResetMode, ResetResult } from '../pool/connector.js';
-import { endAbandoned } from './abandoned.js';
-import type { CancelOptions } from './cancel.js';
+import { type FinishOptions, finish } from './abandoned.js';
 import type { PgClient } from './pgTypes.js';
 import { roundTrip, unlessAborted } from './roundTrip.js';
 import { settle } from './settle.js';
@@ -17,7 +16,7 @@ export type SetUp<C> = (client: C) => unknown;
  * `RESET ALL` leaves the role alone, and on older servers `SET SESSION AUTHORIZATION DEFAULT` forgets the role that a session began with
  * (npgsql#5997): hence `RESET ROLE`, and only after it.
  */
-const CLEAR_SESSION = [
+export const CLEAR_SESSION = [
   'CLOSE ALL',
   'SET SESSION AUTHORIZATION DEFAULT',
   'RESET ROLE',
@@ -29,9 +28,8 @@ const CLEAR_SESSION = [
 ];
 
 /** What a reset needs of the app. */
-export interface ResetOptions<C> {
+export interface ResetOptions<C> extends FinishOptions {
   readonly setUp?: SetUp<C> | undefined;
-  readonly stream?: CancelOptions['stream'];
 }
 
 /** Makes a returned session ready for its next borrower, and ends what it is busy with; rejects when it cannot be used again. */
@@ -39,9 +37,9 @@ export async function reset<C extends PgClient>(
   client: C,
   mode: ResetMode,
   signal: AbortSignal,
-  { setUp, stream }: ResetOptions<C> = {},
+  options: ResetOptions<C> = {},
 ): Promise<ResetResult> {
-  await endAbandoned(client, signal, stream);
+  await finish(client, signal, options);
   if (mode === 'settle') return { rolledBack: false };
   const status = transactionStatus(client);
   const environment = mode === 'session' ? environmentOf(client) : undefined;
@@ -56,7 +54,7 @@ export async function reset<C extends PgClient>(
     await untilIdle(client, signal);
   }
   environment?.settingUp();
-  if (mode === 'session' && setUp) await runSetUp(client, setUp, signal);
+  if (mode === 'session' && options.setUp) await runSetUp(client, options.setUp, signal);
   environment?.restored();
   return { rolledBack: status === 'transaction' || status === 'failed-transaction' };
 }

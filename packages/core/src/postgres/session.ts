@@ -1,5 +1,7 @@
 import { TenureUsageError } from '../errors.js';
+import type { Policy } from '../policy/policy.js';
 import type { Connector } from '../pool/connector.js';
+import { finish } from './abandoned.js';
 import { Addresses } from './addresses.js';
 import { probe } from './cancel.js';
 import { classifyConnectError, classifyLogin } from './connectFailure.js';
@@ -48,14 +50,14 @@ export interface PgSession<C extends PgClient> extends SessionOperations<C> {
 }
 
 export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): PgSession<C> {
-  let governed: { readonly statements: Statements; readonly remembersLast: boolean } | undefined;
+  let governed: { readonly policy: Policy; readonly statements: Statements } | undefined;
   const addresses = new Addresses();
   return {
     governedBy(policy) {
       if (governed) {
         throw new TenureUsageError('This connector belongs to another pool already: make one for each.');
       }
-      governed = { statements: new Statements(policy), remembersLast: Number.isFinite(policy.leakAfterMs) };
+      governed = { policy, statements: new Statements(policy) };
     },
     observe(client) {
       addresses.lead(client);
@@ -78,10 +80,14 @@ export function pgSession<C extends PgClient>(options: SessionOptions<C> = {}): 
     findLost,
     breakOff,
     makesRoom: (error, connection) => makesRoom(error, connection as PgClient),
+    finish: (client) => {
+      const { signal: never } = new AbortController();
+      return finish(client, never, { stream: options.stream, limitMs: governed?.policy.healthTimeoutMs });
+    },
     reset: (client, mode, signal) => reset(client, mode, signal, options),
     processId: (client) => client.processID ?? undefined,
     async keepStatements(client, signal) {
-      if (governed?.remembersLast) rememberLastStatement(client);
+      if (Number.isFinite(governed?.policy.leakAfterMs)) rememberLastStatement(client);
       await governed?.statements.adopt(client, signal);
     },
     lastStatement,

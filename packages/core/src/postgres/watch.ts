@@ -1,5 +1,7 @@
+import { soon } from '../pool/runtime.js';
 import { addCause, explainEnd } from './afterEnd.js';
 import { noteFullServer } from './fullServer.js';
+import { gateOf } from './gate.js';
 import { keepAlive } from './keepAlive.js';
 import { EndedByAppError } from './loss.js';
 import { guardParser } from './nonsense.js';
@@ -35,6 +37,7 @@ export function observe(client: PgClient): void {
     guardParser(client.connection);
     rememberLastWord(client.connection, life);
   }
+  gateOf(client);
   noteParameters(client);
   noteFullServer(client);
   keepAlive(client);
@@ -53,7 +56,7 @@ export function watch(client: PgClient, onLost: (cause?: Error) => void, onReadO
   life.openedAt = performance.now();
   watchForReadOnly(client, onReadOnly);
   // It may have ended before we began to listen; then no event will tell.
-  if (client._ended || client._queryable === false) queueMicrotask(() => end(client, life));
+  if (client._ended || client._queryable === false) soon(() => end(client, life));
 }
 
 function end(client: PgClient, life: Life, error?: Error): void {

@@ -1,24 +1,27 @@
 import type pg from 'pg';
 import type { Policy } from '../../policy/policy.js';
 import type { ConnectFailure, Connector } from '../../pool/connector.js';
-import { openClient } from '../openClient.js';
-import { runSetUp } from '../reset.js';
-import { unlessAborted } from '../roundTrip.js';
+import { gateOf } from '../gate.js';
+import { type Opening, openClient } from '../openClient.js';
+import type { PgClient, PgConnection } from '../pgTypes.js';
+import { takeConnection } from '../renew.js';
+import { CLEAR_SESSION, runSetUp } from '../reset.js';
+import { roundTrip, unlessAborted } from '../roundTrip.js';
 import { pgSession, type SessionOptions } from '../session.js';
 import { settle } from '../settle.js';
 
 /** What the connector asks of the pool it belongs to. */
 export interface ConnectorHost {
-  /** A client that has not connected yet. */
-  create(): pg.PoolClient;
+  /** A client that has not connected yet; over this connection, or one of its own. */
+  create(connection?: PgConnection): pg.PoolClient;
   /** The app's set-up: `onConnect`. Run on a new connection, and again after a `session` reset. */
   setUp(client: pg.PoolClient): unknown;
   /** A client has connected; the app's listeners may set it up as well. */
   connected(client: pg.PoolClient): void;
   /** The app's last word on a new client: `verify`. Rejects to refuse it. */
   verify(client: pg.PoolClient): Promise<void>;
-  /** A client that had connected is gone, and nobody has had it. */
-  refused(client: pg.PoolClient): void;
+  /** A client that had connected is gone, and the pool's own events do not tell. */
+  gone(client: pg.PoolClient): void;
   /** Something was left on this client (an error, an open transaction), and is being looked at. */
   tidying(client: pg.PoolClient): void;
   tidied(client: pg.PoolClient): void;
@@ -28,6 +31,8 @@ export interface ConnectorHost {
 export interface ConnectorSettings extends Pick<SessionOptions<pg.PoolClient>, 'stream' | 'asksPassword'> {
   readonly policy: Policy;
 }
+
+type Listeners = Pick<Opening<pg.PoolClient>, 'onLost' | 'onReadOnly'>;
 
 /** Opens clients the way pg-pool does, and looks after them the way Tenure does. */
 export function poolConnector(
@@ -53,32 +58,47 @@ export function poolConnector(
     }
   };
 
-  const connect: Connector<pg.PoolClient>['connect'] = async (signal, onLost, onReadOnly) => {
+  /** Whom to tell of a client's end. */
+  const listeners = new WeakMap<pg.PoolClient, Listeners>();
+
+  const open = async (signal: AbortSignal, told: Listeners, connection?: PgConnection): Promise<pg.PoolClient> => {
     let client: pg.PoolClient | undefined;
     const create = () => {
-      client = host.create();
+      client = host.create(connection);
+      if (connection && (client as PgClient).connection !== connection)
+        throw new Error('A Client class of the app takes no connection that is open');
+      listeners.set(client, told);
       return client;
     };
     try {
-      const opening = { session, signal, onLost, onReadOnly, exitOnIdle: policy.exitOnIdle };
+      const opening = { session, signal, ...told, exitOnIdle: policy.exitOnIdle };
       return await openClient(create, { ...opening, prepare: (one) => prepare(one, signal) });
     } catch (error) {
-      if (client) host.refused(client);
+      if (client) host.gone(client);
       throw error;
     }
   };
 
+  /** Clears the session of a client, and gives it to a new one. */
+  const renew = async (client: pg.PoolClient, signal: AbortSignal): Promise<pg.PoolClient> => {
+    await roundTrip(client, [...CLEAR_SESSION, 'DEALLOCATE ALL'].join('; '), signal);
+    const connection = takeConnection(client);
+    host.gone(client);
+    return open(signal, listeners.get(client)!, connection);
+  };
+
   return {
     ...rest,
-    connect,
+    connect: (signal, onLost, onReadOnly) => open(signal, { onLost, onReadOnly }),
     // The caller hears of a hook's refusal at once, as with pg-pool, and not after `connectTimeoutMs` of trying again.
     classifyConnectError: (error): ConnectFailure =>
       isObject(error) && refusals.has(error) ? 'permanent' : session.classifyConnectError(error),
     async reset(client, mode, signal) {
       host.tidying(client);
       const result = await session.reset(client, mode, signal);
+      const renewed = gateOf(client).isSpent ? await renew(client, signal) : undefined;
       host.tidied(client);
-      return result;
+      return { ...result, renewed };
     },
   };
 }

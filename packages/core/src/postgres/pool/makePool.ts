@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { RetireReason } from '../../lifecycle/connectionState.js';
 import type { Policy } from '../../policy/policy.js';
 import type { Pool as Engine } from '../../pool/pool.js';
+import { enter, gateOf } from '../gate.js';
 import type { Identity } from '../sharing/identity.js';
 import { sharedPool } from '../sharing/sharedPool.js';
 import { type ConnectorHost, poolConnector } from './connector.js';
@@ -46,14 +47,20 @@ export function makePool({ pool: face, policy, tell, engaged, identity }: Foundi
   const ref = new WeakRef(face);
   const pool = (): MadePool => ref.deref() ?? asMade;
   const host: ConnectorHost = {
-    create: () => new (pool().Client)(clientConfig(pool().options)),
-    setUp: (client) => pool().options.onConnect?.(client),
+    create: (connection) => new (pool().Client)(clientConfig(pool().options, connection)),
+    setUp: (client) => {
+      // What the set-up asks is no query of a borrower's.
+      enter(gateOf(client));
+      return pool().options.onConnect?.(client);
+    },
     verify: (client) => verifyWith(pool().options, client),
     connected: (client) => {
       known.add(client);
       tell('connect', client);
     },
-    refused: (client) => {
+    gone: (client) => {
+      engaged.delete(client);
+      gateOf(client).isGone = true;
       // Its `connect` may have been told.
       if (known.delete(client)) tell('remove', client);
     },

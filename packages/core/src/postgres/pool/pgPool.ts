@@ -1,18 +1,29 @@
 import type { EventEmitter } from 'node:events';
-import { types } from 'node:util';
 import pg from 'pg';
 import type { RetireReason } from '../../lifecycle/connectionState.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { fromPgPool } from '../../policy/pgPool.js';
 import type { Pool as Engine } from '../../pool/pool.js';
+import { soon, systemRuntime } from '../../pool/runtime.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+import { enter, gateOf } from '../gate.js';
 import { placeOf, type TargetSettings, targetOf } from '../sharing/identity.js';
 import { isOpen } from '../status.js';
 import { causeOfEnd } from '../watch.js';
 import { callBack, throwOutside } from './callBack.js';
+import { answered, isError, mayKeep } from './failed.js';
 import { type MadePool, makePool } from './makePool.js';
-import { type PoolConfig, stockOptions, trueOptions } from './options.js';
-import { endedTwice, functionAsQuery, releasedTwice, toPgPoolError, traced, usedAfterEnd } from './pgPoolErrors.js';
+import { type PoolAdditions, type PoolConfig, stockOptions, trueOptions } from './options.js';
+import {
+  endedTwice,
+  functionAsQuery,
+  ROLLED_BACK,
+  releasedTwice,
+  toPgPoolError,
+  traced,
+  usedAfterEnd,
+} from './pgPoolErrors.js';
+import { connectBy, pristine } from './replaced.js';
 import { type Outcome, runQuery } from './runQuery.js';
 
 type Client = pg.PoolClient;
@@ -24,6 +35,8 @@ interface StockPool extends EventEmitter, MadePool {
   readonly Promise: PromiseConstructor;
   ending: boolean;
   ended: boolean;
+  connect(callback?: ConnectCallback): Promise<Client> | undefined;
+  query(query: unknown, values?: unknown, callback?: Outcome): Promise<unknown> | undefined;
 }
 
 /** The peer's class, described by what is ours to change: its types know overloads and fields where we have a method and accessors. */
@@ -34,6 +47,8 @@ class GovernedPool extends StockPool {
   /** Clients in a borrower's hands, or come back with something left on them that is being looked at. */
   readonly #engaged = new Set<Client>();
   #endCalled = false;
+  /** Of a transaction that `query` began. */
+  #hasWarned = false;
 
   /** @param made where the app makes the pool, if that is not where this constructor is called */
   constructor(config?: PoolConfig | null, made?: { readonly place: string | undefined }) {
@@ -61,30 +76,49 @@ class GovernedPool extends StockPool {
       .on(
         'closed',
         whileKept(self, (pool, client) => pool.#removed(client)),
+      )
+      .on(
+        'rollback',
+        whileKept(self, (pool, client) => pool.#rolledBack(client)),
       );
   }
 
-  connect(callback?: ConnectCallback): Promise<Client> | undefined {
-    const lent = this.#lend();
-    if (!callback) return this.#promised(lent);
-    lent.then(
-      (client) => callBack(callback, undefined, client, client.release as Release),
-      (error) => callBack(callback, error, undefined, () => {}),
-    );
+  /** pg-pool's own, for the tools that replace it; it comes to `newClient`. */
+  override connect(callback?: ConnectCallback): Promise<Client> | undefined {
+    if (!this.ending) return super.connect(callback);
+    const refused = Promise.reject(usedAfterEnd(this.#engine.figures));
+    if (!callback) return this.#promised(refused);
+    refused.catch((error) => callBack(callback, error, undefined, () => {}));
     return undefined;
   }
 
-  query(query: unknown, values?: unknown, callback?: Outcome): Promise<unknown> | undefined {
+  /** What pg-pool's `connect` calls while it has no idle client and is not full: always, here. The client may have served before. */
+  newClient({ callback }: { callback: ConnectCallback }): void {
+    this.#acquire().then(
+      (client) => {
+        enter(gateOf(client));
+        this.#handedOut(client);
+        client.release = this.#releaseOnce(client);
+        callBack(callback, undefined, client, client.release as Release);
+      },
+      (error) => callBack(callback, this.#explained(error), undefined, () => {}),
+    );
+  }
+
+  override query(query: unknown, values?: unknown, callback?: Outcome): Promise<unknown> | undefined {
     if (typeof query === 'function') {
-      setImmediate(() => query(functionAsQuery()));
+      systemRuntime.nextTurn(() => query(functionAsQuery()));
       return undefined;
     }
-    if (typeof values === 'function') return this.query(query, undefined, values as Outcome);
-    const answer = this.#answer(query, values);
+    if (super.query !== pristine.query) return super.query(query, values, callback);
+    if (typeof values === 'function') [values, callback] = [undefined, values as Outcome];
+    const isOurs = this.connect === GovernedPool.prototype.connect && super.connect === pristine.connect;
+    const answer = isOurs ? this.#answer(query, values) : this.#answerThroughConnect(query, values);
     if (!callback) return this.#promised(answer);
+    const tell = callback;
     answer.then(
-      (result) => callBack(callback, undefined, result),
-      (error) => callBack(callback, error),
+      (result) => callBack(tell, undefined, result),
+      (error) => callBack(tell, error),
     );
     return undefined;
   }
@@ -142,30 +176,42 @@ class GovernedPool extends StockPool {
     return this.connections().filter(({ state, ageMs }) => state === 'used' && ageMs >= maxAgeMs).length;
   }
 
-  async #lend(): Promise<Client> {
-    try {
-      const client = await this.#acquire();
-      this.#handedOut(client);
-      client.release = this.#releaseOnce(client);
-      return client;
-    } catch (error) {
-      throw this.#explained(error);
-    }
-  }
-
   async #answer(query: unknown, values: unknown): Promise<unknown> {
     try {
       const client = await this.#acquire();
+      const gate = gateOf(client);
+      // Only this query passes: nobody else has the client. Whoever listens to checkouts is given it, and may ask it for more.
+      const wasShut = gate.isShut && !this.#isWatched;
+      enter(gate);
       this.#handedOut(client);
       return await new Promise((resolve, reject) => {
         runQuery(client, query, values, (error, result) => {
+          answered(client, error);
           this.#takeBack(client, error);
+          if (error) reject(error);
+          else resolve(result);
+        });
+        gate.isShut = wasShut;
+      });
+    } catch (error) {
+      throw traced(this.#explained(error));
+    }
+  }
+
+  /** Someone has replaced `connect`, to set clients up or to see who takes them. */
+  async #answerThroughConnect(query: unknown, values: unknown): Promise<unknown> {
+    try {
+      const client = await connectBy((callback) => this.connect(callback));
+      return await new Promise((resolve, reject) => {
+        runQuery(client, query, values, (error, result) => {
+          answered(client, error);
+          client.release(error as Error | undefined);
           if (error) reject(error);
           else resolve(result);
         });
       });
     } catch (error) {
-      throw this.#explained(error);
+      throw traced(error);
     }
   }
 
@@ -190,13 +236,16 @@ class GovernedPool extends StockPool {
 
   #takeBack(client: Client, error: unknown): void {
     this.#tell('release', error, client);
-    // What follows an error on the wire decides about the connection. Anything else that is true is an order to close it.
-    if (error && !isError(error)) return this.#engine.discard(client);
+    const gate = gateOf(client);
+    // `pg` documents an error given to `release` as the end of the session. One of the client's own statements need not cost the connection.
+    const isKept = !error || mayKeep(client, error);
+    if (!isKept) return this.#engine.discard(client);
+    gate.isShut ||= gate.sawTransaction && !this.#isWatched;
     if (!error && isOpen(client)) this.#engaged.delete(client);
     const release = () => this.#engine.release(client, error || undefined);
     // Called back in the middle of what was read from the socket, which may end with the server's goodbye: whoever waits for this connection
     // must not be the one to meet it.
-    if (this.#engine.figures.waiting > 0) queueMicrotask(release);
+    if (this.#engine.figures.waiting > 0) soon(release);
     else release();
   }
 
@@ -212,11 +261,23 @@ class GovernedPool extends StockPool {
 
   #removed(client: Client): void {
     this.#engaged.delete(client);
-    this.#tell('remove', client);
+    if (!gateOf(client).isGone) this.#tell('remove', client);
+  }
+
+  #rolledBack(client: Client): void {
+    this.#tell('rollback', client);
+    if (this.#hasWarned || !gateOf(client).isPoolQuery) return;
+    this.#hasWarned = true;
+    process.emitWarning(ROLLED_BACK.message, { type: 'TenureWarning', code: ROLLED_BACK.code });
+  }
+
+  /** Whether someone listens to checkouts: such a listener may ask a client something at any time. */
+  get #isWatched(): boolean {
+    return this.listenerCount('acquire') + this.listenerCount('release') > 0;
   }
 
   #explained(error: unknown): unknown {
-    return traced(toPgPoolError(error, this.#engine.policy.acquireTimeoutMs));
+    return toPgPoolError(error, this.#engine.policy.acquireTimeoutMs);
   }
 
   /** With the class of promises that the app has chosen. */
@@ -249,30 +310,9 @@ function targetNow(pool: MadePool | undefined): TargetSettings | undefined {
   return pool && targetOf(pool.Client, pool.options, pg.Client);
 }
 
-/** Also one from another realm, such as a test runner's. */
-function isError(error: unknown): error is Error {
-  return error instanceof Error || types.isNativeError(error);
-}
-
 /** Whether the app called `client.end()`. */
 function wasEndedByApp(client: Client): boolean {
   return (client as { _ending?: boolean })._ending === true;
-}
-
-/** A `pg.Pool` that keeps its healthy connections, checks them before reuse, and tells what it does. */
-export interface Pool extends pg.Pool {
-  /** Figures of this moment, counters since the start, and where each setting came from. */
-  stats(): PoolStats;
-  /** Every connection: its backend, state, age, idle time, uses and checks. */
-  connections(): ConnectionInfo[];
-  /** Replaces every connection, gracefully: idle ones now, the others when they come back. */
-  invalidate(): void;
-  /**
-   * Closes the pool like `end()`, with a time limit and as often as you like: those in line are served, later ones refused.
-   *
-   * @param timeoutMs how many milliseconds all that may take before those in line are refused and the connections are dropped; default: no limit
-   */
-  drain(timeoutMs?: number): Promise<void>;
 }
 
 /**
@@ -282,6 +322,7 @@ export interface Pool extends pg.Pool {
  * @throws TenurePolicyError with every problem, when a setting cannot be followed
  */
 export const Pool = GovernedPool as unknown as new (config?: PoolConfig) => Pool;
+export type Pool = pg.Pool & PoolAdditions;
 
 /** For an adapter: a pool that the app has made at this place, which `placeOf` has named. */
 export function poolMadeAt(place: string | undefined, config: PoolConfig): Pool {

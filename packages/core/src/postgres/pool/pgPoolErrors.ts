@@ -5,6 +5,7 @@ import {
   type TenureTimeoutError,
   TenureUsageError,
 } from '../../errors.js';
+import type { PoolWarning } from '../../pool/events.js';
 
 /** Code in the wild looks for these words of pg-pool. */
 const TIMED_OUT = 'timeout exceeded when trying to connect';
@@ -20,6 +21,14 @@ export function usedAfterEnd({ used, idle, opening, busy, waiting, max }: PoolFi
 export const endedTwice = () => new TenureUsageError(ENDED_TWICE);
 export const releasedTwice = () => new TenureUsageError(RELEASED_TWICE);
 export const functionAsQuery = () => new TenureUsageError(FUNCTION_AS_QUERY);
+
+/** Given once for each pool. */
+export const ROLLED_BACK: PoolWarning = {
+  code: 'TENURE_ROLLED_BACK',
+  message:
+    'pool.query() began a transaction and left it open. Each pool.query() may run on another connection, so the transaction was ' +
+    'rolled back, and what follows runs outside of it. Take a client with pool.connect() for BEGIN, … and COMMIT or ROLLBACK.',
+};
 
 /**
  * The error of an acquire as code written for pg-pool expects it. What is not an acquire's comes back as it is. Errors go by their codes: a

@@ -4,6 +4,11 @@ import type { Connection, Dialect, DialectClass } from './dialect.js';
 /** A place in the app's code; its text is made only when someone asks. */
 type Place = { readonly stack?: string };
 
+/** What Knex keeps with `asyncStackTraces`: a stack, and how many of its lines are Knex's own. */
+interface AsyncStack {
+  readonly _asyncStack?: { lines: number };
+}
+
 const byPool = new WeakMap<object, Origins>();
 
 /** Frames between the app and here: Knex's, and those of a promise it makes. */
@@ -59,6 +64,9 @@ export function withOrigins(Base: DialectClass): DialectClass {
   const places = new WeakMap<object, Place>();
 
   function placed<B extends object>(client: Dialect, method: 'queryBuilder' | 'schemaBuilder' | 'raw', builder: B): B {
+    const { _asyncStack: stack } = builder as AsyncStack;
+    // Or the method below would be on top of the stack that Knex gives to errors.
+    if (stack) stack.lines++;
     if (Origins.of(client)) places.set(builder, callerOf(client[method]));
     return builder;
   }

@@ -31,7 +31,8 @@ it('Several pools give what several stock pools give', { timeout: 600_000 + SCRI
   const work = async (lane: number) => {
     // Names of one length: the locks of the sides are told apart by it.
     const [stock, tenure] = [`stock_${lane}`, `tenure_${lane}`];
-    for (const side of [stock, tenure]) await postgres.admin(`create table ${side}_log (entry text); grant all on ${side}_log to app`);
+    for (const side of [stock, tenure])
+      await postgres.admin(`create table ${side}_log (entry text); grant all on ${side}_log to app`);
     while (next < SCRIPTS && differences.length < 5) {
       const seed = SEED + next++;
       const script = writeScript(new Random(seed));
@@ -52,7 +53,8 @@ it('Several pools give what several stock pools give', { timeout: 600_000 + SCRI
   await Promise.all(Array.from({ length: Math.min(LANES, SCRIPTS) }, (_, lane) => work(lane)));
   expect(differences.join('\n\n')).toBe('');
   for (const pair of sides) {
-    const entries = (side: string) => postgres.admin(`select entry, count(*)::int from ${side}_log group by 1 order by 1`);
+    const entries = (side: string) =>
+      postgres.admin(`select entry, count(*)::int from ${side}_log group by 1 order by 1`);
     const [of, by] = await Promise.all(pair.map(entries));
     expect(by).toEqual(of);
   }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import QueryStream from 'pg-query-stream';
 import type { OwnerScript, OwnerStep } from './script.js';
 
@@ -108,7 +108,9 @@ class Player {
     if (what === 'listener') client.on('notification', () => {});
     if (what === 'method') {
       const { query } = client;
-      Object.assign(client, { query: (...args: never[]) => (query as (...given: never[]) => unknown).apply(client, args) });
+      Object.assign(client, {
+        query: (...args: never[]) => (query as (...given: never[]) => unknown).apply(client, args),
+      });
     }
     return 'marked';
   }

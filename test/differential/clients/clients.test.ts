@@ -41,6 +41,7 @@ it('gives what it gives with a stock pool', { timeout: 600_000 + SCRIPTS * 3_000
     const sides = await Promise.all([play(pg.Pool, database('stock'), script), play(Pool, database('tenure'), script)]);
     vi.useRealTimers();
     const [stock, ours] = sides as [string[], string[]];
+    expect([stock.at(-1), ours.at(-1)]).toEqual(['"ended"', '"ended"']);
     const at = script.steps.findIndex((step, i) => stock[i] !== ours[i] && !allows(step, stock[i]!, ours[i]!));
     const story = script.steps.map(
       (step, i) => `${JSON.stringify(step)}\n   ${stock[i]}${stock[i] === ours[i] ? '' : `\n   ${ours[i]}`}`,

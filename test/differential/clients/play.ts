@@ -45,7 +45,7 @@ export async function play(Pool: PoolClass, url: string, { steps, max, pool: kin
     const gave = await within(run(step).catch((error) => noted(step, error)));
     told.push(gave);
   }
-  await pool.end();
+  told.push(await within(pool.end().then(() => 'ended')));
   return told;
 
   async function run(step: Step): Promise<unknown> {

@@ -55,10 +55,11 @@ it('gives what it gives with a stock pool', { timeout: 600_000 + SCRIPTS * 3_000
       for (const name of ['stock', 'tenure']) await inDatabase(name, 'truncate things');
     }
   }
-  const stored = await Promise.all(
+  const [stock, ours] = await Promise.all(
     ['stock', 'tenure'].map((name) => inDatabase(name, 'select * from things order by id')),
   );
-  expect(stored[1]).toEqual(stored[0]);
+  // Nothing that a stock pool stores is lost. It cuts work off that was sent and not awaited, with a connection that it closes; ours lets it end.
+  expect(ours).toEqual(expect.arrayContaining(stock!));
   process.off('uncaughtException', uncaught);
   expect(uncaught).not.toHaveBeenCalled();
 });

@@ -82,7 +82,7 @@ class Player {
   async #ask(on: pg.Pool | pg.PoolClient, text: string, n: number): Promise<unknown> {
     const own = text
       .replaceAll('{side}', this.#side)
-      .replaceAll('{lock}', String(this.#side.length))
+      .replaceAll('{lock}', String(Buffer.from(this.#side).readUIntBE(this.#side.length - 4, 4)))
       .replaceAll('{n}', `step ${n}`);
     const { rows, command } = await on.query(own);
     return JSON.stringify({ rows, command }).replaceAll(this.#side, 'side');

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 
 const EVERY_MS = 500;
 
@@ -19,7 +19,8 @@ export function watchLaunchers(onGone: () => void): void {
 /** Ends this process when npx or pnpm, which started it, has ended. */
 export function endWithLaunchers(): void {
   watchLaunchers(() => {
-    console.error('The command that started this has ended, and so does this.');
+    // At once: a stream that Vitest has taken over would not be written any more.
+    writeSync(2, 'The command that started this has ended, and so does this.\n');
     process.kill(process.pid, 'SIGTERM');
   });
 }

@@ -221,6 +221,12 @@ describe('closed-by-errors', () => {
     expect(alarmsOf(failing, { rollbacks: (second) => second * 6 })).toEqual(['critical closed-by-errors']);
   });
 
+  it('is found although nobody was in its database at the first look', () => {
+    const recording = windowOf(failing, { rollbacks: (second) => second * 6 });
+    const samples = recording.samples.map((sample, index) => (index < 3 ? { ...sample, counters: {} } : sample));
+    expect(alarms({ ...recording, samples })).toEqual(['critical closed-by-errors']);
+  });
+
   it('is not found where a pool rolls back on purpose', () => {
     expect(alarmsOf(busyPool(20), { rollbacks: (second) => second * 30 })).toEqual([]);
   });

@@ -164,8 +164,8 @@ function risesOf(
   const own = server?.database ?? '';
   return new Map(
     Object.entries(last.counters).map(([database, after]) => {
-      // A database without a session at first has no counters there.
-      const before = first.counters[database];
+      // A database that nobody was in at first has no counters there.
+      const before = samples.find(({ counters }) => database in counters)?.counters[database];
       if (!before || after.resetAt !== before.resetAt || after.commits < before.commits) return [database, null];
       const mine = database === own ? last.ownTransactions - first.ownTransactions : 0;
       const young = lives.filter(

@@ -46,7 +46,7 @@ export const NAMES = `
 
 const milliseconds = (time: string) => `(extract(epoch from ${time}) * 1000)::int8`;
 
-/** The clock of the moment, the start of the server, the counters by database. */
+/** The clock of the moment, the start of the server, the counters of databases that anyone has been in: sessions may be too short to be there. */
 export const COUNTERS = `
   select json_build_object(
     'at', ${milliseconds('clock_timestamp()')},
@@ -56,7 +56,7 @@ export const COUNTERS = `
         'commits', xact_commit, 'rollbacks', xact_rollback, 'sessions', sessions, 'abandoned', sessions_abandoned,
         'fatal', sessions_fatal, 'killed', sessions_killed, 'sessionMs', session_time, 'activeMs', active_time,
         'resetAt', ${milliseconds('stats_reset')}))
-      from pg_stat_database where datname is not null and (numbackends > 0 or datname = current_database()))
+      from pg_stat_database where datname is not null and (sessions > 0 or datname = current_database()))
   )`;
 
 /** More are seldom needed to see what holds them, and each costs the server a look at all its locks. */

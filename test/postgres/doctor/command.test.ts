@@ -103,9 +103,11 @@ describe('at a server that is full', () => {
   afterEach(() => Promise.all(clients.splice(0).map((client) => client.end())));
 
   it('says so from the refusals, leaves the reserved slots alone, and takes one with --reserved', async () => {
-    for (let number = 0; number < 11; number++) {
+    // Whatever the app has open: until one is refused.
+    for (;;) {
       const client = new pg.Client(postgres.url);
-      await client.connect();
+      const refused = await client.connect().catch((error: { code: string }) => error.code);
+      if (refused === '53300') break;
       clients.push(client);
     }
     const [plain, superuser, reserved] = await Promise.all([
@@ -122,7 +124,10 @@ describe('at a server that is full', () => {
     }
     expect(superuser.report.findings[0]!.evidence.refusal).toContain('--reserved');
     expect(alarmsOf(reserved.report)).toEqual(['full']);
-    expect(reserved.report.server).toMatchObject({ peak: 17, limit: 17, refusals: 0 });
+    // The refused logins of the other two may be among the sessions that it sees.
+    expect(reserved.report.server).toMatchObject({ limit: 17 });
+    expect(reserved.report.server.peak).toBeGreaterThanOrEqual(17);
+    expect(reserved.report.server.samples).toBeGreaterThan(0);
   });
 });
 

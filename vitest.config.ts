@@ -23,8 +23,6 @@ const databaseTests = {
   ...shared,
   testTimeout: 30_000,
   hookTimeout: 60_000,
-  // A machine of CI has other work at times, and a deadline is missed then. What is wrong fails twice; a test that passed the second time says so.
-  retry: process.env.CI ? 1 : 0,
   expect: { poll: { timeout: 10_000 } },
 };
 

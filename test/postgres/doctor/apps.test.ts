@@ -84,12 +84,7 @@ describe('on a server with many apps', () => {
   });
 });
 
-// Apps that fight for the last slot of a server take both cores of a small machine, and the doctor's samples come late then: by hand, DOCTOR_RUNS=1.
-if (RUNS === 0)
-  console.warn(
-    'Left out: the doctor at a server that is full, live. DOCTOR_RUNS=1 runs it; its recordings are judged in any case.',
-  );
-describe.skipIf(RUNS === 0)('at a server that is full', () => {
+describe('at a server that is full', () => {
   let server: PostgresServer;
 
   beforeAll(async () => {

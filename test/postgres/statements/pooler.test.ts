@@ -195,9 +195,7 @@ describe('A pool over pgConnector', () => {
       await pool.use(async (client) => expect((await client.query(text, [n])).rows).toEqual([{ n }]));
     }
     expect(await pool.use(prepared)).toEqual([text]);
-    const { state, hits } = pool.stats().statements!;
-    // A change of the catalog by an earlier test may be noticed now, and has the text prepared once more.
-    expect({ state, isHit: hits >= 1 }).toEqual({ state: 'on', isHit: true });
+    expect(pool.stats().statements).toMatchObject({ state: 'on', hits: 2 });
   });
 
   it('prepares nothing when the policy says so', async () => {

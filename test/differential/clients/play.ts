@@ -41,10 +41,13 @@ export async function play(Pool: PoolClass, url: string, { steps, max, pool: kin
   const clients = new Map<number, pg.PoolClient & { mark?: number }>();
   const errors = new Map<number, Error>();
   const told: string[] = [];
+  const sent: Promise<unknown>[] = [];
   for (const step of steps) {
     const gave = await within(run(step).catch((error) => noted(step, error)));
     told.push(gave);
   }
+  // A stock pool that is ended cuts off what runs on a client that came back; ours lets it end.
+  await within(Promise.all(sent));
   told.push(await within(pool.end().then(() => 'ended')));
   return told;
 
@@ -72,7 +75,7 @@ export async function play(Pool: PoolClass, url: string, { steps, max, pool: kin
       case 'late query':
         return shown(await (step.values ? client.query(step.text, [...step.values]) : client.query(step.text)));
       case 'send':
-        for (const text of step.texts) client.query(text).catch(() => {});
+        for (const text of step.texts) sent.push(client.query(text).catch(() => {}));
         return undefined;
       case 'mark':
         client.mark = (client.mark ?? 0) + 1;

@@ -10,7 +10,8 @@ const HUNG_AFTER_MS = 20_000;
 
 /** Runs a script with one class of pools, and tells what each step gave. */
 export async function playOwners(Class: PoolClass, script: OwnerScript, side: string, url: string): Promise<string[]> {
-  const config = { connectionString: url, max: script.max, application_name: side };
+  // A lock that an idle connection of another pool holds: a stock pool closes that one after 10 s, ours later. Until then both wait, and give up.
+  const config = { connectionString: url, max: script.max, application_name: side, lock_timeout: 500 };
   const pools = await makePools(Class, config, script);
   for (const pool of pools) pool.on('error', () => {});
   const player = new Player(pools, side);

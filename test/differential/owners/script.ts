@@ -35,7 +35,7 @@ const STATE = [
   ['create temporary table if not exists mine (id int)', `select to_regclass('pg_temp.mine') is not null as has`],
   ['listen {side}', 'select pg_listening_channels() as channel'],
   [
-    'select pg_try_advisory_lock({lock})::text',
+    'select pg_advisory_lock({lock})::text',
     `select count(*)::int as locks from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'`,
   ],
 ] as const;

@@ -10,7 +10,8 @@ import { type OnSlow, step } from '../step.js';
 import type { TemporaryFolder } from '../temporaryFolder.js';
 import type { Programs } from './programs.js';
 
-const READY = 'database system is ready to accept connections';
+/** A standby accepts `read-only connections`. */
+const READY = /database system is ready to accept (read-only )?connections/;
 const PORT_IS_TAKEN = /could not bind.*Address already in use/;
 /** The sessions of a postmaster that was killed hold its shared memory until they notice. */
 const STILL_HELD = /pre-existing shared memory block/;
@@ -108,7 +109,7 @@ export class Cluster {
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const server = await this.#run('QUIT', this.#programs.postgres, ['-D', this.#data, '-p', String(port), ...flags]);
     const ready = await new Promise<boolean>((resolve) => {
-      createInterface({ input: server.stderr! }).on('line', (line) => line.includes(READY) && resolve(true));
+      createInterface({ input: server.stderr! }).on('line', (line) => READY.test(line) && resolve(true));
       server.once('close', () => resolve(false));
     });
     if (ready) this.#server = server;

@@ -31,6 +31,15 @@ describe('A catalog', () => {
     expect(catalog.isTrusted(2 * SECOND)).toBe(false);
   });
 
+  it('of a standby is never trusted, whose replay moves no counter; one that is promoted has all statements renewed', () => {
+    const catalog = new Catalog();
+    look(catalog, 0, 'standby');
+    expect(catalog.isTrusted(1)).toBe(false);
+    expect(catalog.wantsLook(SECOND)).toBe(true);
+    expect(look(catalog, SECOND, 'a')).toBe(true);
+    expect(catalog.isTrusted(SECOND + 1)).toBe(true);
+  });
+
   it('renews all statements when the sign is another one', () => {
     const catalog = new Catalog();
     look(catalog, 0, 'a');

@@ -19,6 +19,9 @@ const LONGEST_REST_MS = 60_000;
 /** So begins the text of a look, for whoever reads the server's log. */
 export const LOOK_MARK = '/* tenure: ';
 
+/** The sign of a server that replays another one's changes. */
+export const STANDBY = 'standby';
+
 /** Catalogs whose rows decide what a name means, and which type a parameter has. */
 const CATALOGS = {
   pg_attribute: 1249,
@@ -44,11 +47,13 @@ const scans = ['pg_attribute', 'pg_class', 'pg_type', 'pg_proc', 'pg_namespace']
 /**
  * A look: who answers, and a sign that differs when tables, types, functions or schemas have changed.
  *
- * The sign is made of the counters of the catalogs, which cost nothing and lag by up to 10 s behind a session that stays open. A standby counts
- * nothing, nor does a server with `track_counts` off, and before PostgreSQL 15 an idle session may never report: there the catalogs are scanned.
+ * The sign is made of the counters of the catalogs, which cost nothing and lag by up to 10 s behind a session that stays open. A server with
+ * `track_counts` off counts nothing, and before PostgreSQL 15 an idle session may never report: there the catalogs are scanned. On a standby
+ * replay moves no counter: there nothing is prepared.
  */
 export const LOOK = `${LOOK_MARK}have tables changed? */ select pg_catalog.pg_backend_pid()::text as pid, case
-  when pg_catalog.pg_is_in_recovery() or pg_catalog.current_setting('track_counts') = 'off'
+  when pg_catalog.pg_is_in_recovery() then '${STANDBY}'
+  when pg_catalog.current_setting('track_counts') = 'off'
     or pg_catalog.current_setting('server_version_num')::int < 150000
   then pg_catalog.concat_ws(',', 'scan', ${scans.join(', ')})
   else pg_catalog.concat_ws(',', 'counters', ${counters.join(', ')}) end as sign`;
@@ -97,7 +102,7 @@ export class Catalog {
     const costMs = sign.startsWith('scan') ? now - askedAt : 0;
     this.#everyMs = Math.min(Math.max(LOOK_EVERY_MS, 1_000 * costMs), RAREST_LOOK_MS);
     if (isChanged) this.changed(now);
-    this.#trustedUntil = askedAt + this.#everyMs + GRACE_MS;
+    this.#trustedUntil = sign === STANDBY ? Number.NEGATIVE_INFINITY : askedAt + this.#everyMs + GRACE_MS;
     return isChanged;
   }
 

@@ -20,7 +20,7 @@ const LONGEST_REST_MS = 60_000;
 export const LOOK_MARK = '/* tenure: ';
 
 /** The sign of a server that replays another one's changes. */
-export const STANDBY = 'standby';
+const STANDBY = 'standby';
 
 /** Catalogs whose rows decide what a name means, and which type a parameter has. */
 const CATALOGS = {

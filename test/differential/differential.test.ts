@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { seedFrom } from '../support/seed.js';
 import { usePostgres } from '../support/usePostgres.js';
 import { KINDS } from './kinds/index.js';
 import { Lane } from './lane.js';
@@ -12,7 +13,7 @@ import type { PoolStats } from './script.js';
  * One again, that has failed: DIFF_SCRIPTS=1 DIFF_SEED=… DIFF_KIND=… DIFF_HOST=…
  */
 const SCRIPTS = Number(process.env.DIFF_SCRIPTS ?? 120);
-const SEED = Number(process.env.DIFF_SEED ?? Math.floor(Math.random() * 1e9));
+const SEED = seedFrom('DIFF_SEED');
 const LANES = Number(process.env.DIFF_LANES ?? 4);
 const MINUTE = 60_000;
 /** For one script, in the worst of times. */

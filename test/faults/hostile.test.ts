@@ -3,11 +3,12 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { runCalls } from '../contract/load.js';
 import { listenAndCount } from '../support/countingListener.js';
+import { seedFrom } from '../support/seed.js';
 import { isStated } from './contract/subject.js';
 import { errorMessage, type Misdeed, PHASES, type Phase, RIGHT, serve } from './hostileServer.js';
 
 const RUNS = Number(process.env.HOSTILE_RUNS ?? 240);
-const SEED = Number(process.env.HOSTILE_SEED ?? Date.now() % 2 ** 31);
+const SEED = seedFrom('HOSTILE_SEED');
 /** Cases played side by side: most of their time they wait. */
 const AT_ONCE = 40;
 

@@ -1,8 +1,10 @@
 // `pnpm test:soak`: SOAK_MINUTES (default 5), SOAK_SEED (default: drawn, and printed).
+
+import { seedFrom } from '../support/seed.js';
 import { soak, wrongIn } from './soak.js';
 
 const minutes = Number(process.env.SOAK_MINUTES ?? 5);
-const seed = Number(process.env.SOAK_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const seed = seedFrom('SOAK_SEED');
 if (!(minutes > 0) || !Number.isInteger(seed)) {
   console.error('SOAK_MINUTES wants a number above 0, SOAK_SEED a whole number.');
   process.exit(2);

@@ -1,6 +1,7 @@
 import { Pool } from '@tenure/core/pg';
 import pg from 'pg';
 import { afterEach, expect, it, vi } from 'vitest';
+import { seedFrom } from '../../support/seed.js';
 import { usePostgres } from '../../support/usePostgres.js';
 import { Random } from '../script.js';
 import { play } from './play.js';
@@ -13,7 +14,7 @@ import { SCHEMA, type Step, write } from './script.js';
  * By hand: DIFF_SCRIPTS=5000 pnpm vitest run --project postgres test/differential/clients; one again: DIFF_SCRIPTS=1 DIFF_SEED=…
  */
 const SCRIPTS = Number(process.env.DIFF_SCRIPTS ?? 60);
-const SEED = Number(process.env.DIFF_SEED ?? Math.floor(Math.random() * 1e9));
+const SEED = seedFrom('DIFF_SEED');
 
 // Its errors are what the scripts are about.
 const postgres = await usePostgres({ settings: { log_min_messages: 'log' } });

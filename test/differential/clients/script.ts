@@ -104,12 +104,15 @@ export function write(random: Random): Script {
     } else if (kind < 8 && held.length > 0) {
       const on = held.splice(random.below(held.length), 1)[0]!;
       const isSent = random.chance(0.3);
-      if (isSent)
-        steps.push({ do: 'send', on, texts: ['begin', insert(), 'select pg_sleep(0.02)', insert(), 'commit'] });
       let how = random.pick(['nothing', 'nothing', 'its error', 'an error of the app', 'true'] as const);
       // A stock pool closes the connection over this error and cuts off what was sent. Ours keeps the connection and lets it end.
       if (isSent && how === 'its error') how = 'nothing';
-      if (max === 1 && (how === 'true' || how === 'an error of the app')) isSet = false;
+      const isEnd = how === 'true' || how === 'an error of the app';
+      // The same for what an earlier borrower has sent: on a stock pool the next one has the connection while it still runs.
+      if (isEnd) steps.push({ do: 'query', on, text: 'select 3 as three' });
+      if (isSent)
+        steps.push({ do: 'send', on, texts: ['begin', insert(), 'select pg_sleep(0.02)', insert(), 'commit'] });
+      if (max === 1 && isEnd) isSet = false;
       steps.push({ do: 'release', on, with: how });
       returned.push(on);
     } else if (kind === 8 && returned.length > 0) {

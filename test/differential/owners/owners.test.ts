@@ -1,6 +1,7 @@
 import { Pool } from '@tenure/core/pg';
 import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
+import { seedFrom } from '../../support/seed.js';
 import { usePostgres } from '../../support/usePostgres.js';
 import { Random } from '../script.js';
 import { playOwners } from './play.js';
@@ -12,7 +13,7 @@ import { type Making, writeScript } from './script.js';
  * One again: DIFF_SCRIPTS=1 DIFF_SEED=…
  */
 const SCRIPTS = Number(process.env.DIFF_SCRIPTS ?? 120);
-const SEED = Number(process.env.DIFF_SEED ?? Math.floor(Math.random() * 1e9));
+const SEED = seedFrom('DIFF_SEED');
 const LANES = Number(process.env.DIFF_LANES ?? 3);
 
 // Its errors are what the scripts are about.

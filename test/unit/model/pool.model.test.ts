@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
 import type { PolicyOverrides } from '../../../packages/core/src/policy/policy.js';
+import { seedFrom } from '../../support/seed.js';
 import { carryOut, type Step, step } from './commands.js';
 import type { Abilities } from './modelServer.js';
 import { World } from './world.js';
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 2_000);
-const SEED = Number(process.env.MODEL_SEED ?? Date.now() % 2 ** 31);
+const SEED = seedFrom('MODEL_SEED');
 
 const policy: fc.Arbitrary<PolicyOverrides> = fc
   .record({

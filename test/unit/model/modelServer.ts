@@ -43,6 +43,8 @@ export class ModelServer extends FakeConnector {
   readonly #answers: { readonly askedAt: number; readonly at: number }[] = [];
   /** Since when connections were silent that the pool has given up. */
   readonly #gaveUp = new WeakMap<FakeConnection, number>();
+  /** When the latest of the connects began that have succeeded. */
+  succeededFrom = Number.NEGATIVE_INFINITY;
   /** Called before each connect; answers the generation it belongs to. */
   beforeConnect: () => number = () => 0;
   /** Called when a connect has succeeded. */
@@ -103,6 +105,7 @@ export class ModelServer extends FakeConnector {
       );
       this.generationOf.set(connection, generation);
       this.heard(connection);
+      this.succeededFrom = Math.max(this.succeededFrom, askedAt);
       this.arrives(connection);
       this.answered(askedAt);
       if (ends === 'lost') connection.lose();

@@ -79,6 +79,8 @@ export class World {
   #generation = 0;
   /** Whether the last connect that the pool heard of failed; unknown after several at once that ended differently. */
   #failing: boolean | 'unknown' = false;
+  /** When connects were last seen to fail. */
+  #failedAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #openings = 0;
   /** When attempts were started while connects failed, within the last second. */
@@ -453,7 +455,12 @@ export class World {
     const { opened, openFailures } = this.pool.stats();
     const failures = Math.max(this.#failures, openFailures - this.server.overtaken);
     const [some, others] = [opened > this.#openings, failures > this.#failures];
-    if (some || others) this.#failing = some && others ? 'unknown' : others;
+    if (some || others) {
+      // A connect that was under way when another connection ended early does not say that the next one will last.
+      const isProof = this.#failing !== true || this.server.succeededFrom > this.#failedAt;
+      this.#failing = some && (others || !isProof) ? 'unknown' : others;
+    }
+    if (others) this.#failedAt = this.now;
     this.#openings = opened;
     this.#failures = failures;
   }

@@ -1,4 +1,4 @@
-import type { Runtime, Timer } from '../../packages/core/src/pool/runtime.js';
+import type { Runtime, Timer } from '../../packages/core/src/pool/clock.js';
 
 interface PendingTimer {
   readonly at: number;

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 /**
  * Who may import whom, types included. A layer is a folder of packages/core/src, or one of the files beside them.
- * `node` is every module of Node's own but its clocks; `clock` is those, since time and chance come from pool/runtime.ts.
+ * `node` is every module of Node's own but its clocks; `clock` is those, since time and chance come from pool/clock.ts.
  */
 const ENGINE = ['errors', 'policy', 'lifecycle', 'pool'];
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -28,7 +28,7 @@ const ADAPTERS: Record<string, readonly string[]> = {
 };
 
 /** The one door to the clocks. */
-const DOOR = 'core/src/pool/runtime.ts';
+const DOOR = 'core/src/pool/clock.ts';
 /** The doctor looks at any app: it has nothing of the core. Only its sampler talks to a server, and its judge is pure. */
 const DOCTOR: Record<string, readonly string[]> = {
   sample: [],
@@ -86,7 +86,7 @@ describe('the layers', () => {
 
   it.each([
     ['core/src/policy/parsePolicy.ts', "import { TenurePolicyError } from '../errors.js';\nimport './durations.js';"],
-    ['core/src/pool/runtime.ts', "import * as timers from 'node:timers';"],
+    ['core/src/pool/clock.ts', "import * as timers from 'node:timers';"],
     ['core/src/pool/pool.ts', "import { EventEmitter } from 'node:events';\nimport '../lifecycle/upkeep.js';"],
     ['core/src/postgres/pgPool.ts', "import pg from 'pg';\n/** `import knex from 'knex'` */"],
     ['knex-plugin/src/tenure.ts', "import { Pool } from '@tenure/core/pg';\n// import 'tarn';\nimport './facade.js';"],

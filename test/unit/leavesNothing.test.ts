@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { leavesNothing } from '../../packages/core/src/postgres/pool/leavesNothing.js';
+import { leavesNothing } from '../../packages/core/src/postgres/pool/afterError.js';
 
 it.each([
   'insert into shops values ($1)',

@@ -1,10 +1,10 @@
 export { createPool } from './createPool.js';
 export * from './errors.js';
-export type { RetireReason } from './lifecycle/connectionState.js';
+export type { RetireReason } from './lifecycle/state.js';
 export { type HostSettings, parsePolicy } from './policy/parsePolicy.js';
 export type { Policy, PolicyKey, PolicyOverrides, PolicySource } from './policy/policy.js';
-export type { AcquireOptions } from './pool/callers.js';
 export type { ConnectFailure, Connector, ResetMode, ResetResult, StatementStats } from './pool/connector.js';
 export type { PoolEvents, PoolWarning } from './pool/events.js';
 export type { Pool } from './pool/pool.js';
 export type { ConnectionInfo, PoolStats } from './pool/stats.js';
+export type { AcquireOptions } from './pool/waitQueue.js';

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import { expect, it } from 'vitest';
-import { pgSession } from '../../../packages/core/src/postgres/session.js';
+import { pgSession } from '../../../packages/core/src/postgres/pgSession.js';
 import { usePostgres } from '../../support/usePostgres.js';
 import { ended, failure, useClients } from './support.js';
 

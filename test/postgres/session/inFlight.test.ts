@@ -1,7 +1,7 @@
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { pgSession } from '../../../packages/core/src/postgres/session.js';
+import { pgSession } from '../../../packages/core/src/postgres/pgSession.js';
 import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
 import { startPostgres } from '../../support/postgres.js';
 import { useProxy } from '../../support/proxy/useProxy.js';

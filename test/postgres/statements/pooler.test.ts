@@ -3,7 +3,7 @@ import { createPool, type PolicyOverrides, TenureUsageError } from '@tenure/core
 import { Pool, pgConnector } from '@tenure/core/pg';
 import pg from 'pg';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { nameOf } from '../../../packages/core/src/postgres/statements/names.js';
+import { nameOf } from '../../../packages/core/src/postgres/statements/cache.js';
 import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
 import { usePostgres } from '../../support/usePostgres.js';
 import { own, prepared } from './support.js';

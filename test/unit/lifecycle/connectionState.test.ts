@@ -5,7 +5,7 @@ import {
   type ConnectionState,
   RETIRE_REASONS,
   transition,
-} from '../../../packages/core/src/lifecycle/connectionState.js';
+} from '../../../packages/core/src/lifecycle/state.js';
 
 const STATES: ConnectionState[] = [
   { kind: 'opening' },

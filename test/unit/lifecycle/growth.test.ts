@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FIRST_EPOCH } from '../../../packages/core/src/lifecycle/epoch.js';
+import { FIRST_EPOCH } from '../../../packages/core/src/lifecycle/freshness.js';
 import {
   afterSetback,
   afterSuccess,

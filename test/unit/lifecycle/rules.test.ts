@@ -1,18 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FIRST_EPOCH } from '../../../packages/core/src/lifecycle/epoch.js';
-import type { ConnectionFacts, PoolFacts } from '../../../packages/core/src/lifecycle/facts.js';
-import { freshness } from '../../../packages/core/src/lifecycle/freshness.js';
+import { afterFailure, refusal, retryAt, type Trouble } from '../../../packages/core/src/lifecycle/backoff.js';
+import { FIRST_EPOCH, freshness } from '../../../packages/core/src/lifecycle/freshness.js';
+import { type Demand, missing, opensAllowedFrom, opensWanted } from '../../../packages/core/src/lifecycle/growth.js';
 import {
   expiryOf,
   isOfAge,
   keepsConnections,
+  nextUpkeep,
+  soonestUpkeepMs,
   surplus,
+  upkeep,
   wornOut,
 } from '../../../packages/core/src/lifecycle/retirement.js';
-import { type Demand, missing, opensAllowedFrom, opensWanted } from '../../../packages/core/src/lifecycle/sizing.js';
-import { afterFailure, refusal, retryAt, type Trouble } from '../../../packages/core/src/lifecycle/trouble.js';
-import { nextUpkeep, soonestUpkeepMs, upkeep } from '../../../packages/core/src/lifecycle/upkeep.js';
+import type { ConnectionFacts, PoolFacts } from '../../../packages/core/src/lifecycle/state.js';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
 import type { PolicyOverrides } from '../../../packages/core/src/policy/policy.js';
 

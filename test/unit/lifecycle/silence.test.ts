@@ -6,7 +6,7 @@ import {
   isOvertaken,
   nextLook,
   questionAsked,
-} from '../../../packages/core/src/lifecycle/silence.js';
+} from '../../../packages/core/src/lifecycle/liveness.js';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
 
 const { POSITIVE_INFINITY: noAnswer } = Number;

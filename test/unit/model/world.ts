@@ -8,7 +8,7 @@ import {
   TenureUnreachableError,
   TenureUsageError,
 } from '../../../packages/core/src/errors.js';
-import { RETIRE_REASONS, type RetireReason } from '../../../packages/core/src/lifecycle/connectionState.js';
+import { RETIRE_REASONS, type RetireReason } from '../../../packages/core/src/lifecycle/state.js';
 import type { Policy } from '../../../packages/core/src/policy/policy.js';
 import type { PoolEvents } from '../../../packages/core/src/pool/events.js';
 import { Pool } from '../../../packages/core/src/pool/pool.js';

@@ -5,13 +5,13 @@ import { describePolicy } from '../../../packages/core/src/policy/describePolicy
 import { LONGEST_MS } from '../../../packages/core/src/policy/durations.js';
 import { POLICY_KEYS, POLICY_OPTIONS, type PolicyOption } from '../../../packages/core/src/policy/options.js';
 import { type Environment, type HostSettings, parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
-import { fromPgPool } from '../../../packages/core/src/policy/pgPool.js';
 import {
   isPolicy,
   type Policy,
   type PolicyKey,
   type PolicyOverrides,
 } from '../../../packages/core/src/policy/policy.js';
+import { fromPgPool } from '../../../packages/core/src/postgres/pool/pgPoolOptions.js';
 
 const RUNS = { numRuns: 2_000 };
 

@@ -2,8 +2,8 @@ import { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { POLICY_KEYS } from '../../../packages/core/src/policy/options.js';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
-import { fromPgPool } from '../../../packages/core/src/policy/pgPool.js';
 import type { PolicyKey, PolicyValue } from '../../../packages/core/src/policy/policy.js';
+import { fromPgPool } from '../../../packages/core/src/postgres/pool/pgPoolOptions.js';
 import { problemsOf } from './problemsOf.js';
 
 const NONE = Number.POSITIVE_INFINITY;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { type Limits, withLimits } from '../../../packages/core/src/policy/limits.js';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
 import { isPolicy } from '../../../packages/core/src/policy/policy.js';
-import { type Limits, withLimits } from '../../../packages/core/src/policy/withLimits.js';
 import { problemsOf } from './problemsOf.js';
 
 describe('withLimits', () => {

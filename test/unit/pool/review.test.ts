@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { TenureTimeoutError } from '../../../packages/core/src/errors.js';
-import { systemRuntime } from '../../../packages/core/src/pool/runtime.js';
+import { systemRuntime } from '../../../packages/core/src/pool/clock.js';
 import { fakePool, follow, take, warm } from '../../support/fakePool.js';
 
 const REFUSED = new Error('connect ECONNREFUSED');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Alarm } from '../../../packages/core/src/pool/alarm.js';
+import { Alarm } from '../../../packages/core/src/pool/clock.js';
 import { FakeRuntime } from '../../support/fakeRuntime.js';
 
 function alarm(next: (now: number) => number = () => Number.POSITIVE_INFINITY) {

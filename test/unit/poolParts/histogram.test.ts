@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Histogram } from '../../../packages/core/src/pool/histogram.js';
+import { Histogram } from '../../../packages/core/src/pool/stats.js';
 
 /** Shorter ones are counted by the microsecond, which is all the precision there is. */
 const PRECISION_MS = 0.001;

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Census } from '../../../packages/core/src/pool/census.js';
-import { IdleStack } from '../../../packages/core/src/pool/idleStack.js';
-import { Slot } from '../../../packages/core/src/pool/slot.js';
+import { IdleStack } from '../../../packages/core/src/pool/connections.js';
+import { Census, Slot } from '../../../packages/core/src/pool/entry.js';
 
 function slotSince(idleSince: number): Slot<object> {
   const slot = new Slot<object>(new Census(), 0, 0);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Waiter, WaiterQueue } from '../../../packages/core/src/pool/waiters.js';
+import { type Waiter, WaiterQueue } from '../../../packages/core/src/pool/waitQueue.js';
 
 type Named = Waiter<object> & { readonly name: number };
 

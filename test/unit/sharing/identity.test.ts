@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
 import type { PolicyOverrides } from '../../../packages/core/src/policy/policy.js';
-import { limitFinder, targetOf } from '../../../packages/core/src/postgres/sharing/identity.js';
+import { limitFinder, targetOf } from '../../../packages/core/src/postgres/sharing/registry.js';
 
 afterEach(() => void vi.unstubAllEnvs());
 

@@ -1,8 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { runInThisContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
-import { captureStack, moduleOf, type Stack } from '../../../packages/core/src/postgres/sharing/place.js';
-import { Places } from '../../../packages/core/src/postgres/sharing/places.js';
+import { captureStack, moduleOf, Places, type Stack } from '../../../packages/core/src/postgres/sharing/places.js';
 
 /** A pool, as far as it is made somewhere. */
 class Maker {

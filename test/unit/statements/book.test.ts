@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Book } from '../../../packages/core/src/postgres/statements/book.js';
-import { keyOf, nameOf } from '../../../packages/core/src/postgres/statements/names.js';
+import { Book, keyOf, nameOf } from '../../../packages/core/src/postgres/statements/cache.js';
 
 const A = 'select $1';
 

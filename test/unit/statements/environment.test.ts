@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { noteParameters } from '../../../packages/core/src/postgres/parameters.js';
+import { noteParameters } from '../../../packages/core/src/postgres/connection.js';
 import type { PgClient } from '../../../packages/core/src/postgres/pgTypes.js';
 import { Environment, environmentOf } from '../../../packages/core/src/postgres/statements/environment.js';
 import { Effect } from '../../../packages/core/src/postgres/statements/text.js';

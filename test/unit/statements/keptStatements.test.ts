@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Statement } from '../../../packages/core/src/postgres/statements/book.js';
-import { KeptStatements } from '../../../packages/core/src/postgres/statements/keptStatements.js';
+import type { Statement } from '../../../packages/core/src/postgres/statements/cache.js';
+import { KeptStatements } from '../../../packages/core/src/postgres/statements/cache.js';
 
 const [a, b, c] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }] as [Statement, Statement, Statement];
 

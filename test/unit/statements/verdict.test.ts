@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { verdictOf } from '../../../packages/core/src/postgres/statements/verdict.js';
+import { verdictOf } from '../../../packages/core/src/postgres/failures.js';
 
 it.each([
   ['26000', 'FetchPreparedStatement', 'missing'],

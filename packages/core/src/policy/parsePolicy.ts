@@ -1,28 +1,17 @@
 import { type PolicyProblem, TenurePolicyError } from '../errors.js';
-import { conflicts } from './conflicts.js';
-import { POLICY_KEYS, POLICY_OPTIONS } from './options.js';
+import { kindOf, unknownKeys } from './describePolicy.js';
+import { formatDuration, LONGEST, LONGEST_MS, parseDuration, type Reading } from './durations.js';
+import { type NumberOption, POLICY_KEYS, POLICY_OPTIONS, type PolicyOption } from './options.js';
 import {
   isPolicy,
   type Policy,
   type PolicyKey,
   type PolicyOverrides,
   type PolicySetting,
+  type PolicySource,
   type PolicyValue,
   policyOf,
 } from './policy.js';
-import { kindOf, unknownKeys } from './unknownKeys.js';
-import {
-  type Environment,
-  type HostSettings,
-  inArgument,
-  inEnvironment,
-  inHost,
-  printable,
-  problemOf,
-  settingOf,
-} from './written.js';
-
-export type { Environment, HostSettings } from './written.js';
 
 /**
  * Makes a policy of what was written: argument before environment before host before default. Everything that was written is checked,
@@ -80,4 +69,195 @@ function withoutRepeats(problems: readonly PolicyProblem[]): PolicyProblem[] {
 
 function notAnObject(overrides: unknown): TenurePolicyError {
   return new TenurePolicyError([{ name: 'policy', value: kindOf(overrides), allowed: 'an object of policy keys' }]);
+}
+
+/** A setting of the host's (Knex, pg-pool), in Tenure's units. */
+export interface HostSetting {
+  readonly value: PolicyValue;
+  /** As the app wrote it: `pool.max`. */
+  readonly name: string;
+  /** The value as the app wrote it, where that differs; errors show it. */
+  readonly written?: unknown;
+}
+
+/** What the app itself wrote in its host's pool settings, and what is wrong with it. The host's own defaults are not in here. */
+export type HostSettings = { readonly [K in PolicyKey]?: HostSetting } & {
+  readonly problems?: readonly PolicyProblem[];
+};
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What one source says about one key. */
+export interface Written {
+  readonly source: PolicySource & { readonly name: string };
+  readonly given: unknown;
+  readonly reading: Reading<PolicyValue>;
+}
+
+export function inArgument(key: PolicyKey, given: PolicyOverrides, argument: string): Written[] {
+  if (given[key] === undefined) return [];
+  const source = { from: 'argument', name: `${argument}.${key}` } as const;
+  return [{ source, given: given[key], reading: readValue(POLICY_OPTIONS[key], given[key]) }];
+}
+
+/** The pool's own variable, then the one for all pools. */
+function inEnvironment(key: PolicyKey, env: Environment, prefix: string): Written[] {
+  const option = POLICY_OPTIONS[key];
+  const variables = prefix === '' ? [option.env] : [`${prefix}_${option.env}`, option.env];
+  return variables.flatMap((name) => {
+    const given = env[name];
+    if (given === undefined) return [];
+    return [{ source: { from: 'environment', name }, given, reading: readText(option, String(given)) }];
+  });
+}
+
+function inHost(key: PolicyKey, host: HostSettings): Written[] {
+  const setting = host[key];
+  if (setting === undefined) return [];
+  const { name, value, written = value } = setting;
+  return [{ source: { from: 'host', name }, given: written, reading: readValue(POLICY_OPTIONS[key], value) }];
+}
+
+export function settingOf({ source, reading }: Written): PolicySetting | undefined {
+  return 'value' in reading ? { value: reading.value, source } : undefined;
+}
+
+export function problemOf(key: PolicyKey, { source, given, reading }: Written): PolicyProblem[] {
+  if ('value' in reading) return [];
+  // A host has its own words for "no limit".
+  const hint = source.from === 'host' ? '' : wordsHint(POLICY_OPTIONS[key]);
+  return [{ name: source.name, value: printable(given), allowed: reading.refused + hint }];
+}
+
+/** Objects may refuse to become strings. They may hold secrets, as a connection string does that was given by mistake. */
+export function printable(value: unknown): unknown {
+  if (typeof value === 'string' && /:\/\/|password/i.test(value)) return '(a connection string?)';
+  return (typeof value === 'object' && value !== null) || typeof value === 'function' ? kindOf(value) : value;
+}
+
+type SettingReading = Reading<PolicyValue>;
+
+/** PostgreSQL's spellings. */
+const FLAGS = new Map(
+  Object.entries({ true: true, on: true, yes: true, 1: true, false: false, off: false, no: false, 0: false }),
+);
+
+/** Reads a variable. */
+function readText(option: PolicyOption, text: string): SettingReading {
+  const trimmed = text.trim();
+  if (trimmed === '') return { refused: 'empty; give it a value, or unset it' };
+  const named = wordsOf(option).get(trimmed.toLowerCase()) ?? flagOf(option, trimmed);
+  if (named !== undefined) return { value: named };
+  if (option.kind === 'flag') return { refused: 'true or false (also on/off, yes/no, 1/0)' };
+  if (option.kind === 'choice') return { refused: oneOf(option.choices) };
+  const reading = option.kind === 'duration' ? readDuration(option, trimmed) : readNumber(option, trimmed);
+  return 'refused' in reading ? reading : inRange(option, reading.value);
+}
+
+/** Reads a value that code gave: an argument, or a host's setting translated to Tenure's units. */
+function readValue(option: PolicyOption, value: unknown): SettingReading {
+  if (option.kind === 'flag') return typeof value === 'boolean' ? { value } : { refused: `true or false${not(value)}` };
+  const named = typeof value === 'string' ? wordsOf(option).get(value) : undefined;
+  if (named !== undefined) return { value: named };
+  if (option.kind === 'choice') return { refused: oneOf(option.choices) };
+  if (value === Number.POSITIVE_INFINITY && option.none !== undefined) return { value };
+  if (typeof value !== 'number' || Number.isNaN(value))
+    return { refused: wanted(option) + meant(option, value) + not(value) };
+  if (option.kind !== 'share' && Number.isFinite(value) && !Number.isInteger(value)) return { refused: wanted(option) };
+  return inRange(option, value === 0 ? 0 : value); // never -0
+}
+
+/** The words that an option takes beside numbers, for the end of a sentence: `; none = no limit`. */
+function wordsHint(option: PolicyOption): string {
+  if (!isNumeric(option)) return '';
+  const { none, auto } = option;
+  return `${none === undefined ? '' : `; none = ${none}`}${auto === undefined ? '' : `; auto = ${auto}`}`;
+}
+
+function wordsOf(option: PolicyOption): ReadonlyMap<string, PolicyValue> {
+  if (option.kind === 'choice') return new Map(option.choices.map((choice) => [choice, choice as PolicyValue]));
+  const words = new Map<string, PolicyValue>();
+  if (isNumeric(option) && option.none !== undefined) words.set('none', Number.POSITIVE_INFINITY);
+  if (isNumeric(option) && option.auto !== undefined) words.set('auto', 'auto');
+  return words;
+}
+
+function flagOf(option: PolicyOption, text: string): boolean | undefined {
+  return option.kind === 'flag' ? FLAGS.get(text.toLowerCase()) : undefined;
+}
+
+function readDuration(option: NumberOption, text: string): Reading<number> {
+  const reading = parseDuration(text);
+  const wantsUnit = typeof option.default === 'number' && option.default < 1_000;
+  if (!wantsUnit || !/^[\d.]+$/.test(text) || ('value' in reading && reading.value === 0)) return reading;
+  const likely = text.includes('.') ? `${text}s` : `${text}ms`;
+  return { refused: `wants a unit: ${text} alone would mean ${text} s; is ${likely} meant?` };
+}
+
+function readNumber(option: NumberOption, text: string): Reading<number> {
+  const syntax = option.kind === 'count' ? /^\d+$/ : /^\d+(\.\d+)?$/;
+  return syntax.test(text) ? { value: Number(text) } : { refused: wanted(option) };
+}
+
+function inRange(option: NumberOption, value: number): SettingReading {
+  const { smallest, largest, zero } = option;
+  if (value >= smallest && value <= largest) return { value };
+  if (value === 0) return { refused: `0 is refused: ${zero}` };
+  return { refused: `from ${shown(option, smallest)} to ${shown(option, largest)}` };
+}
+
+function shown({ kind }: NumberOption, value: number): string {
+  if (kind !== 'duration') return String(value);
+  return value === LONGEST_MS ? LONGEST : formatDuration(value);
+}
+
+function wanted({ kind, smallest, largest }: NumberOption): string {
+  if (kind === 'duration') return 'milliseconds as a whole number';
+  return kind === 'count' ? 'a whole number' : `a number from ${smallest} to ${largest}`;
+}
+
+/** `30s` in code: the number that was meant. */
+function meant({ kind }: NumberOption, value: unknown): string {
+  const reading = kind === 'duration' && typeof value === 'string' ? parseDuration(value) : undefined;
+  return reading !== undefined && 'value' in reading ? ` (${reading.value})` : '';
+}
+
+function not(value: unknown): string {
+  if (value === null || Number.isNaN(value)) return `, not ${value}`;
+  return typeof value === 'object' ? ', not an object' : `, not a ${typeof value}`;
+}
+
+function oneOf(choices: readonly string[]): string {
+  return `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
+}
+
+function isNumeric(option: PolicyOption): option is NumberOption {
+  return option.kind !== 'flag' && option.kind !== 'choice';
+}
+
+/** The first may not exceed the second. */
+const ORDER: readonly (readonly [PolicyKey, PolicyKey])[] = [
+  ['reuseConnections', 'maxConnections'],
+  ['minConnections', 'maxConnections'],
+  ['minConnections', 'reuseConnections'],
+];
+
+/** Values that are fine alone but not together. A value that follows another by default is in nobody's way. */
+export function conflicts(settings: ReadonlyMap<PolicyKey, PolicySetting>): PolicyProblem[] {
+  return ORDER.flatMap(([smaller, larger]) => {
+    const low = settings.get(smaller);
+    const high = settings.get(larger);
+    if (low === undefined || high === undefined || low.value <= high.value || follows(larger, high)) return [];
+    const name = low.source.name ?? smaller;
+    return [{ name, value: low.value, allowed: `at most ${bound(larger, high)}` }];
+  });
+}
+
+function follows(key: PolicyKey, { source }: PolicySetting): boolean {
+  return source.from === 'default' && typeof POLICY_OPTIONS[key].default === 'object';
+}
+
+function bound(key: PolicyKey, { value, source }: PolicySetting): string {
+  if (source.name !== undefined) return `${source.name}, which is ${value}`;
+  return `${key}, which is ${value} by default (${POLICY_OPTIONS[key].env})`;
 }

@@ -1,4 +1,79 @@
-import type { Runtime } from './runtime.js';
+import { performance } from 'node:perf_hooks';
+import * as timers from 'node:timers';
+
+/** A timer that was started. Cancelling one that has fired does nothing. */
+export interface Timer {
+  cancel(): void;
+  /** Lets the timer keep the process alive. */
+  ref(): void;
+  /** Lets the process exit although the timer is pending. */
+  unref(): void;
+}
+
+/** Time and chance, as the engine sees them: the only way to either, so that tests can inject both. */
+export interface Runtime {
+  /** Milliseconds of a clock that never goes back. It may stop while the process is frozen. */
+  now(): number;
+  /** Whole milliseconds of the wall clock, which may be set forward and back. */
+  wall(): number;
+  /** A number in [0, 1). */
+  random(): number;
+  /** Runs once after `delayMs`, or after 24.8 days if that is sooner. The timer does not keep the process alive until `ref()` is called. */
+  after(delayMs: number, run: () => void): Timer;
+  /** Runs in the next turn of the event loop, after what waits in sockets for this turn has been read. */
+  nextTurn(run: () => void): void;
+}
+
+/** The longest delay a Node timer can hold, 24.8 days. A longer one would fire at once. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+// Taken once, when this file is loaded: an app's tests put fakes in the place of the globals, and of the functions of `node:timers`, and
+// under those no connection would ever be checked, and no wait would end.
+const setTimeout = genuine('setTimeout', timers.setTimeout);
+const clearTimeout = genuine('clearTimeout', timers.clearTimeout);
+const setImmediate = genuine('setImmediate', timers.setImmediate);
+// A fake is put on the object itself.
+const now: () => number = Object.getPrototypeOf(performance).now.bind(performance);
+
+/** Runs before the next turn of the event loop; what `run` throws is an uncaught exception. */
+export const soon = genuine('queueMicrotask', queueMicrotask);
+/** `process.nextTick`. */
+export const nextTick = genuine('nextTick', process.nextTick);
+
+/** The platform's own function. Fakes of sinon, Vitest and Jest are of one library, whose clock keeps what it has replaced. */
+function genuine<F>(name: string, found: F): F {
+  return (found as { readonly clock?: Record<string, F | undefined> }).clock?.[`_${name}`] ?? found;
+}
+
+/** A clock that stands still, as a fake one does, would stop the engine's own. */
+function wallClock(): () => number {
+  const isGenuine = Function.prototype.toString.call(Date.now).includes('[native code]');
+  return isGenuine ? Date.now : () => Math.floor(performance.timeOrigin + now());
+}
+
+/** The real clock, timers and randomness of this process, also while an app's tests replace them. */
+export const systemRuntime: Runtime = {
+  now,
+  wall: wallClock(),
+  random: Math.random,
+  after(delayMs, run) {
+    const timeout = setTimeout(run, Math.min(Math.ceil(delayMs), LONGEST_DELAY_MS));
+    timeout.unref();
+    return {
+      cancel: () => clearTimeout(timeout),
+      ref: () => void timeout.ref(),
+      unref: () => void timeout.unref(),
+    };
+  },
+  nextTurn: (run) => void setImmediate(run),
+};
+
+/**
+ * Runs after two turns of the event loop. One is not enough: from the poll phase the next turn comes before the sockets are read again.
+ */
+export function afterTwoTurns(runtime: Runtime, run: () => void): void {
+  runtime.nextTurn(() => runtime.nextTurn(run));
+}
 
 /** The wall clock running this far ahead of the other one between two looks is a jump. As long as the default of `healthBypassMs`. */
 const JUMP_MS = 500;
@@ -34,5 +109,54 @@ export class Clock {
     this.#wall = wall;
     this.#now = now;
     if (aheadMs >= JUMP_MS) this.#onJump(aheadMs, now);
+  }
+}
+
+/** One timer for many moments: it rings for the soonest, and whoever hears it says when it should ring next. */
+export class Alarm {
+  #timer: Timer | undefined;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #holdsProcess = false;
+
+  constructor(
+    private readonly runtime: Runtime,
+    /** Told when it was due: a timer rings late when the process stood still. */
+    private readonly ring: (dueAt: number) => void,
+  ) {}
+
+  /** When it will ring; `Infinity` when it will not. */
+  get dueAt(): number {
+    return this.#dueAt;
+  }
+
+  /** Rings at this moment at the latest. Costs a comparison when it is already set for that. */
+  setFor(moment: number, now: number): void {
+    if (moment >= this.#dueAt) return;
+    this.#timer?.cancel();
+    // What is asked for in the past is due now, and not late.
+    this.#dueAt = Math.max(moment, now);
+    this.#timer = this.runtime.after(this.#dueAt - now, () => this.#fire());
+    if (this.#holdsProcess) this.#timer.ref();
+  }
+
+  /** Whether a pending ring keeps the process alive. */
+  hold(holdsProcess: boolean): void {
+    if (this.#holdsProcess === holdsProcess) return;
+    this.#holdsProcess = holdsProcess;
+    if (holdsProcess) this.#timer?.ref();
+    else this.#timer?.unref();
+  }
+
+  cancel(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#dueAt = Number.POSITIVE_INFINITY;
+  }
+
+  #fire(): void {
+    const dueAt = this.#dueAt;
+    this.#timer = undefined;
+    this.#dueAt = Number.POSITIVE_INFINITY;
+    this.ring(dueAt);
   }
 }

@@ -1,11 +1,10 @@
 import type { Policy } from '../policy/policy.js';
-import type { Clock } from './clock.js';
+import type { Clock, Runtime } from './clock.js';
 import type { Connector } from './connector.js';
-import type { Counters } from './counters.js';
 import type { Announcer } from './events.js';
-import type { Membership } from './membership.js';
-import type { Questions } from './questions.js';
-import type { Runtime } from './runtime.js';
+import type { Membership } from './sharedLimit.js';
+import type { Counters } from './stats.js';
+import type { Questions } from './timeLimit.js';
 
 /** What all parts of one pool share. */
 export interface Context<C extends object> {

@@ -1,8 +1,8 @@
 import { LINGER_MS } from '../lifecycle/retirement.js';
+import type { Exchange } from './checkout.js';
+import type { Roster } from './connections.js';
 import type { Context } from './context.js';
-import type { Exchange } from './exchange.js';
-import type { Roster } from './roster.js';
-import type { Slot } from './slot.js';
+import type { Slot } from './entry.js';
 
 /** An idle connection that a pool can do without. */
 interface Spare {

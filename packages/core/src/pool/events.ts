@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Holder } from '../errors.js';
-import type { RetireReason } from '../lifecycle/connectionState.js';
-import { soon } from './runtime.js';
+import type { RetireReason } from '../lifecycle/state.js';
+import { soon } from './clock.js';
 
 /** Something the app should look at; nothing has failed yet. */
 export interface PoolWarning {

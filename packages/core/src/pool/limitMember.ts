@@ -1,6 +1,6 @@
+import type { Exchange } from './checkout.js';
+import type { Roster } from './connections.js';
 import type { Context } from './context.js';
-import type { Exchange } from './exchange.js';
-import type { Roster } from './roster.js';
 import type { LimitMember } from './sharedLimit.js';
 
 /** A pool, for those that share its limit. */

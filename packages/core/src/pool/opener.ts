@@ -1,15 +1,32 @@
-import { afterSetback, afterSuccess, atOnceNow, lateAfterMs, NO_GROWTH } from '../lifecycle/growth.js';
-import { afterAnswer, connectAsked, isOvertaken, type Question } from '../lifecycle/silence.js';
-import { type Demand, missing, opensAllowedFrom, opensWanted } from '../lifecycle/sizing.js';
-import { afterFailure, type Refusal, refusal, type Trouble } from '../lifecycle/trouble.js';
+import { afterFailure, type Refusal, refusal, type Trouble } from '../lifecycle/backoff.js';
+import {
+  afterSetback,
+  afterSuccess,
+  atOnceNow,
+  type Demand,
+  lateAfterMs,
+  missing,
+  NO_GROWTH,
+  opensAllowedFrom,
+  opensWanted,
+} from '../lifecycle/growth.js';
+import { afterAnswer, connectAsked, isOvertaken, type Question } from '../lifecycle/liveness.js';
+import {
+  connectBegan,
+  connectEnded,
+  NO_SUCCESSION,
+  nextSuccession,
+  type Succession,
+  steadyUseMs,
+  succeed,
+} from '../lifecycle/rotation.js';
+import { afterTwoTurns, type Timer } from './clock.js';
+import type { Roster } from './connections.js';
 import type { ConnectFailure } from './connector.js';
 import type { Context } from './context.js';
-import { neverConnected } from './diagnosis.js';
+import type { Slot } from './entry.js';
+import { neverConnected } from './messages.js';
 import { connectOne, dropOne, ReadOnlyServerError } from './operations.js';
-import type { Renewal } from './renewal.js';
-import type { Roster } from './roster.js';
-import { afterTwoTurns, type Timer } from './runtime.js';
-import type { Slot } from './slot.js';
 
 /** What the opener tells the pool. */
 export interface OpenerListener<C> {
@@ -271,5 +288,51 @@ export class Opener<C extends object> {
     // The next connection may reach the new writer.
     if (error instanceof ReadOnlyServerError) return 'transient';
     return this.#context.connector.classifyConnectError?.(error) ?? 'transient';
+  }
+}
+
+/** Replaces connections that have come of age, one at a time. Holds how far that is; the rules are in `lifecycle/succession.ts`. */
+export class Renewal<C extends object> {
+  readonly #context: Context<C>;
+  readonly #roster: Roster<C>;
+  readonly #comeBackAt: (moment: number, now: number) => void;
+  #succession: Succession = NO_SUCCESSION;
+
+  /** @param comeBackAt asks for a look at everything at this moment: never in the middle of the engine's work */
+  constructor(context: Context<C>, roster: Roster<C>, comeBackAt: (moment: number, now: number) => void) {
+    this.#context = context;
+    this.#roster = roster;
+    this.#comeBackAt = comeBackAt;
+  }
+
+  /** A successor is to be opened. */
+  get wantsSuccessor(): boolean {
+    return this.#succession.kind === 'wanted';
+  }
+
+  /** Whether this connection, which has come of age, goes now. */
+  lets({ idleSince, restedMs }: Slot<C>, now: number): boolean {
+    const { policy } = this.#context;
+    const steadyMs = steadyUseMs(policy);
+    const predecessor = {
+      isInUse: restedMs < steadyMs && now < idleSince + steadyMs,
+      isOfMinimum: this.#roster.alive <= policy.minConnections,
+      hasRoom: !this.#roster.isFull,
+    };
+    const { goes, next } = succeed(this.#succession, predecessor, now);
+    const isNews = next.kind !== this.#succession.kind;
+    this.#succession = next;
+    if (isNews && next.kind === 'wanted') this.#comeBackAt(now, now);
+    if (!goes) this.#comeBackAt(nextSuccession(next), now);
+    return goes;
+  }
+
+  connectBegan(now: number): void {
+    this.#succession = connectBegan(this.#succession, now);
+  }
+
+  connectEnded(hasOpened: boolean, now: number): void {
+    this.#succession = connectEnded(this.#succession, hasOpened);
+    if (this.#succession.kind === 'arrived') this.#comeBackAt(now, now);
   }
 }

@@ -1,7 +1,7 @@
 import type { Freshness } from '../lifecycle/freshness.js';
+import { afterTwoTurns } from './clock.js';
 import type { Connector, ResetMode, ResetResult } from './connector.js';
 import type { Context } from './context.js';
-import { afterTwoTurns } from './runtime.js';
 import { withinLimit } from './timeLimit.js';
 
 /** A check found that a connection cannot serve. */

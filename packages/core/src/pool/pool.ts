@@ -1,29 +1,24 @@
 import { type PoolFigures, TenureUsageError } from '../errors.js';
 import { laterSettings } from '../policy/describePolicy.js';
+import { type Limits, withLimits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
-import { type Limits, withLimits } from '../policy/withLimits.js';
-import { type AcquireOptions, Callers } from './callers.js';
-import { Clock } from './clock.js';
+import { Exchange } from './checkout.js';
+import { Clock, type Runtime, systemRuntime } from './clock.js';
+import { Roster } from './connections.js';
 import type { Connector } from './connector.js';
 import type { Context } from './context.js';
-import { Counters } from './counters.js';
 import { Crowding } from './crowding.js';
-import { poolClosed, refusedByServer, tooManyWaiting, unreachable } from './diagnosis.js';
 import { Announcer, type PoolEvents } from './events.js';
-import { Exchange } from './exchange.js';
-import { InFlightCheck } from './inFlight.js';
-import { Keeper } from './keeper.js';
+import { InFlightCheck } from './inFlightCheck.js';
 import { memberOf } from './limitMember.js';
-import { Membership } from './membership.js';
-import { Opener } from './opener.js';
+import { Keeper } from './maintenance.js';
+import { poolClosed, refusedByServer, tooManyWaiting, unreachable } from './messages.js';
+import { Opener, Renewal } from './opener.js';
 import { dropOne } from './operations.js';
-import { Questions } from './questions.js';
-import { Renewal } from './renewal.js';
-import { Roster } from './roster.js';
-import { type Runtime, systemRuntime } from './runtime.js';
-import type { SharedLimit } from './sharedLimit.js';
-import { type ConnectionInfo, describeConnection, type PoolStats, takeStats } from './stats.js';
-import { useConnection } from './useConnection.js';
+import { Membership, type SharedLimit } from './sharedLimit.js';
+import { type ConnectionInfo, Counters, describeConnection, type PoolStats, takeStats } from './stats.js';
+import { Questions } from './timeLimit.js';
+import { type AcquireOptions, Callers } from './waitQueue.js';
 
 /**
  * A pool of connections: one line of callers, and connections that serve it.
@@ -333,4 +328,28 @@ function unusableTimeout(timeoutMs = 0): Error | undefined {
   return new TenureUsageError(
     `timeoutMs = ${timeoutMs}: wants a number of milliseconds, 0 or more; Infinity waits for ever.`,
   );
+}
+
+/** What lends connections and takes them back. */
+interface Lender<C> {
+  acquire(options?: AcquireOptions): Promise<C>;
+  release(connection: C, error?: unknown): void;
+}
+
+/** Runs `work` with a connection and gives it back, whatever happens. */
+async function useConnection<C, T>(
+  lender: Lender<C>,
+  work: (connection: C) => T | Promise<T>,
+  options?: AcquireOptions,
+): Promise<T> {
+  const connection = await lender.acquire(options);
+  let result: T;
+  try {
+    result = await work(connection);
+  } catch (error) {
+    lender.release(connection, error);
+    throw error;
+  }
+  lender.release(connection);
+  return result;
 }

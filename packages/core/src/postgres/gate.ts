@@ -1,5 +1,5 @@
 import { TenureUsageError } from '../errors.js';
-import { nextTick } from '../pool/runtime.js';
+import { nextTick } from '../pool/clock.js';
 import type { PgClient, PgSubmittable } from './pgTypes.js';
 import { wrapMethod } from './statements/pgInternals.js';
 

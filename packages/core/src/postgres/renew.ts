@@ -1,7 +1,6 @@
-import { soon } from '../pool/runtime.js';
-import { parametersOf } from './parameters.js';
+import { soon } from '../pool/clock.js';
+import { expectEnd, parametersOf } from './connection.js';
 import type { PgClient, PgConnection, PgStream } from './pgTypes.js';
-import { expectEnd } from './watch.js';
 
 /** The parts of a socket, client and connection that are used here; internal to `pg`. */
 type Listener = (...args: unknown[]) => void;

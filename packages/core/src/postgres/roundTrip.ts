@@ -1,6 +1,6 @@
+import { causeOfEnd, tellIfTurned } from './connection.js';
 import type { PgClient, PgResult } from './pgTypes.js';
-import { isOpen } from './status.js';
-import { causeOfEnd } from './watch.js';
+import { isOpen, transactionStatus } from './status.js';
 
 type Answer = (error: unknown, result?: PgResult) => void;
 
@@ -38,4 +38,32 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort);
   });
+}
+
+/**
+ * A comment, to PostgreSQL an empty query: answered without parsing, planning or a snapshot, also in front of poolers (pgJDBC, pgx and
+ * psycopg check this way). The text is for whoever reads the server's log.
+ */
+const PING = '-- tenure: ping';
+
+/** What a new transaction would be: `on` on a replica, and where the server, the role or the session says so. All versions answer. */
+const MAY_WRITE = 'show transaction_read_only';
+
+/** Proves that the session is alive and waits for a query. A session that is busy or inside a transaction is refused. */
+export async function ping(client: PgClient, signal: AbortSignal): Promise<void> {
+  await askIdle(client, PING, signal);
+}
+
+/** The same proof, and whether a new transaction could write. */
+export async function isWritable(client: PgClient, signal: AbortSignal): Promise<boolean> {
+  const { rows } = await askIdle(client, MAY_WRITE, signal);
+  return rows[0]?.transaction_read_only !== 'on';
+}
+
+function askIdle(client: PgClient, sql: string, signal: AbortSignal) {
+  if (!isOpen(client)) throw causeOfEnd(client);
+  const status = transactionStatus(client);
+  if (status !== 'idle' && status !== 'unknown')
+    throw new Error(`The session cannot be checked: its status is "${status}"`);
+  return tellIfTurned(client, () => roundTrip(client, sql, signal));
 }

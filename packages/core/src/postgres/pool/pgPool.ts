@@ -1,19 +1,16 @@
 import type { EventEmitter } from 'node:events';
 import pg from 'pg';
-import type { RetireReason } from '../../lifecycle/connectionState.js';
+import type { RetireReason } from '../../lifecycle/state.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
-import { fromPgPool } from '../../policy/pgPool.js';
+import { soon, systemRuntime } from '../../pool/clock.js';
 import type { Pool as Engine } from '../../pool/pool.js';
-import { soon, systemRuntime } from '../../pool/runtime.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+import { causeOfEnd } from '../connection.js';
 import { enter, gateOf } from '../gate.js';
-import { placeOf, type TargetSettings, targetOf } from '../sharing/identity.js';
+import { placeOf, type TargetSettings, targetOf } from '../sharing/registry.js';
 import { isOpen } from '../status.js';
-import { causeOfEnd } from '../watch.js';
-import { callBack, throwOutside } from './callBack.js';
-import { answered, isError, mayKeep } from './failed.js';
-import { type MadePool, makePool } from './makePool.js';
-import { type PoolAdditions, type PoolConfig, stockOptions, trueOptions } from './options.js';
+import { answered, isError, mayKeep } from './afterError.js';
+import { connectBy, type MadePool, makePool, pristine } from './pgPoolEngine.js';
 import {
   endedTwice,
   functionAsQuery,
@@ -23,8 +20,8 @@ import {
   traced,
   usedAfterEnd,
 } from './pgPoolErrors.js';
-import { connectBy, pristine } from './replaced.js';
-import { type Outcome, runQuery } from './runQuery.js';
+import { fromPgPool, type PoolAdditions, type PoolConfig, stockOptions, trueOptions } from './pgPoolOptions.js';
+import { callBack, type Outcome, runQuery, throwOutside } from './runQuery.js';
 
 type Client = pg.PoolClient;
 type Release = (error?: unknown) => void;

@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { settle } from '../settle.js';
+import { nextTick } from '../../pool/clock.js';
+import { settle } from '../reset.js';
 
 /** Told of the outcome, like the callbacks of `pg`. */
 export type Outcome = (error: unknown, result?: unknown) => void;
@@ -33,4 +34,20 @@ function isSubmittable(query: unknown): boolean {
 function tellWhenThrough(client: pg.ClientBase, tell: Outcome): void {
   const { signal: never } = new AbortController();
   settle(client as pg.Client, never).then(() => tell(undefined), tell);
+}
+
+/** Calls the app back. What it throws is an uncaught exception, as with pg-pool, and not a promise's rejection. */
+export function callBack<A extends unknown[]>(callback: (...args: A) => void, ...args: A): void {
+  try {
+    callback(...args);
+  } catch (error) {
+    throwOutside(error);
+  }
+}
+
+/** Throws where no one can catch it, so that a bug of the app's surfaces and stops nothing of ours. */
+export function throwOutside(error: unknown): void {
+  nextTick(() => {
+    throw error;
+  });
 }

@@ -1,6 +1,6 @@
 import type { PgClient } from '../pgTypes.js';
-import { Book } from './book.js';
-import { Payback } from './payback.js';
+import { Book } from './cache.js';
+import { Payback } from './pace.js';
 
 /** The texts of one generation in the book of a database. */
 const TEXTS = 1_000;

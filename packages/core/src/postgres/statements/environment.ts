@@ -1,6 +1,6 @@
-import { parametersOf } from '../parameters.js';
+import { parametersOf } from '../connection.js';
 import type { PgClient } from '../pgTypes.js';
-import { Payback } from './payback.js';
+import { Payback } from './pace.js';
 import { Effect } from './text.js';
 
 /** Reported settings that no result depends on. */

@@ -1,22 +1,24 @@
 import type { UnpreparedReason } from '../../pool/connector.js';
-import type { KnownText, Statement } from './book.js';
+import { type ServerError, verdictOf } from '../failures.js';
+import type { KnownText, Statement } from './cache.js';
+import { KeptStatements } from './cache.js';
 import { type Catalog, LOOK, WHO } from './catalog.js';
-import { type Described, DescribeOnce } from './describeOnce.js';
 import { Environment } from './environment.js';
-import { KeptStatements } from './keptStatements.js';
-import { onSubmit, type SubmitListener } from './onSubmit.js';
-import { areLossless } from './parameterTypes.js';
+import { areLossless } from './functions.js';
 import {
+  type Described,
+  DescribeOnce,
+  onSubmit,
   type PgQuery,
   type PreparingClient,
   type PreparingConnection,
   type QueryClass,
   queryClassOf,
+  type SubmitListener,
   textOf,
   wrapMethod,
 } from './pgInternals.js';
 import { Effect, LONGEST_PREPARED, MOST_PARAMETERS } from './text.js';
-import { type ServerError, verdictOf } from './verdict.js';
 
 /** What the connections of one pool have in common. */
 export interface Preparing {

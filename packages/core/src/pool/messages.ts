@@ -1,0 +1,158 @@
+import {
+  type Holder,
+  type PoolFigures,
+  TenureClosedError,
+  TenureConnectError,
+  TenureTimeoutError,
+  TenureTooManyWaitingError,
+  TenureUnreachableError,
+} from '../errors.js';
+import type { Trouble } from '../lifecycle/backoff.js';
+
+/** What an error or a warning tells of the pool. */
+export interface Situation {
+  readonly figures: PoolFigures;
+  /** Who holds connections, oldest first. */
+  readonly holders: readonly Holder[];
+  readonly trouble: Trouble | undefined;
+  /** Connections of other pools that keep to the same limit. */
+  readonly others: number;
+}
+
+/** How many holders a message names; the error carries them all. */
+const HOLDERS_NAMED = 3;
+
+/** Why a caller who has waited to the deadline got nothing: the pool is full, or the database is unreachable. */
+export function acquireTimedOut(waitedMs: number, situation: Situation): TenureTimeoutError | TenureUnreachableError {
+  const { figures, holders, trouble } = situation;
+  if (trouble && isEmpty(figures)) return unreachable(waitedMs, figures, trouble);
+  const message =
+    `No connection came free within ${Math.round(waitedMs)} ms: ${summary(figures)}.` +
+    `${whoElseHasSome(situation)}${whoHoldsThem(holders)}${adviceFor(situation)}${connectNews(figures, trouble)}`;
+  return new TenureTimeoutError(message, figures, waitedMs, holders, trouble && { cause: trouble.error });
+}
+
+/** The server cannot be reached, or has no slot for us. */
+export function unreachable(waitedMs: number, figures: PoolFigures, trouble: Trouble): TenureUnreachableError {
+  const what = trouble.kind === 'full' ? 'The database has no free connection for us' : 'The database is unreachable';
+  const attempts = trouble.failures === 1 ? 'one attempt' : `${trouble.failures} attempts`;
+  const message =
+    `${what}: ${attempts} to connect failed, the last with: ${messageOf(trouble.error)} ` +
+    `(waited ${Math.round(waitedMs)} ms; ${summary(figures)}).`;
+  return new TenureUnreachableError(message, figures, waitedMs, { cause: trouble.error });
+}
+
+/** The server refuses this client. */
+export function refusedByServer(figures: PoolFigures, trouble: Trouble): TenureConnectError {
+  const message = `The database refuses the connection: ${messageOf(trouble.error)}`;
+  return new TenureConnectError(message, figures, { cause: trouble.error });
+}
+
+/** The pool has tried for a while and has no connection yet. */
+export function neverConnected(forMs: number, trouble: Trouble | undefined): string {
+  const met = trouble
+    ? `The last attempt failed with: ${messageOf(trouble.error)}.`
+    : 'No attempt has been answered, and none has failed.';
+  return `The pool has not connected to the database yet, after ${Math.round(forMs)} ms. ${met} It goes on trying. Is the server running, and are host, port and database right?`;
+}
+
+export function tooManyWaiting(figures: PoolFigures, maxWaiting: number): TenureTooManyWaitingError {
+  const message = `${maxWaiting} callers wait for a connection already, which is all that maxWaiting allows: ${summary(figures)}.`;
+  return new TenureTooManyWaitingError(message, figures);
+}
+
+export function poolClosed(figures: PoolFigures): TenureClosedError {
+  return new TenureClosedError('The pool is closed, or about to close, and gives out no more connections.', figures);
+}
+
+/**
+ * All holders sit in a transaction, none has a query in flight, and others wait: most often a query inside a transaction was sent through
+ * the pool and waits for a connection that its own transaction holds.
+ */
+export function isStuckInTransactions({ holders, figures, trouble }: Situation): boolean {
+  const mayGrow = holders.length < figures.max && trouble === undefined;
+  return (
+    holders.length > 0 &&
+    !mayGrow &&
+    figures.idle + figures.busy === 0 &&
+    holders.every(({ status }) => status === 'transaction' || status === 'failed-transaction')
+  );
+}
+
+export function stuckInTransactions({ holders, figures }: Situation): string {
+  const held =
+    holders.length === 1
+      ? 'The only connection is held by a transaction'
+      : `All ${holders.length} connections are held by transactions`;
+  const waiting = figures.waiting === 1 ? 'one caller waits' : `${figures.waiting} callers wait`;
+  return (
+    `${held} with no query in flight while ${waiting}. ` +
+    'Does a query inside a transaction go through the pool instead of the transaction ' +
+    '(with Knex: is a .transacting(trx) missing)?'
+  );
+}
+
+export function leakMessage(holder: Holder, leakAfterMs: number): string {
+  return `A connection has been held for longer than leakAfterMs (${leakAfterMs} ms): ${describeHolder(holder)}${ranLast(holder)}${takenAt(holder) || '.'}`;
+}
+
+function summary({ used, idle, opening, busy, waiting, max }: PoolFigures): string {
+  const others = busy > 0 ? `, ${busy} being checked or closed` : '';
+  return `${used} used, ${idle} idle, ${opening} opening${others} of at most ${max}; ${waiting} waiting`;
+}
+
+function whoElseHasSome({ others, figures }: Situation): string {
+  if (others === 0) return '';
+  return ` Other pools have ${others} of the ${figures.max}: pools made at the same place share this limit (CONN_SHARE=none gives each its own).`;
+}
+
+function whoHoldsThem(holders: readonly Holder[]): string {
+  if (holders.length === 0) return '';
+  const named = holders.slice(0, HOLDERS_NAMED).map((holder) => `\n  ${describeHolder(holder)}${takenAt(holder)}`);
+  const more = holders.length - named.length;
+  return ` The oldest holders:${named.join('')}${more > 0 ? `\n  and ${more} more` : ''}\n`;
+}
+
+const STATUS_IN_WORDS: Record<Holder['status'], string> = {
+  idle: 'no transaction, no query in flight',
+  active: 'a query in flight',
+  transaction: 'in a transaction, no query in flight',
+  'failed-transaction': 'in a failed transaction, no query in flight',
+  unknown: 'status unknown',
+};
+
+function describeHolder({ processId, heldMs, status }: Holder): string {
+  const backend = processId === undefined ? 'a connection' : `backend ${processId}`;
+  return `${backend}, held for ${Math.round(heldMs)} ms, ${STATUS_IN_WORDS[status]}`;
+}
+
+const LONGEST_STATEMENT = 200;
+
+function ranLast({ lastStatement }: Holder): string {
+  if (lastStatement === undefined) return '';
+  const isLong = lastStatement.length > LONGEST_STATEMENT;
+  return `, last ran: ${isLong ? `${lastStatement.slice(0, LONGEST_STATEMENT)}…` : lastStatement}`;
+}
+
+function takenAt({ stack }: Holder): string {
+  return stack === undefined ? '' : `, taken at\n${stack}`;
+}
+
+function adviceFor(situation: Situation): string {
+  return isStuckInTransactions(situation) ? stuckInTransactions(situation) : '';
+}
+
+function isEmpty({ used, idle, busy }: PoolFigures): boolean {
+  return used + idle + busy === 0;
+}
+
+function connectNews({ used, opening }: PoolFigures, trouble: Trouble | undefined): string {
+  if (trouble) return ` The last attempt to connect failed with: ${messageOf(trouble.error)}.`;
+  return used === 0 && opening > 0 ? ' The database has not answered an attempt to connect yet.' : '';
+}
+
+/** Node reports a host with several addresses as an AggregateError with an empty message. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,133 @@
+import type pg from 'pg';
+import type { PolicyProblem } from '../../errors.js';
+import { type HostSetting, type HostSettings, printable } from '../../policy/parsePolicy.js';
+import type { Policy, PolicyKey, PolicyOverrides } from '../../policy/policy.js';
+import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+
+/** What `new Pool()` takes: all that the pool of `pg` takes, and a policy. */
+export interface PoolConfig extends pg.PoolConfig {
+  /** Single settings, or a policy from `parsePolicy`, which then is the last word: neither the environment nor these options count. */
+  readonly policy?: Policy | PolicyOverrides | undefined;
+}
+
+/** What a `Pool` has beside all that a `pg.Pool` has. */
+export interface PoolAdditions {
+  /** Figures of this moment, counters since the start, and where each setting came from. */
+  stats(): PoolStats;
+  /** Every connection: its backend, state, age, idle time, uses and checks. */
+  connections(): ConnectionInfo[];
+  /** Replaces every connection, gracefully: idle ones now, the others when they come back. */
+  invalidate(): void;
+  /**
+   * Closes the pool like `end()`, with a time limit and as often as you like: those in line are served, later ones refused.
+   *
+   * @param timeoutMs how many milliseconds all that may take before those in line are refused and the connections are dropped; default: no limit
+   */
+  drain(timeoutMs?: number): Promise<void>;
+  /** `rollback`: a client came back inside a transaction, which was rolled back. */
+  on(event: 'rollback', listener: (client: pg.PoolClient) => void): this;
+}
+
+/** The options without the policy, which is no business of pg-pool's. */
+export function stockOptions(config: PoolConfig): pg.PoolConfig {
+  const options: PoolConfig = copyOf(config);
+  // A copy: it has no reader but us.
+  delete (options as { policy?: unknown }).policy;
+  return options;
+}
+
+/** What each client is made with. The pool's options are read anew every time, since apps change the password in them. */
+export function clientConfig(options: pg.PoolConfig, connection: object | undefined): pg.ClientConfig {
+  // The engine limits how long a connect takes: a second timer, with pg's own idea of the limit, would only get in its way.
+  return Object.assign(copyOf(options), { connectionTimeoutMillis: 0, ...(connection && { connection }) });
+}
+
+/** Not by spreading: pg-pool hides the password and the TLS key from enumeration, so a spread would lose them. */
+function copyOf<T extends object>(options: T): T {
+  return Object.create(Object.getPrototypeOf(options), Object.getOwnPropertyDescriptors(options));
+}
+
+/** What holds of pg-pool's options under this policy, in pg-pool's units and with its zeros, for tools that read `pool.options`. */
+export function trueOptions(policy: Policy): pg.PoolConfig {
+  const { maxConnections, minConnections, maxUses, maxAgeMs, idleTimeoutMs, acquireTimeoutMs, exitOnIdle } = policy;
+  return {
+    max: maxConnections,
+    min: minConnections,
+    // An age of 0 closes after each use; pg-pool would read its own 0 as no limit.
+    maxUses: maxAgeMs === 0 ? 1 : maxUses,
+    maxLifetimeSeconds: zeroForNone(maxAgeMs) / 1_000,
+    idleTimeoutMillis: zeroForNone(idleTimeoutMs),
+    connectionTimeoutMillis: zeroForNone(acquireTimeoutMs),
+    allowExitOnIdle: exitOnIdle,
+  };
+}
+
+function zeroForNone(ms: number): number {
+  return Number.isFinite(ms) ? ms : 0;
+}
+
+/** How an option of pg-pool reads as policy. */
+interface Row {
+  readonly option: string;
+  readonly keys: readonly PolicyKey[];
+  readonly type?: 'boolean';
+  /** What pg-pool makes of 0; without this it is the number 0. */
+  readonly zero?: 'not written' | 'no limit';
+  /** How many of Tenure's units are one of the option's. */
+  readonly factor?: number;
+}
+
+/**
+ * From the source of pg-pool 3.14.0, `index.js`. A later row overrules an earlier one. Where 0 means no limit, so does `Infinity` here;
+ * pg-pool hands that to `setTimeout`, which makes 1 ms of it.
+ */
+const ROWS: readonly Row[] = [
+  // `max = max || poolSize || 10`
+  { option: 'poolSize', keys: ['maxConnections'], zero: 'not written' },
+  { option: 'max', keys: ['maxConnections'], zero: 'not written' },
+  // `min = min || 0`: idle connections are not closed below it; unlike here, nothing is opened for it.
+  { option: 'min', keys: ['minConnections'] },
+  // `if (idleTimeoutMillis && aboveMin) setTimeout(…)`; only `undefined` becomes 10 s.
+  { option: 'idleTimeoutMillis', keys: ['idleTimeoutMs'], zero: 'no limit' },
+  // `if (!connectionTimeoutMillis)` the wait has no limit; `if (connectionTimeoutMillis)` a connect has one.
+  { option: 'connectionTimeoutMillis', keys: ['acquireTimeoutMs', 'connectTimeoutMs'], zero: 'no limit' },
+  // `maxUses = maxUses || Infinity`
+  { option: 'maxUses', keys: ['maxUses'], zero: 'no limit' },
+  // `if (maxLifetimeSeconds !== 0) setTimeout(…, maxLifetimeSeconds * 1000)`
+  { option: 'maxLifetimeSeconds', keys: ['maxAgeMs'], zero: 'no limit', factor: 1_000 },
+  // `allowExitOnIdle = allowExitOnIdle || false`
+  { option: 'allowExitOnIdle', keys: ['exitOnIdle'], type: 'boolean' },
+];
+
+/** Translates what the app wrote in its `pg.Pool` options; what it did not write is left to Tenure. */
+export function fromPgPool(options: object = {}): HostSettings {
+  const settings: { [K in PolicyKey]?: HostSetting } = {};
+  const problems: PolicyProblem[] = [];
+  for (const row of ROWS) {
+    const written: unknown = options[row.option as keyof typeof options];
+    const name = `pool.${row.option}`;
+    const value = written === undefined ? undefined : translate(row, written);
+    if (value === 'wrong type') problems.push({ name, value: printable(written), allowed: allowed(row) });
+    else if (value !== undefined) for (const key of row.keys) settings[key] = { value, name, written };
+  }
+  return problems.length > 0 ? { ...settings, problems } : settings;
+}
+
+function translate(row: Row, written: unknown): number | boolean | 'wrong type' | undefined {
+  const { type, zero, factor = 1 } = row;
+  // `@types/pg` allows `null`, which pg-pool treats as 0 or false.
+  if (written === null) return translate(row, type === 'boolean' ? false : 0);
+  if (type === 'boolean') return typeof written === 'boolean' ? written : 'wrong type';
+  // pg-pool compares and computes, which reads text as a number: `max: process.env.DB_POOL_MAX` works there.
+  if (typeof written === 'string' && written.trim() !== '') return translate(row, Number(written));
+  if (typeof written !== 'number' || Number.isNaN(written)) return 'wrong type';
+  if (written === 0 && zero === 'not written') return undefined;
+  if (written === 0 && zero === 'no limit') return Number.POSITIVE_INFINITY;
+  // The option may hold a fraction of a second (0.3 * 1000 may not be whole); a timer ignores what is below 1 ms.
+  return factor === 1 ? written : Math.round(written * factor);
+}
+
+function allowed({ type, zero }: Row): string {
+  if (type === 'boolean') return 'true or false';
+  return zero === 'no limit' ? 'a number; 0 = no limit' : 'a number';
+}

@@ -1,5 +1,5 @@
 import { TenureUsageError } from '@tenure/core';
-import type { PgClient } from '@tenure/core/pg';
+import type { PgClient } from '@tenure/core/adapter';
 import knex, { type Knex } from 'knex';
 import type { TarnPool } from './tarnPool.js';
 

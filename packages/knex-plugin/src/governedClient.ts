@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Policy } from '@tenure/core';
-import { abandon, cancelRequest, pgSession, placeOf, sharedPool } from '@tenure/core/pg';
+import { cancelRequest, connectionOf, placeOf, sharedPool } from '@tenure/core/adapter';
 import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
 import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
@@ -17,8 +17,6 @@ import { toKnexError } from './translateError.js';
 /** A cancel that takes longer has failed. */
 const CANCEL_LIMIT_MS = 5_000;
 
-const { abort } = pgSession<Connection>();
-
 /**
  * Knex's client with Tenure's pool in the place of its own.
  *
@@ -32,7 +30,8 @@ export function governedClient(
   named: Knex.Config['client'],
   policyFor: (config: Knex.Config) => Policy,
 ): DialectClass {
-  /** Hears of the connection that the connect which begins at this moment yields. */
+  // Both are set around a call of Knex's method, which runs synchronously up to the point that reads them.
+  /** Called with the connection that the connect which begins at this moment makes. */
   let onConnected: ((connection: Connection) => void) | undefined;
   /** The pool's request for the connect that begins at this moment, if it is for the pool. */
   let request: ReturnType<typeof takeRequest>;
@@ -72,7 +71,7 @@ export function governedClient(
         return Promise.resolve();
       Origins.of(this)?.forget(connection);
       // Knex's mark for a query with `.timeout()` that it did not cancel: its caller waits no more.
-      if (connection.__knex__disposed instanceof Error) abandon(connection);
+      if (connection.__knex__disposed instanceof Error) connectionOf(connection).borrower.abandon();
       connection.__knex__disposed = undefined;
       return super.releaseConnection(connection);
     }
@@ -94,10 +93,9 @@ export function governedClient(
 
     override _acquireOnlyConnection(): Promise<Connection> {
       limitConnect(this, connectLimitOf(this));
-      const tell = onConnected;
-      const exitOnIdle = this.pool?.engine.policy.exitOnIdle === true;
-      return observeConnect(this, request, exitOnIdle, () => super._acquireOnlyConnection()).then((connection) => {
-        tell?.(connection);
+      const callBack = onConnected;
+      return observeConnect(this, request, () => super._acquireOnlyConnection()).then((connection) => {
+        callBack?.(connection);
         return connection;
       });
     }
@@ -112,8 +110,8 @@ export function governedClient(
       try {
         await cancelRequest(this.driver.Connection, connection!, limits);
       } catch (error) {
-        // It may still arrive, and would then hit whatever runs by that time.
-        abort(connection!);
+        // It may still arrive, and would then cancel a later query.
+        connectionOf(connection!).abort();
         throw error;
       }
     }

@@ -1,4 +1,4 @@
-import { type TargetSettings, targetOf } from '@tenure/core/pg';
+import { type TargetSettings, targetOf } from '@tenure/core/adapter';
 import type { Knex } from 'knex';
 import type { Dialect } from './dialect.js';
 

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { type HostSettings, type Policy, type PolicyOverrides, parsePolicy, TenureUsageError } from '@tenure/core';
-import { fromPgPool, Pool, type PoolConfig, placeOf, poolMadeAt } from '@tenure/core/pg';
+import { fromPgPool, placeOf, poolMadeAt } from '@tenure/core/adapter';
+import { Pool, type PoolConfig } from '@tenure/core/pg';
 import type pg from 'pg';
 import { type Adapter, withPlainErrors } from './adapterErrors.js';
 import type { AdapterOptions } from './prismaInternals.js';

@@ -1,15 +1,15 @@
 import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { noteParameters } from '../../../packages/core/src/postgres/connection.js';
-import type { PgClient } from '../../../packages/core/src/postgres/pgTypes.js';
-import { Environment, environmentOf } from '../../../packages/core/src/postgres/statements/environment.js';
+import { Environment } from '../../../packages/core/src/postgres/statements/environment.js';
 import { Effect } from '../../../packages/core/src/postgres/statements/text.js';
 
-let client: PgClient;
+let parameters: Map<string, string>;
+let wire: EventEmitter;
 let environment: Environment;
 
 function report(parameterName: string, parameterValue: string): void {
-  (client.connection as unknown as EventEmitter).emit('parameterStatus', { parameterName, parameterValue });
+  parameters.set(parameterName, parameterValue);
+  wire.emit('parameterStatus', { parameterName, parameterValue });
 }
 
 /** A query with this effect is sent, and its transaction ends. */
@@ -19,11 +19,11 @@ function run(effect: number, text?: string): void {
 }
 
 beforeEach(() => {
-  client = { connection: new EventEmitter() } as unknown as PgClient;
-  noteParameters(client);
+  parameters = new Map();
+  wire = new EventEmitter();
   report('standard_conforming_strings', 'on');
   report('TimeZone', 'UTC');
-  environment = new Environment(client);
+  environment = new Environment(parameters, wire);
 });
 
 describe('The environment of a session', () => {
@@ -32,7 +32,6 @@ describe('The environment of a session', () => {
     run(Effect.none);
     expect(current).toBeDefined();
     expect(environment.current).toBe(current);
-    expect(environmentOf(client)).toBe(environment);
   });
 
   it('is none while settings of a transaction hold, and the old one after it', () => {
@@ -83,7 +82,7 @@ describe('The environment of a session', () => {
     report('standard_conforming_strings', 'off');
     environment.settle();
     expect(environment.current).toBe(undefined);
-    expect(new Environment({} as PgClient).current).toBe(undefined);
+    expect(new Environment(new Map()).current).toBe(undefined);
   });
 
   it('is none for a while where it changes all the time, so that preparing does not pay', () => {

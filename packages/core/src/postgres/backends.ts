@@ -1,8 +1,8 @@
 import type { InFlight } from '../pool/connector.js';
-import { ageOf } from './connection.js';
-import { placeOf } from './failures.js';
+import { connectionOf } from './connection.js';
 import type { PgClient } from './pgTypes.js';
 import { roundTrip } from './roundTrip.js';
+import { locationOf } from './servers.js';
 import { isOpen } from './status.js';
 
 /** How far the two clocks may run apart, and how long a session is set up after its backend has started. */
@@ -41,8 +41,8 @@ export async function findLost<C extends PgClient>(
   { over, alive }: { readonly over: C; readonly alive: readonly C[] },
   signal: AbortSignal,
 ): Promise<ReadonlyMap<C, string>> {
-  const { server } = placeOf(over);
-  const isHere = (client: PgClient) => placeOf(client).server === server;
+  const { server } = locationOf(over);
+  const isHere = (client: PgClient) => locationOf(client).server === server;
   const here = suspects.filter(isHere);
   const witnesses = [over, ...alive.filter(isHere)];
   const lost = new Map<C, string>();
@@ -60,7 +60,7 @@ export async function findLost<C extends PgClient>(
 /** Why a client has no backend any more; the one that has its process ID now may be another's. */
 function missing(client: PgClient, backends: ReadonlyMap<number, Backend>): string | undefined {
   const backend = backends.get(client.processID!);
-  const oldestMs = ageOf(client) - TOLERANCE_MS;
+  const oldestMs = connectionOf(client).ageMs - TOLERANCE_MS;
   const [any] = backends.values();
   if (any === undefined || any.upMs < oldestMs) return 'is gone, since the server was restarted';
   const isOurs = backend !== undefined && (backend.ageMs === null || backend.ageMs >= oldestMs);

@@ -1,8 +1,13 @@
 import { isIP } from 'node:net';
-import type { PgClient, PgConnection } from './pgTypes.js';
+import type { PgClient, PgWire } from './pgTypes.js';
 
 /** The class `Connection` of the copy of `pg` that the client came from. Its types leave out what is used here. */
-export type PgConnectionClass = new (config: object) => PgConnection;
+export type PgConnectionClass = new (config: object) => PgWire;
+
+/** A cancel request could not be sent. */
+class CancelError extends Error {
+  override name = 'CancelError';
+}
 
 export interface CancelOptions {
   /** Limits the time; when it is aborted, the cancel's own socket is destroyed. */
@@ -14,7 +19,7 @@ export interface CancelOptions {
 }
 
 /** The parts of `Connection` that speak the start of the protocol. Internal to `pg`; its `Client.cancel` uses them, but without TLS. */
-interface CancelConnection extends PgConnection {
+interface CancelConnection extends PgWire {
   connect(portOrPath: number | string, host?: string): void;
   requestSsl(): void;
   cancel(processId: unknown, secretKey: unknown): void;
@@ -35,7 +40,7 @@ export function cancelRequest(
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const { processID, secretKey, sslNegotiation } = client;
-    if (processID == null) throw new Error('Only a connected client, and not a native one, can be cancelled');
+    if (processID == null) throw new CancelError('Only a connected client, and not a native one, can be cancelled');
     const { host, port, ssl } = stream === undefined ? serverOf(client) : client;
     const connection = new Connection({ ssl, sslNegotiation, stream }) as CancelConnection;
     if (exitOnIdle) connection.stream.unref?.();
@@ -62,7 +67,7 @@ export function cancelRequest(
     connection.on('error', fail);
     connection.on('end', () => {
       if (sent) finish(resolve);
-      else fail(new Error('The server closed the connection before it took the cancel request'));
+      else fail(new CancelError('The server closed the connection before it took the cancel request'));
     });
     signal?.addEventListener('abort', onAbort);
     if (host?.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
@@ -78,7 +83,7 @@ const NOBODY = 2 ** 31 - 1;
  * slot, goes the way that the session went, and is answered by poolers too. Resolves when the server has answered.
  */
 export async function probe(client: PgClient, options: CancelOptions): Promise<void> {
-  if (client.connection === undefined) throw new Error('A native client does not say where its server is');
+  if (client.connection === undefined) throw new CancelError('A native client does not say where its server is');
   const Connection = client.connection.constructor as PgConnectionClass;
   const nobody = Object.create(client, { processID: { value: NOBODY }, secretKey: { value: 0 } });
   await cancelRequest(Connection, nobody, { ...options, exitOnIdle: true });

@@ -1,5 +1,5 @@
+import type { SessionStatus } from '../errors.js';
 import type { ConnectFailure } from '../pool/connector.js';
-import type { PgClient } from './pgTypes.js';
 
 /** 53300: no slot left on the server, for the database or for the role. */
 const FULL = '53300';
@@ -99,7 +99,25 @@ const OWN_FAULT = [
 
 const PGBOUNCER_OWN_FAULT = ['client_idle_timeout', 'idle transaction timeout', 'query timeout'];
 
-/** The app closed a connection that was in its hands. */
+/** A connection is not open any more, and neither the server nor the socket gave a reason. */
+export class ConnectionEndedError extends Error {
+  override name = 'ConnectionEndedError';
+
+  constructor() {
+    super('The connection has ended');
+  }
+}
+
+/** A session that should wait for a query does not. */
+export class SessionStatusError extends Error {
+  override name = 'SessionStatusError';
+
+  constructor(problem: string, status: SessionStatus) {
+    super(`${problem}: its status is "${status}"`);
+  }
+}
+
+/** The app closed a connection that it had checked out. */
 export class EndedByAppError extends Error {
   override name = 'EndedByAppError';
 
@@ -118,52 +136,6 @@ export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
   const { code, message } = cause;
   const isOwnFault = code === PGBOUNCER ? PGBOUNCER_OWN_FAULT.includes(message) : OWN_FAULT.includes(String(code));
   return isOwnFault ? 'session' : 'server';
-}
-
-/** Where a session is, or was refused. */
-interface Place {
-  /** As connected: two names may lead to one server. */
-  readonly server: string;
-  readonly user: string | undefined;
-  readonly database: string | undefined;
-}
-
-/** Where a server that was full refused a client, by the error. */
-const refusedAt = new WeakMap<object, Place>();
-
-/** To be called before the client connects: afterwards its socket does not say any more where it led. */
-export function noteFullServer(client: PgClient): void {
-  client.connection?.on('errorMessage', (error) => {
-    if (classifyConnectError(error) === 'full') refusedAt.set(error, placeOf(client));
-  });
-}
-
-/**
- * Whether the end of this connection, which may belong to another pool, makes room where a server that is full refused a client: it is on the
- * same server, and has the same role or database where the limit is one of the role's or the database's own.
- */
-export function makesRoom(error: unknown, connection: PgClient): boolean {
-  const refused = typeof error === 'object' && error !== null ? refusedAt.get(error) : undefined;
-  if (refused === undefined) return false;
-  const place = placeOf(connection);
-  if (place.server !== refused.server) return false;
-  const limit = limitOf(error as { routine?: unknown; message?: unknown });
-  return limit === 'server' || place[limit] === refused[limit];
-}
-
-/** Where a client is connected, as far as that can be told. */
-export function placeOf({ connection, host, port, user, database }: PgClient): Place {
-  const { remoteAddress, remotePort } = connection?.stream ?? {};
-  // A Unix socket, or the app's own stream, has no address.
-  const server = remoteAddress === undefined ? `${host}:${port}` : `${remoteAddress}:${remotePort}`;
-  return { server, user, database };
-}
-
-/** Whose limit it is: by the function of PostgreSQL's that raised it, since its messages are translated, or by the name of PgBouncer's setting. */
-function limitOf({ routine, message }: { routine?: unknown; message?: unknown }): 'server' | 'user' | 'database' {
-  if (routine === 'InitializeSessionUserId' || String(message).includes('(max_user_')) return 'user';
-  if (routine === 'CheckMyDatabase' || String(message).includes('(max_db_')) return 'database';
-  return 'server';
 }
 
 /** What `pg` makes of an error message of the server. */

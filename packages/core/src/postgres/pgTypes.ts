@@ -15,7 +15,7 @@ export interface PgClient {
   getTransactionStatus?(): string | null;
 
   /** Absent on the native client, like the rest. */
-  readonly connection?: PgConnection;
+  readonly connection?: PgWire;
   /** From BackendKeyData; behind a pooler it is the pooler's own. */
   readonly processID?: number | null;
   /** What a cancel must show. */
@@ -32,9 +32,11 @@ export interface PgClient {
   /** The query whose answer is being read. */
   readonly _activeQuery?: PgSubmittable | null;
   /** Queries that have not been sent. */
-  readonly _queryQueue?: readonly object[];
+  readonly _queryQueue?: object[];
   /** Queries sent ahead of their turn, in pipeline mode. pg 8.22 and later. */
   readonly _sentQueryQueue?: readonly object[];
+  /** Sends the first query in the queue, if the server waits for one. */
+  _pulseQueryQueue?(): void;
   /** False once the connection has failed. */
   readonly _queryable?: boolean;
   /** `end()` has been called. */
@@ -65,20 +67,20 @@ export interface PgSubmittable {
 }
 
 /** What a server says first: it asks for credentials, or refuses. */
-export type PgFirstWord =
+export type PgFirstMessage =
   | 'authenticationOk'
   | 'authenticationSASL'
   | 'authenticationMD5Password'
   | 'authenticationCleartextPassword'
   | 'errorMessage';
 
-/** A client's connection: the protocol on its socket. */
-export interface PgConnection {
+/** A client's `connection`: the protocol on its socket. Not to be confused with `PgConnection`, which is Tenure's record of the client. */
+export interface PgWire {
   readonly stream: PgStream;
   on(event: 'errorMessage' | 'error', listener: (error: Error & { readonly code?: unknown }) => void): unknown;
   on(event: 'parameterStatus', listener: (report: PgParameterStatus) => void): unknown;
   on(event: 'connect' | 'sslconnect' | 'end', listener: () => void): unknown;
-  once(event: 'readyForQuery' | PgFirstWord, listener: () => void): unknown;
+  once(event: 'readyForQuery' | PgFirstMessage, listener: () => void): unknown;
 }
 
 /** A setting of the session, as the server reports it. */
@@ -103,6 +105,9 @@ export interface PgStream {
   ref?(): unknown;
   unref?(): unknown;
 }
+
+/** A listener on a socket, and its event. */
+export type SocketListener = readonly [event: string | symbol, listener: (...args: unknown[]) => void];
 
 /** What `pg` made of the app's configuration. */
 export interface PgConnectionParameters {

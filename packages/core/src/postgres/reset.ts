@@ -2,11 +2,10 @@ import { systemRuntime } from '../pool/clock.js';
 import type { ResetMode, ResetResult } from '../pool/connector.js';
 import { TimeLimitError, withinLimit } from '../pool/timeLimit.js';
 import { type CancelOptions, cancelRequest, type PgConnectionClass } from './cancel.js';
-import { causeOfEnd } from './connection.js';
-import { settled as forgetAbandoned, isGivenUp } from './gate.js';
+import { connectionOf } from './connection.js';
+import { SessionStatusError } from './failures.js';
 import type { PgClient, PgSubmittable } from './pgTypes.js';
 import { roundTrip, unlessAborted } from './roundTrip.js';
-import { environmentOf } from './statements/environment.js';
 import { isBusy, isOpen, tellsStatus, transactionStatus } from './status.js';
 
 /** The app's own preparation of a session: settings, search path, temporary tables. */
@@ -45,7 +44,7 @@ export async function reset<C extends PgClient>(
   await finish(client, signal, options);
   if (mode === 'settle') return { rolledBack: false };
   const status = transactionStatus(client);
-  const environment = mode === 'session' ? environmentOf(client) : undefined;
+  const environment = mode === 'session' ? connectionOf(client).environment : undefined;
   environment?.clearing();
   const statements = [
     // Where nobody can tell whether a transaction is open, a needless ROLLBACK only earns a warning.
@@ -71,7 +70,7 @@ export async function runSetUp<C extends PgClient>(client: C, setUp: SetUp<C>, s
 async function untilIdle(client: PgClient, signal: AbortSignal): Promise<void> {
   await settle(client, signal);
   const status = transactionStatus(client);
-  if (status !== 'idle' && status !== 'unknown') throw new Error(`The session is not ready: its status is "${status}"`);
+  if (status !== 'idle' && status !== 'unknown') throw new SessionStatusError('The session is not ready', status);
 }
 
 /**
@@ -80,7 +79,7 @@ async function untilIdle(client: PgClient, signal: AbortSignal): Promise<void> {
  */
 export async function settle(client: PgClient, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  if (!isOpen(client)) throw causeOfEnd(client);
+  if (!isOpen(client)) throw connectionOf(client).causeOfEnd();
   // One that cannot tell answers in order: after its answer to a query of ours nothing is open.
   if (!tellsStatus(client)) await roundTrip(client, '', signal);
   else if (isBusy(client)) await answered(client, signal);
@@ -106,7 +105,7 @@ function answered(client: PgClient, signal: AbortSignal): Promise<void> {
     };
     const onEnd = () => {
       stopListening();
-      reject(causeOfEnd(client));
+      reject(connectionOf(client).causeOfEnd());
     };
     const onAbort = () => {
       stopListening();
@@ -147,9 +146,10 @@ export async function finish(
   signal: AbortSignal,
   { stream, limitMs = LIMIT_MS }: FinishOptions = {},
 ): Promise<void> {
-  const done = settle(client, signal).finally(() => forgetAbandoned(client));
+  const connection = connectionOf(client);
+  const done = settle(client, signal).finally(() => connection.borrower.settled());
   if (!isBusy(client) || client.connection === undefined) return done;
-  silence(client);
+  connection.silenceQueries();
   const ended = new AbortController();
   done.catch((cause) => ended.abort(cause));
   const over = AbortSignal.any([signal, ended.signal]);
@@ -171,17 +171,11 @@ export async function finish(
   }
 }
 
-/** Nobody may listen any more to what was left, and an error event that nobody listens to ends the process. */
-export function silence({ _activeQuery, _queryQueue = [], _sentQueryQueue = [] }: PgClient): void {
-  for (const query of [_activeQuery, ..._sentQueryQueue, ..._queryQueue] as (PgSubmittable | null | undefined)[])
-    query?.on?.('error', () => {});
-}
-
 /** Whether the session will become ready without being asked to. */
 function runsByItself(client: PgClient, isMoving: boolean): boolean {
   const { _activeQuery: query } = client;
   // Without one, all that is missing is ReadyForQuery.
-  if (!query || isGivenUp(client, query)) return false;
+  if (!query || connectionOf(client).borrower.isGivenUp(query)) return false;
   return isPlain(client, query) || isMoving || isAttended(query);
 }
 

@@ -1,33 +1,27 @@
-import { causeOfEnd, tellIfTurned } from './connection.js';
+import { connectionOf } from './connection.js';
+import { SessionStatusError } from './failures.js';
 import type { PgClient, PgResult } from './pgTypes.js';
 import { isOpen, transactionStatus } from './status.js';
 
 type Answer = (error: unknown, result?: PgResult) => void;
-
-/** How `pg` takes a query in; internal to it, and optional therefore. */
-interface Queueing {
-  readonly constructor: { readonly Query?: new (text: string, values: undefined, callback: Answer) => object };
-  readonly _queryQueue?: object[];
-  _pulseQueryQueue?(): void;
-}
+type QueryClass = new (text: string, values: undefined, callback: Answer) => object;
 
 /** Sends one simple query and waits for its answer. When the signal is aborted it stops waiting: the late answer is read and dropped. */
 export async function roundTrip(client: PgClient, sql: string, signal: AbortSignal): Promise<PgResult> {
   signal.throwIfAborted();
   const answer = new Promise<PgResult>((resolve, reject) => {
-    ask(client, sql, (error, result) => (error ? reject(error) : resolve(result!)));
+    send(client, sql, (error, result) => (error ? reject(error) : resolve(result!)));
   });
   return unlessAborted(answer, signal);
 }
 
-/** Past the method `query`, which tools replace to see what the app asks: a question of ours would show up as one of its queries. */
-function ask(client: PgClient, sql: string, answer: Answer): void {
-  const queueing = client as unknown as Queueing;
-  const { Query } = queueing.constructor;
-  if (Query === undefined || !queueing._queryQueue || !queueing._pulseQueryQueue) return client.query(sql, answer);
-  if (!isOpen(client)) return answer(causeOfEnd(client));
-  queueing._queryQueue.push(new Query(sql, undefined, answer));
-  queueing._pulseQueryQueue();
+/** Not through the method `query`, which tools replace to see the app's queries: a query of ours would be among them. */
+function send(client: PgClient, sql: string, answer: Answer): void {
+  const { Query } = client.constructor as { Query?: QueryClass };
+  if (Query === undefined || !client._queryQueue || !client._pulseQueryQueue) return client.query(sql, answer);
+  if (!isOpen(client)) return answer(connectionOf(client).causeOfEnd());
+  client._queryQueue.push(new Query(sql, undefined, answer));
+  client._pulseQueryQueue();
 }
 
 /** The outcome of a promise, or the signal's reason if that comes first. */
@@ -41,29 +35,29 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
 }
 
 /**
- * A comment, to PostgreSQL an empty query: answered without parsing, planning or a snapshot, also in front of poolers (pgJDBC, pgx and
- * psycopg check this way). The text is for whoever reads the server's log.
+ * A comment, which is an empty query to PostgreSQL: answered without parsing, planning or a snapshot, also by poolers (pgJDBC, pgx and psycopg
+ * check this way). Its text is for readers of the server's log.
  */
 const PING = '-- tenure: ping';
 
-/** What a new transaction would be: `on` on a replica, and where the server, the role or the session says so. All versions answer. */
-const MAY_WRITE = 'show transaction_read_only';
+/** Whether a new transaction is read-only: `on` on a replica, and where the server, the role or the session says so. All versions answer. */
+const IS_READ_ONLY = 'show transaction_read_only';
 
-/** Proves that the session is alive and waits for a query. A session that is busy or inside a transaction is refused. */
+/** Proves that the session is alive and waits for a query. Rejects for a session that is busy or inside a transaction. */
 export async function ping(client: PgClient, signal: AbortSignal): Promise<void> {
-  await askIdle(client, PING, signal);
+  await checkIdle(client, PING, signal);
 }
 
 /** The same proof, and whether a new transaction could write. */
 export async function isWritable(client: PgClient, signal: AbortSignal): Promise<boolean> {
-  const { rows } = await askIdle(client, MAY_WRITE, signal);
+  const { rows } = await checkIdle(client, IS_READ_ONLY, signal);
   return rows[0]?.transaction_read_only !== 'on';
 }
 
-function askIdle(client: PgClient, sql: string, signal: AbortSignal) {
-  if (!isOpen(client)) throw causeOfEnd(client);
+function checkIdle(client: PgClient, sql: string, signal: AbortSignal): Promise<PgResult> {
+  const connection = connectionOf(client);
+  if (!isOpen(client)) throw connection.causeOfEnd();
   const status = transactionStatus(client);
-  if (status !== 'idle' && status !== 'unknown')
-    throw new Error(`The session cannot be checked: its status is "${status}"`);
-  return tellIfTurned(client, () => roundTrip(client, sql, signal));
+  if (status !== 'idle' && status !== 'unknown') throw new SessionStatusError('The session cannot be checked', status);
+  return connection.ownQuery(() => roundTrip(client, sql, signal));
 }

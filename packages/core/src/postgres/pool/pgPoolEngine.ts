@@ -2,31 +2,33 @@ import pg from 'pg';
 import type { RetireReason } from '../../lifecycle/state.js';
 import type { Policy } from '../../policy/policy.js';
 import type { Pool as Engine } from '../../pool/pool.js';
-import { enter, gateOf } from '../gate.js';
+import { type ConnectorHooks, clientConnector } from '../clientConnector.js';
+import { connectionOf } from '../connection.js';
 import { type Identity, sharedPool } from '../sharing/registry.js';
-import { type ConnectorHost, poolConnector } from './pgPoolConnector.js';
+import { isOpen } from '../status.js';
 import { clientConfig } from './pgPoolOptions.js';
 
 type Client = pg.PoolClient;
 
 /** What the app may change of a `Pool` while it runs. */
-export interface MadePool {
+export interface MutablePool {
   readonly options: pg.PoolConfig;
   readonly Client: new (config: pg.ClientConfig) => Client;
   log(...messages: unknown[]): void;
 }
 
 /** What the engine needs of the `Pool` in front of it. */
-export interface Founding {
-  readonly pool: MadePool;
+export interface PoolFront {
+  readonly pool: MutablePool;
   readonly policy: Policy;
-  /** Tells the app's listeners. */
-  readonly tell: (event: string, client: Client) => void;
+  /** Emits an event of the pool's. */
+  readonly emit: (event: string, client: Client) => void;
+  /** Clients that are checked out, or being reset. */
   readonly engaged: Set<Client>;
   readonly identity: Identity;
 }
 
-/** The words of pg-pool's log, for the reasons that it knows. */
+/** What pg-pool logs, for the reasons that it has. */
 const LOGGED: { readonly [R in RetireReason]?: string } = {
   idle: 'remove idle client',
   'max-age': 'remove expired client',
@@ -36,45 +38,62 @@ const LOGGED: { readonly [R in RetireReason]?: string } = {
 /** Closes pools that the app has forgotten without ending them, such as one made for a request. */
 const forgotten = new FinalizationRegistry<Engine<Client>>((engine) => void engine.drain());
 
-/**
- * The engine behind a `Pool`, with a connector that does what the options of `pg.Pool` say. Sockets hold the engine, which therefore holds the
- * `Pool` weakly.
- */
-export function makePool({ pool: face, policy, tell, engaged, identity }: Founding): Engine<Client> {
-  const known = new WeakSet<Client>();
-  const asMade = { options: face.options, Client: face.Client, log: (..._: unknown[]) => {} };
-  const ref = new WeakRef(face);
-  const pool = (): MadePool => ref.deref() ?? asMade;
-  const host: ConnectorHost = {
-    create: (connection) => new (pool().Client)(clientConfig(pool().options, connection)),
-    setUp: (client) => {
-      // What the set-up asks is no query of a borrower's.
-      enter(gateOf(client));
-      return pool().options.onConnect?.(client);
-    },
-    verify: (client) => verifyWith(pool().options, client),
-    connected: (client) => {
-      known.add(client);
-      tell('connect', client);
-    },
-    gone: (client) => {
-      engaged.delete(client);
-      gateOf(client).isGone = true;
-      // Its `connect` may have been told.
-      if (known.delete(client)) tell('remove', client);
-    },
-    tidying: (client) => void engaged.add(client),
-    tidied: (client) => void engaged.delete(client),
-  };
-  const asksPassword = () => typeof pool().options.password === 'function';
-  const connector = poolConnector(host, { policy, stream: pool().options.stream, asksPassword });
-  const engine = sharedPool(connector, policy, identity)
+/** The engine behind a `Pool`. Sockets hold the engine, which therefore holds the `Pool` weakly. */
+export function makeEngine(front: PoolFront): Engine<Client> {
+  const { pool: made, policy, identity } = front;
+  const asMade = { options: made.options, Client: made.Client, log: (..._: unknown[]) => {} };
+  const ref = new WeakRef(made);
+  const pool = (): MutablePool => ref.deref() ?? asMade;
+  const engine = sharedPool(clientConnector(poolHooks(pool, front)), policy, identity)
     .on('opening', () => pool().log('connecting new client'))
     .on('opened', () => pool().log('new client connected'))
     .on('open-failed', (error) => pool().log('client failed to connect', error))
     .on('closing', (_, reason) => pool().log(LOGGED[reason] ?? `remove client: ${reason}`));
-  forgotten.register(face, engine);
+  forgotten.register(made, engine);
   return engine;
+}
+
+/** Does what the options of `pg.Pool` say, at the moments at which pg-pool does it. */
+function poolHooks(pool: () => MutablePool, { emit, engaged }: PoolFront): ConnectorHooks<Client> {
+  const emittedConnect = new WeakSet<Client>();
+  const refusals = new WeakSet<object>();
+  return {
+    stream: pool().options.stream,
+    asksPassword: () => typeof pool().options.password === 'function',
+    create: (wire) => new (pool().Client)(clientConfig(pool().options, wire)),
+    setUp(client) {
+      // The queries of the set-up are not the borrower's.
+      connectionOf(client).borrower.begin();
+      return pool().options.onConnect?.(client);
+    },
+    verify: (client) => verifyWith(pool().options, client),
+    connected(client) {
+      emittedConnect.add(client);
+      emit('connect', client);
+    },
+    setUpFailed(client, error) {
+      if (isOpen(client) && isAppsOwn(error)) refusals.add(error);
+    },
+    // The caller gets a hook's refusal at once, as with pg-pool, and not after `connectTimeoutMs` of further attempts.
+    isRefusal: (error) => isObject(error) && refusals.has(error),
+    gone(client) {
+      engaged.delete(client);
+      connectionOf(client).borrower.isRemoved = true;
+      if (emittedConnect.delete(client)) emit('remove', client);
+    },
+    resetting: (client) => void engaged.add(client),
+    wasReset: (client) => void engaged.delete(client),
+    needsNewClient: (client) => connectionOf(client).borrower.needsNewClient,
+  };
+}
+
+/** An error with a code is the server's or the system's, met by a query of the hook: its code is classified. */
+function isAppsOwn(error: unknown): error is object {
+  return isObject(error) && !('code' in error);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function verifyWith({ verify }: pg.PoolConfig, client: Client): Promise<void> {

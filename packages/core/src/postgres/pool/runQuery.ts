@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { nextTick } from '../../pool/clock.js';
 import { settle } from '../reset.js';
 
-/** Told of the outcome, like the callbacks of `pg`. */
+/** A callback as those of `pg`. */
 export type Outcome = (error: unknown, result?: unknown) => void;
 
 /** The form of `client.query` that takes anything and calls back. */
@@ -10,19 +10,19 @@ interface AnyQuery {
   query(query: unknown, values: unknown, callback: Outcome): void;
 }
 
-/** Runs a query of any form on a client, and tells once how it ended. */
-export function runQuery(client: pg.ClientBase, query: unknown, values: unknown, tell: Outcome): void {
-  let told = false;
-  const tellOnce: Outcome = (error, result) => {
-    if (told) return;
-    told = true;
-    tell(error, result);
+/** Runs a query of any form on a client, and calls back once with its outcome. */
+export function runQuery(client: pg.ClientBase, query: unknown, values: unknown, callback: Outcome): void {
+  let isOver = false;
+  const once: Outcome = (error, result) => {
+    if (isOver) return;
+    isOver = true;
+    callback(error, result);
   };
   try {
-    (client as unknown as AnyQuery).query(query, values, tellOnce);
-    if (isSubmittable(query)) tellWhenThrough(client, tellOnce);
+    (client as AnyQuery).query(query, values, once);
+    if (isSubmittable(query)) callBackWhenSettled(client, once);
   } catch (error) {
-    tellOnce(error);
+    once(error);
   }
 }
 
@@ -30,10 +30,10 @@ function isSubmittable(query: unknown): boolean {
   return typeof (query as { submit?: unknown } | null)?.submit === 'function';
 }
 
-/** A submittable may never call us: a cursor calls nobody, a query with a callback of its own calls that. The session tells when it is through. */
-function tellWhenThrough(client: pg.ClientBase, tell: Outcome): void {
+/** A submittable may never call back: a cursor has no callback, a query with a callback of its own calls that one. The session settles. */
+function callBackWhenSettled(client: pg.ClientBase, callback: Outcome): void {
   const { signal: never } = new AbortController();
-  settle(client as pg.Client, never).then(() => tell(undefined), tell);
+  settle(client as pg.Client, never).then(() => callback(undefined), callback);
 }
 
 /** Calls the app back. What it throws is an uncaught exception, as with pg-pool, and not a promise's rejection. */
@@ -45,7 +45,7 @@ export function callBack<A extends unknown[]>(callback: (...args: A) => void, ..
   }
 }
 
-/** Throws where no one can catch it, so that a bug of the app's surfaces and stops nothing of ours. */
+/** Throws where nobody can catch it: a bug of the app surfaces as an uncaught exception, and interrupts nothing of Tenure's. */
 export function throwOutside(error: unknown): void {
   nextTick(() => {
     throw error;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Described } from './describeOnce.js';
 import { Pace } from './pace.js';
-import type { Described } from './pgInternals.js';
 import { readText, type TextFacts } from './text.js';
 
 /** What a text is prepared as. A new one takes its place when the old one must not be used any more, on any connection. */

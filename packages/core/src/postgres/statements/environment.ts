@@ -1,20 +1,13 @@
-import { parametersOf } from '../connection.js';
-import type { PgClient } from '../pgTypes.js';
+import type { PgWire } from '../pgTypes.js';
+import { words } from './functions.js';
 import { Payback } from './pace.js';
 import { Effect } from './text.js';
 
 /** Reported settings that no result depends on. */
-const NEUTRAL = new Set(['application_name', 'in_hot_standby', 'default_transaction_read_only', 'scram_iterations']);
+const NEUTRAL = words('application_name in_hot_standby default_transaction_read_only scram_iterations');
 /** Where a session changes so often that preparing does not pay, it must stay as it is for this many queries first, or for twice as many the next time. */
 const SHORTEST_CALM = 100;
 const LONGEST_CALM = 10_000;
-
-const environments = new WeakMap<PgClient, Environment>();
-
-/** The environment of a client whose statements are kept. */
-export function environmentOf(client: PgClient): Environment | undefined {
-  return environments.get(client);
-}
 
 /**
  * What names and values mean on one session: its settings, role, search path, temporary tables. A statement that was prepared in one
@@ -44,11 +37,14 @@ export class Environment {
   #originalSetUp = '';
   #reset: { readonly phase: 'clearing' } | { readonly phase: 'set-up'; setUp: string } | undefined;
 
-  constructor(client: PgClient) {
-    this.#parameters = parametersOf(client);
-    this.#known = new Map(this.#parameters);
-    environments.set(client, this);
-    client.connection?.on('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
+  /**
+   * @param parameters the settings that the server has reported so far; kept up to date by the caller, before this listens
+   * @param wire emits each further report
+   */
+  constructor(parameters: ReadonlyMap<string, string>, wire?: Pick<PgWire, 'on'>) {
+    this.#parameters = parameters;
+    this.#known = new Map(parameters);
+    wire?.on('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
       if (!NEUTRAL.has(name) && this.#known.get(name) !== value && !this.#changes) this.follow(Effect.settings);
     });
   }

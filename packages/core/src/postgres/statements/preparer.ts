@@ -1,22 +1,20 @@
 import type { UnpreparedReason } from '../../pool/connector.js';
+import { connectionOf } from '../connection.js';
 import { type ServerError, verdictOf } from '../failures.js';
+import { onSubmit, type SubmitListener, wrapMethod } from '../patches.js';
 import type { KnownText, Statement } from './cache.js';
 import { KeptStatements } from './cache.js';
 import { type Catalog, LOOK, WHO } from './catalog.js';
+import { type Described, DescribeOnce } from './describeOnce.js';
 import { Environment } from './environment.js';
 import { areLossless } from './functions.js';
 import {
-  type Described,
-  DescribeOnce,
-  onSubmit,
   type PgQuery,
   type PreparingClient,
-  type PreparingConnection,
+  type PreparingWire,
   type QueryClass,
   queryClassOf,
-  type SubmitListener,
   textOf,
-  wrapMethod,
 } from './pgInternals.js';
 import { Effect, LONGEST_PREPARED, MOST_PARAMETERS } from './text.js';
 
@@ -79,7 +77,7 @@ const DUPLICATE_STATEMENT = '42P05';
  */
 export class Preparer implements SubmitListener {
   readonly #client: PreparingClient;
-  readonly #connection: PreparingConnection;
+  readonly #connection: PreparingWire;
   readonly #pool: Preparing;
   readonly #catalog: Catalog;
   readonly #Query: QueryClass;
@@ -106,7 +104,9 @@ export class Preparer implements SubmitListener {
     this.#catalog = catalog;
     this.#route = route;
     this.#Query = queryClassOf(client)!;
-    this.#environment = new Environment(client);
+    const connection = connectionOf(client);
+    this.#environment = new Environment(connection.parameters, client.connection);
+    connection.environment = this.#environment;
     this.#describeOnce = new DescribeOnce(this.#connection);
     this.#listen();
   }

@@ -1,10 +1,12 @@
 import type { Policy } from '../../policy/policy.js';
 import type { StatementStats } from '../../pool/connector.js';
+import { connectionOf } from '../connection.js';
+import { onSubmit } from '../patches.js';
 import type { PgClient } from '../pgTypes.js';
 import { roundTrip } from '../roundTrip.js';
 import { isOpen } from '../status.js';
 import { type Catalog, catalogOf, LOOK_MARK } from './catalog.js';
-import { isPreparing, onSubmit, type PreparingClient, textOf } from './pgInternals.js';
+import { isPreparing, textOf } from './pgInternals.js';
 import { Preparer, type Preparing, type Route, type StatementCounts } from './preparer.js';
 
 const LONGEST_TEXT_TOLD = 200;
@@ -93,31 +95,25 @@ export class Statements implements Preparing {
  * Asks whether something in front of the server may hand this client's transactions to different sessions. Whatever speaks for a server gives
  * a process ID of its own to the client; the server's own function tells another one.
  */
-async function isBehindPooler(client: PreparingClient, signal: AbortSignal): Promise<boolean> {
+async function isBehindPooler(client: PgClient, signal: AbortSignal): Promise<boolean> {
   try {
-    const { rows } = await roundTrip(client as unknown as PgClient, 'select pg_backend_pid() as pid', signal);
+    const { rows } = await roundTrip(client, 'select pg_backend_pid() as pid', signal);
     return Number(rows[0]?.pid) !== client.processID;
   } catch (error) {
     // What answers but does not know its process is no plain server.
-    if (!signal.aborted && isOpen(client as unknown as PgClient)) return true;
+    if (!signal.aborted && isOpen(client)) return true;
     throw error;
   }
 }
 
-const texts = new WeakMap<object, string>();
-
-/** From now on the text of the client's last query is known. */
+/** From now on the text of the client's last query is kept in its connection. */
 export function rememberLastStatement(client: PgClient): void {
   if (!isPreparing(client)) return;
+  const connection = connectionOf(client);
   onSubmit(client, {
     before(query) {
       const text = textOf(query);
-      if (text !== undefined && !text.startsWith(LOOK_MARK)) texts.set(client, text);
+      if (text !== undefined && !text.startsWith(LOOK_MARK)) connection.lastStatement = text;
     },
   });
-}
-
-/** The text of what the client sent last, without parameter values. */
-export function lastStatement(client: PgClient): string | undefined {
-  return texts.get(client);
 }

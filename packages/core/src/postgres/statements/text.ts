@@ -45,7 +45,7 @@ const PREFIX = /^(?:[enbx]|u&)$/i;
 /** Nothing that an input function could read as more than itself, under any setting. */
 const PUNCTUATION = /^[ %_,./:;|(){}[\]<>=*+!?#@&~^-]*$/;
 /** What stands on their right is a key, whatever it says. */
-const KEY_OPERATORS = new Set(['->', '->>', '#>', '#>>']);
+const KEY_OPERATORS = words('-> ->> #> #>>');
 
 const READS = words('select with values table');
 const WRITES = words('insert update delete merge');

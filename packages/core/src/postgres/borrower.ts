@@ -1,0 +1,102 @@
+import { TenureUsageError } from '../errors.js';
+import { nextTick } from '../pool/clock.js';
+import { wrapMethod } from './patches.js';
+import type { PgClient, PgSubmittable } from './pgTypes.js';
+
+type Query = PgSubmittable & { callback?: unknown; handleError?(error: Error, connection: unknown): void };
+type Call = (...args: unknown[]) => unknown;
+/** A client whose method `query` takes all the forms of `pg`. */
+type Querying = { query: Call };
+
+/** What a client's present borrower has sent through its method `query`, and what may be done with the session afterwards. */
+export class Borrower {
+  /** How many queries were sent in this checkout. */
+  queries = 0;
+  /** The first of them, as it was given. */
+  firstQuery: unknown;
+  /** One of them was sent inside a transaction. */
+  sawTransaction = false;
+  /** The client was taken by the pool's own method `query`. */
+  isPoolQuery = false;
+  /** The client was released after a transaction: further queries are refused until the next checkout. */
+  isRefused = false;
+  /** A statement failed and may have left something on the session: the next borrower gets a new client on the cleared session. */
+  needsNewClient = false;
+  /** The pool's event `remove` was emitted for this client. */
+  isRemoved = false;
+  /** Errors that the server gave to statements of this client. */
+  readonly serverErrors = new WeakSet<object>();
+
+  readonly #client: PgClient;
+  /** The callback of each query with a time limit: `pg` replaces it when the limit is over, and calls the caller back. */
+  #limited: WeakMap<object, unknown> | undefined;
+  #isAbandoned = false;
+
+  /** Wraps the client's method `query`, and so must be made before anyone has the client. */
+  constructor(client: PgClient) {
+    this.#client = client;
+    wrapMethod(client as object as Querying, 'query', (original) => (...args) => {
+      if (this.isRefused) return refuse(args);
+      if (this.queries++ === 0) this.firstQuery = args[0];
+      const status = client.getTransactionStatus?.();
+      if (status === 'T' || status === 'E') this.sawTransaction = true;
+      const result = original().apply(client, args);
+      if (hasTimeLimit(client, args[0])) this.#noteLimited();
+      return result;
+    });
+  }
+
+  /** A checkout begins: what the last borrower did does not count any more. */
+  begin(): void {
+    this.queries = 0;
+    this.firstQuery = undefined;
+    this.sawTransaction = false;
+    this.isPoolQuery = false;
+    this.isRefused = false;
+  }
+
+  /** The callers of this client have stopped waiting: its queries in flight may be cancelled. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
+  /** The session is ready for a query again, so that no query in flight is abandoned. */
+  settled(): void {
+    this.#isAbandoned = false;
+  }
+
+  /** Whether the caller of this query in flight has stopped waiting for it. */
+  isGivenUp(query: Query): boolean {
+    if (this.#isAbandoned) return true;
+    return this.#limited !== undefined && this.#limited.has(query) && this.#limited.get(query) !== query.callback;
+  }
+
+  /** Notes the query that was sent last. */
+  #noteLimited(): void {
+    const { _queryQueue = [], _activeQuery } = this.#client;
+    const query: Query | null | undefined = _queryQueue.at(-1) ?? _activeQuery;
+    this.#limited ??= new WeakMap();
+    if (query) this.#limited.set(query, query.callback);
+  }
+}
+
+function hasTimeLimit({ connectionParameters }: PgClient, query: unknown): boolean {
+  return Boolean((query as { query_timeout?: unknown } | null)?.query_timeout || connectionParameters?.query_timeout);
+}
+
+/** Refuses a query as `pg` does on a closed client: by callback, promise or event, and never before `query` has returned. */
+function refuse(args: readonly unknown[]): unknown {
+  const error = new TenureUsageError(
+    'The client was released, and the transaction that it ran is over: this query would have run outside of it, or in another one. ' +
+      'It was not sent. Release a client when all of its queries are done, also those of a Promise.all that has failed.',
+  );
+  const [query] = args as [Query & { submit?: unknown }];
+  const callback = args.find((arg) => typeof arg === 'function') ?? query?.callback;
+  if (typeof query?.submit === 'function') {
+    nextTick(() => (callback ? (callback as Call)(error) : query.handleError?.(error, undefined)));
+    return query;
+  }
+  if (typeof callback !== 'function') return Promise.reject(error);
+  nextTick(() => callback(error));
+  return undefined;
+}

@@ -9,5 +9,5 @@ export { connectionOf, type EndListeners, type PgConnection } from './postgres/c
 export type { PgClient } from './postgres/pgTypes.js';
 export { poolMadeAt } from './postgres/pool/pgPool.js';
 export { fromPgPool } from './postgres/pool/pgPoolOptions.js';
+export { isOpen } from './postgres/session.js';
 export { type Identity, placeOf, sharedPool, type TargetSettings, targetOf } from './postgres/sharing/registry.js';
-export { isOpen } from './postgres/status.js';

@@ -15,7 +15,7 @@ function report(parameterName: string, parameterValue: string): void {
 /** A query with this effect is sent, and its transaction ends. */
 function run(effect: number, text?: string): void {
   environment.follow(effect, text);
-  environment.settle();
+  environment.transactionEnded();
 }
 
 beforeEach(() => {
@@ -40,7 +40,7 @@ describe('The environment of a session', () => {
     report('TimeZone', 'Asia/Tokyo');
     expect(environment.current).toBe(undefined);
     report('TimeZone', 'UTC');
-    environment.settle();
+    environment.transactionEnded();
     expect(environment.current).toBe(current);
   });
 
@@ -48,7 +48,7 @@ describe('The environment of a session', () => {
     const { current } = environment;
     environment.follow(Effect.transaction);
     report('TimeZone', 'Asia/Tokyo');
-    environment.settle();
+    environment.transactionEnded();
     expect(environment.current).not.toBe(undefined);
     expect(environment.current).not.toBe(current);
   });
@@ -57,17 +57,17 @@ describe('The environment of a session', () => {
     const { current } = environment;
     environment.follow(Effect[effect]);
     expect(environment.current).toBe(undefined);
-    expect(environment.settle()).toBe(Effect[effect]);
+    expect(environment.transactionEnded()).toBe(Effect[effect]);
     expect(environment.current).not.toBe(undefined);
     expect(environment.current).not.toBe(current);
-    expect(environment.settle()).toBe(Effect.none);
+    expect(environment.transactionEnded()).toBe(Effect.none);
   });
 
   it('is a new one when the server reports what nobody asked for, as after a reload of its configuration', () => {
     const { current } = environment;
     report('TimeZone', 'Asia/Tokyo');
     expect(environment.current).toBe(undefined);
-    environment.settle();
+    environment.transactionEnded();
     expect(environment.current).not.toBe(current);
   });
 
@@ -80,7 +80,7 @@ describe('The environment of a session', () => {
 
   it('is none where a backslash in a literal is an escape, or nobody can tell', () => {
     report('standard_conforming_strings', 'off');
-    environment.settle();
+    environment.transactionEnded();
     expect(environment.current).toBe(undefined);
     expect(new Environment(new Map()).current).toBe(undefined);
   });
@@ -88,26 +88,26 @@ describe('The environment of a session', () => {
   it('is none for a while where it changes all the time, so that preparing does not pay', () => {
     const prepareAgain = () => {
       run(Effect.settings);
-      environment.payback.preparedAgain();
+      environment.reuse.notePreparedAgain();
     };
     for (let n = 0; n < 100; n++) prepareAgain();
     expect(environment.current).not.toBe(undefined);
     prepareAgain();
     expect(environment.current).toBe(undefined);
-    for (let n = 0; n < 99; n++) environment.stayedCalm();
+    for (let n = 0; n < 99; n++) environment.noteUnchanged();
     expect(environment.current).toBe(undefined);
-    environment.stayedCalm();
+    environment.noteUnchanged();
     expect(environment.current).not.toBe(undefined);
   });
 });
 
 describe('A session reset', () => {
   function reset(setUp: string, effect: number = Effect.settings): void {
-    environment.clearing();
+    environment.resetBegins();
     run(Effect.session, 'the commands of the reset');
-    environment.settingUp();
+    environment.setUpBegins();
     run(effect, setUp);
-    environment.restored();
+    environment.resetEnds();
   }
 
   it('brings the original environment back', () => {

@@ -1,9 +1,8 @@
 import type { InFlight } from '../pool/connector.js';
 import { connectionOf } from './connection.js';
 import type { PgClient } from './pgTypes.js';
-import { roundTrip } from './roundTrip.js';
 import { locationOf } from './servers.js';
-import { isOpen } from './status.js';
+import { isOpen, roundTrip } from './session.js';
 
 /** How far the two clocks may run apart, and how long a session is set up after its backend has started. */
 const TOLERANCE_MS = 2_000;

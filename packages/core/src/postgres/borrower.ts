@@ -67,8 +67,8 @@ export class Borrower {
 
   /** Whether the caller of this query in flight has stopped waiting for it. */
   isGivenUp(query: Query): boolean {
-    if (this.#isAbandoned) return true;
-    return this.#limited !== undefined && this.#limited.has(query) && this.#limited.get(query) !== query.callback;
+    const limited = this.#limited;
+    return this.#isAbandoned || (limited?.has(query) === true && limited.get(query) !== query.callback);
   }
 
   /** Notes the query that was sent last. */

@@ -7,10 +7,9 @@ import { connectionOf, type EndListeners } from './connection.js';
 import { classifyConnectError, classifyLogin, classifyLoss } from './failures.js';
 import type { PgClient, PgWire } from './pgTypes.js';
 import { CLEAR_SESSION, finish, reset, runSetUp, type SetUp, settle } from './reset.js';
-import { isWritable, ping, roundTrip, unlessAborted } from './roundTrip.js';
 import { Servers } from './servers.js';
+import { isOpen, isWritable, ping, roundTrip, transactionStatus, unlessAborted } from './session.js';
 import { NO_STATEMENTS, rememberLastStatement, Statements } from './statements/statements.js';
-import { isOpen, transactionStatus } from './status.js';
 import { type TakenOver, takeOver } from './takeOver.js';
 
 /** A client that has not connected yet. */

@@ -55,7 +55,7 @@ const LOGIN = ['28', 'SASL: ', 'password authentication failed'];
 export function classifyConnectError(error: unknown): ConnectFailure {
   if (!(error instanceof Error)) return 'transient';
   // One error for each address of a host name.
-  if (error instanceof AggregateError && error.errors.length > 0) return whatAllSay(error.errors);
+  if (error instanceof AggregateError && error.errors.length > 0) return classifyAll(error.errors);
   const { message, cause } = error;
   const code = 'code' in error ? error.code : undefined;
   if (typeof code === 'string') return byCode(code, message);
@@ -74,7 +74,7 @@ export function classifyLogin(error: unknown): ConnectFailure {
   return isLogin ? 'login' : failure;
 }
 
-function whatAllSay(errors: readonly unknown[]): ConnectFailure {
+function classifyAll(errors: readonly unknown[]): ConnectFailure {
   const [first, ...others] = new Set(errors.map(classifyConnectError));
   return first === undefined || others.length > 0 ? 'transient' : first;
 }
@@ -91,13 +91,13 @@ function beginsWithOne(text: string, beginnings: readonly string[]): boolean {
 }
 
 /** The server ends a session for what that session did, or left undone. */
-const OWN_FAULT = [
+const SESSION_FAULT = [
   '57P05', // idle_session_timeout
   '25P03', // idle_in_transaction_session_timeout
   '25P04', // transaction_timeout
 ];
 
-const PGBOUNCER_OWN_FAULT = ['client_idle_timeout', 'idle transaction timeout', 'query timeout'];
+const PGBOUNCER_SESSION_FAULT = ['client_idle_timeout', 'idle transaction timeout', 'query timeout'];
 
 /** A connection is not open any more, and neither the server nor the socket gave a reason. */
 export class ConnectionEndedError extends Error {
@@ -134,7 +134,8 @@ export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
   if (cause instanceof EndedByAppError) return 'session';
   if (cause === undefined || !('code' in cause)) return 'server';
   const { code, message } = cause;
-  const isOwnFault = code === PGBOUNCER ? PGBOUNCER_OWN_FAULT.includes(message) : OWN_FAULT.includes(String(code));
+  const isOwnFault =
+    code === PGBOUNCER ? PGBOUNCER_SESSION_FAULT.includes(message) : SESSION_FAULT.includes(String(code));
   return isOwnFault ? 'session' : 'server';
 }
 
@@ -152,14 +153,14 @@ export interface ServerError {
  * - `outdated`: what it refers to has changed.
  * - `doubtful`: its parameters may have had other types when it was prepared; or a value is simply wrong.
  */
-export type Verdict = 'missing' | 'outdated' | 'doubtful';
+export type StatementFailure = 'missing' | 'outdated' | 'doubtful';
 
 const NO_SUCH_STATEMENT = '26000';
 const NOT_SUPPORTED = '0A000';
 const NO_PERMISSION = '42501';
 
 /** Judges an error that came when a statement was to be used that had been prepared before. */
-export function verdictOf({ code = '', routine }: ServerError): Verdict | undefined {
+export function classifyStatementError({ code = '', routine }: ServerError): StatementFailure | undefined {
   if (code === NO_SUCH_STATEMENT) return 'missing';
   // "cached plan must not change result type"
   if (code === NOT_SUPPORTED) return routine === 'RevalidateCachedQuery' ? 'outdated' : undefined;

@@ -1,4 +1,4 @@
-import type { PgQuery, PreparingClient } from './statements/pgInternals.js';
+import type { PgQuery, PreparingClient } from './pgTypes.js';
 
 /*
  * Every method of `pg`, or of a socket below it, that Tenure wraps. Each is wrapped on one object, never on a class, so that clients of other

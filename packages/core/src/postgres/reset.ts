@@ -5,8 +5,7 @@ import { type CancelOptions, cancelRequest, type PgConnectionClass } from './can
 import { connectionOf } from './connection.js';
 import { SessionStatusError } from './failures.js';
 import type { PgClient, PgSubmittable } from './pgTypes.js';
-import { roundTrip, unlessAborted } from './roundTrip.js';
-import { isBusy, isOpen, tellsStatus, transactionStatus } from './status.js';
+import { hasStatus, isBusy, isOpen, roundTrip, transactionStatus, unlessAborted } from './session.js';
 
 /** The app's own preparation of a session: settings, search path, temporary tables. */
 export type SetUp<C> = (client: C) => unknown;
@@ -45,7 +44,7 @@ export async function reset<C extends PgClient>(
   if (mode === 'settle') return { rolledBack: false };
   const status = transactionStatus(client);
   const environment = mode === 'session' ? connectionOf(client).environment : undefined;
-  environment?.clearing();
+  environment?.resetBegins();
   const statements = [
     // Where nobody can tell whether a transaction is open, a needless ROLLBACK only earns a warning.
     ...(status === 'idle' ? [] : ['ROLLBACK']),
@@ -55,9 +54,9 @@ export async function reset<C extends PgClient>(
     await roundTrip(client, statements.join('; '), signal);
     await untilIdle(client, signal);
   }
-  environment?.settingUp();
+  environment?.setUpBegins();
   if (mode === 'session' && options.setUp) await runSetUp(client, options.setUp, signal);
-  environment?.restored();
+  environment?.resetEnds();
   return { rolledBack: status === 'transaction' || status === 'failed-transaction' };
 }
 
@@ -81,7 +80,7 @@ export async function settle(client: PgClient, signal: AbortSignal): Promise<voi
   signal.throwIfAborted();
   if (!isOpen(client)) throw connectionOf(client).causeOfEnd();
   // One that cannot tell answers in order: after its answer to a query of ours nothing is open.
-  if (!tellsStatus(client)) await roundTrip(client, '', signal);
+  if (!hasStatus(client)) await roundTrip(client, '', signal);
   else if (isBusy(client)) await answered(client, signal);
 }
 

@@ -6,9 +6,8 @@ import { soon, systemRuntime } from '../../pool/clock.js';
 import type { Pool as Engine } from '../../pool/pool.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
 import { connectionOf, type PgConnection } from '../connection.js';
+import { isOpen } from '../session.js';
 import { placeOf, type TargetSettings, targetOf } from '../sharing/registry.js';
-import { isOpen } from '../status.js';
-import { isError, mayKeep, noteOutcome } from './afterError.js';
 import { connectBy, type MutablePool, makeEngine, pristine } from './pgPoolEngine.js';
 import {
   endedTwice,
@@ -16,11 +15,11 @@ import {
   ROLLED_BACK,
   releasedTwice,
   toPgPoolError,
-  traced,
   usedAfterEnd,
+  withCallerStack,
 } from './pgPoolErrors.js';
-import { fromPgPool, type PoolAdditions, type PoolConfig, stockOptions, trueOptions } from './pgPoolOptions.js';
-import { callBack, type Outcome, runQuery, throwOutside } from './runQuery.js';
+import { effectiveOptions, fromPgPool, type PoolAdditions, type PoolConfig, stockOptions } from './pgPoolOptions.js';
+import { callBack, isError, mayKeep, noteOutcome, type Outcome, runQuery, throwOutside } from './query.js';
 
 type Client = pg.PoolClient;
 type Release = (error?: unknown) => void;
@@ -51,7 +50,7 @@ class GovernedPool extends StockPool {
     super(stockOptions(config ?? {}));
     // From what the app wrote, not from `this.options`: there pg-pool has filled in its own defaults.
     const policy = parsePolicy(process.env, config?.policy, fromPgPool(config ?? {}));
-    Object.assign(this.options, trueOptions(policy));
+    Object.assign(this.options, effectiveOptions(policy));
     // A pool that is printed must not show its connection string. For spreading, `pool.options` stays as pg-pool has it.
     Object.defineProperty(this, 'options', {
       value: this.options,
@@ -191,7 +190,7 @@ class GovernedPool extends StockPool {
         borrower.isRefused = wasRefused;
       });
     } catch (error) {
-      throw traced(this.#explained(error));
+      throw withCallerStack(this.#explained(error));
     }
   }
 
@@ -208,7 +207,7 @@ class GovernedPool extends StockPool {
         });
       });
     } catch (error) {
-      throw traced(error);
+      throw withCallerStack(error);
     }
   }
 

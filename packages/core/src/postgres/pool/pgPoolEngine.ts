@@ -4,8 +4,8 @@ import type { Policy } from '../../policy/policy.js';
 import type { Pool as Engine } from '../../pool/pool.js';
 import { type ConnectorHooks, clientConnector } from '../clientConnector.js';
 import { connectionOf } from '../connection.js';
+import { isOpen } from '../session.js';
 import { type Identity, sharedPool } from '../sharing/registry.js';
-import { isOpen } from '../status.js';
 import { clientConfig } from './pgPoolOptions.js';
 
 type Client = pg.PoolClient;

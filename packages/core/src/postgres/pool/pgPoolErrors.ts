@@ -56,7 +56,7 @@ export function toPgPoolError(error: unknown, acquireTimeoutMs: number): unknown
  * Replaces a stack that leads to a socket or a timer with one that leads to whoever awaits: pg-pool does so, and names the line of the app
  * that way. To be called where the awaiting chain is known, in a `catch` of an async function.
  */
-export function traced(error: unknown): unknown {
+export function withCallerStack(error: unknown): unknown {
   if (error instanceof Error && Object.isExtensible(error)) Error.captureStackTrace(error);
   return error;
 }

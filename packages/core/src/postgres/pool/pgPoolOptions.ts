@@ -48,7 +48,7 @@ function copyOf<T extends object>(options: T): T {
 }
 
 /** What holds of pg-pool's options under this policy, in pg-pool's units and with its zeros, for tools that read `pool.options`. */
-export function trueOptions(policy: Policy): pg.PoolConfig {
+export function effectiveOptions(policy: Policy): pg.PoolConfig {
   const { maxConnections, minConnections, maxUses, maxAgeMs, idleTimeoutMs, acquireTimeoutMs, exitOnIdle } = policy;
   return {
     max: maxConnections,

@@ -1,8 +1,8 @@
 import { wrapMethod } from '../patches.js';
-import type { Field, PreparingWire, RowDescription } from './pgInternals.js';
+import type { Field, PreparingWire, RowDescription } from '../pgTypes.js';
 
 /** What a prepared statement returns: its columns, or `nothing`; not known before its first run. */
-export interface Described {
+export interface ResultShape {
   columns: RowDescription | 'nothing' | undefined;
 }
 
@@ -15,9 +15,9 @@ export interface Described {
  */
 export class DescribeOnce {
   readonly #connection: PreparingWire;
-  #statement: Described | undefined;
+  #statement: ResultShape | undefined;
   /** What the server was not asked for. */
-  #remembered: Described['columns'];
+  #remembered: ResultShape['columns'];
   /** The name of a statement that is sent for the first time: its parameters are to be described too. */
   #new: { readonly name: string; readonly isBinary: boolean } | undefined;
 
@@ -36,7 +36,7 @@ export class DescribeOnce {
   }
 
   /** From here on, what is sent and answered is a run of this statement; `undefined`: of something else. */
-  follow(statement: Described | undefined): void {
+  follow(statement: ResultShape | undefined): void {
     this.#statement = statement;
     this.#remembered = undefined;
     this.#new = undefined;

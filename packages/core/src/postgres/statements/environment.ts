@@ -1,6 +1,6 @@
 import type { PgWire } from '../pgTypes.js';
+import { ReuseRate } from './benefit.js';
 import { words } from './functions.js';
-import { Payback } from './pace.js';
 import { Effect } from './text.js';
 
 /** Reported settings that no result depends on. */
@@ -18,7 +18,7 @@ const LONGEST_CALM = 10_000;
  */
 export class Environment {
   readonly #parameters: ReadonlyMap<string, string>;
-  readonly payback = new Payback();
+  readonly reuse = new ReuseRate();
   /** The reported settings that belong to the current number. */
   #known: ReadonlyMap<string, string>;
   #number = 0;
@@ -60,7 +60,7 @@ export class Environment {
   }
 
   /** A query that could use a statement has been sent without one. */
-  stayedCalm(): void {
+  noteUnchanged(): void {
     if (this.#calm > 0 && !this.#changes) this.#calm--;
   }
 
@@ -76,7 +76,7 @@ export class Environment {
   }
 
   /** No transaction is open any more. Returns the effects of what has happened since the last time. */
-  settle(): number {
+  transactionEnded(): number {
     const changes = this.#changes;
     if (!changes || this.#reset) return Effect.none;
     this.#changes = Effect.none;
@@ -94,7 +94,7 @@ export class Environment {
   #move(number: number): void {
     this.#number = number;
     this.#known = new Map(this.#parameters);
-    const judgement = this.payback.judge();
+    const judgement = this.reuse.judge();
     if (judgement === 'pays') this.#nextCalm = 0;
     if (judgement === 'does not pay')
       this.#nextCalm = Math.min(Math.max(2 * this.#nextCalm, SHORTEST_CALM), LONGEST_CALM);
@@ -102,17 +102,17 @@ export class Environment {
   }
 
   /** A session reset begins, whose own commands bring back the original environment. */
-  clearing(): void {
+  resetBegins(): void {
     this.#reset = { phase: 'clearing' };
   }
 
   /** The session is cleared; what is sent next is the app's set-up. */
-  settingUp(): void {
+  setUpBegins(): void {
     this.#reset = { phase: 'set-up', setUp: '' };
   }
 
   /** The reset is complete. The environment is the original one, if the set-up is the same, and nothing has touched the session's statements. */
-  restored(): void {
+  resetEnds(): void {
     const setUp = this.#reset?.phase === 'set-up' ? this.#reset.setUp : '';
     const isOriginal = setUp === this.#originalSetUp && !(this.#sinceOriginal & (Effect.session | Effect.schema));
     if (!isOriginal) this.#original = ++this.#newest;

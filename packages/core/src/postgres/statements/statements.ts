@@ -3,11 +3,11 @@ import type { StatementStats } from '../../pool/connector.js';
 import { connectionOf } from '../connection.js';
 import { onSubmit } from '../patches.js';
 import type { PgClient } from '../pgTypes.js';
-import { roundTrip } from '../roundTrip.js';
-import { isOpen } from '../status.js';
-import { type Catalog, catalogOf, LOOK_MARK } from './catalog.js';
-import { isPreparing, textOf } from './pgInternals.js';
-import { Preparer, type Preparing, type Route, type StatementCounts } from './preparer.js';
+import { isPreparing, textOf } from '../pgTypes.js';
+import { isOpen, roundTrip } from '../session.js';
+import { Preparer, type Preparing, type StatementCounts } from './preparer.js';
+import type { Route } from './schemaCheck.js';
+import { CHECK_MARK, type SchemaWatch, schemaWatchOf } from './schemaWatch.js';
 
 const LONGEST_TEXT_TOLD = 200;
 
@@ -28,7 +28,7 @@ export class Statements implements Preparing {
   /** What the connection said that was asked last. */
   #route: Route | 'not asked' = 'not asked';
   /** Held here so that it outlives the connections. */
-  #catalog: Catalog | undefined;
+  #schema: SchemaWatch | undefined;
 
   constructor({ statements, statementsForWrites, prepareThreshold, sources }: Policy) {
     this.threshold = prepareThreshold;
@@ -51,7 +51,7 @@ export class Statements implements Preparing {
   get #state(): StatementStats['state'] {
     if (!this.#isOn) return 'off';
     if (this.#isProven || (this.#route === 'pooled' && !this.isWanted)) return 'behind-pooler';
-    return this.#catalog?.isResting(performance.now()) ? 'tables-change' : 'on';
+    return this.#schema?.isResting(performance.now()) ? 'tables-change' : 'on';
   }
 
   /**
@@ -64,7 +64,7 @@ export class Statements implements Preparing {
       this.#isOn = false;
       return;
     }
-    this.#catalog = catalogOf(client);
+    this.#schema = schemaWatchOf(client);
     let route: Route = 'unknown';
     if (this.#route === 'not asked') {
       this.#route = 'unknown';
@@ -74,17 +74,17 @@ export class Statements implements Preparing {
         this.#route = 'not asked';
         throw error;
       }
-      this.routed(route);
+      this.noteRoute(route);
     }
-    new Preparer(client, this, { catalog: this.#catalog, route });
+    new Preparer(client, this, { schema: this.#schema, route });
   }
 
-  routed(route: Route | 'proven'): void {
+  noteRoute(route: Route | 'proven'): void {
     if (route === 'proven') this.#isProven = true;
     else this.#route = route;
   }
 
-  slower(text: string): void {
+  noteSlower(text: string): void {
     const told = text.length > LONGEST_TEXT_TOLD ? `${text.slice(0, LONGEST_TEXT_TOLD)}…` : text;
     const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${told}`;
     process.emitWarning(message, { type: 'TenureWarning', code: 'TENURE_STATEMENT_SLOWER' });
@@ -113,7 +113,7 @@ export function rememberLastStatement(client: PgClient): void {
   onSubmit(client, {
     before(query) {
       const text = textOf(query);
-      if (text !== undefined && !text.startsWith(LOOK_MARK)) connection.lastStatement = text;
+      if (text !== undefined && !text.startsWith(CHECK_MARK)) connection.lastStatement = text;
     },
   });
 }

@@ -27,7 +27,7 @@ interface Trial {
  * plan may be wrong for some. A slow run proves nothing, since other work and other values slow runs down as well. So after a few of them every
  * other run is sent unprepared, until the two can be compared.
  */
-export class Pace {
+export class SlowPlanDetector {
   #usual = 0;
   #firstRuns = 0;
   #slowRuns = 0;
@@ -38,12 +38,12 @@ export class Pace {
    * How the run that is sent now is to be sent. In turns, also where many are under way at once: what slows the machine down for a moment must
    * meet as many of one kind as of the other.
    */
-  turn(): 'prepared' | 'other' {
+  nextForm(): 'prepared' | 'other' {
     return this.#trial && ++this.#trial.sent % 2 === 0 ? 'other' : 'prepared';
   }
 
   /** A run has taken this long. True once prepared runs have turned out to be the slower ones. */
-  ran(isPrepared: boolean, ms: number): boolean {
+  noteRun(isPrepared: boolean, ms: number): boolean {
     if (this.#firstRuns < FIRST_RUNS) {
       this.#usual += (ms - this.#usual) / ++this.#firstRuns;
       return false;
@@ -83,15 +83,15 @@ const LEAST_USES = 2;
  * Whether it pays to prepare statements again after a change. It does not where changes come faster than uses, as with a setting for each query,
  * or a temporary table for each request.
  */
-export class Payback {
+export class ReuseRate {
   #preparedAgain = 0;
   #uses = 0;
 
-  preparedAgain(): void {
+  notePreparedAgain(): void {
     this.#preparedAgain++;
   }
 
-  used(): void {
+  noteUse(): void {
     this.#uses++;
   }
 

@@ -1,13 +1,13 @@
 import type { PgClient } from '../pgTypes.js';
-import { Book } from './cache.js';
-import { Payback } from './pace.js';
+import { ReuseRate } from './benefit.js';
+import { TextCounts } from './cache.js';
 
 /** The texts of one generation in the book of a database. */
 const TEXTS = 1_000;
 /** Between two looks, at least. */
-const LOOK_EVERY_MS = 1_000;
+const CHECK_EVERY_MS = 1_000;
 /** A look that must scan is rarer where it takes long: it costs at most a thousandth of a core, unless this is not rare enough. */
-const RAREST_LOOK_MS = 10_000;
+const RAREST_CHECK_MS = 10_000;
 /** What a look has seen is taken for the state of things for this long after the next one is due. */
 const GRACE_MS = 1_000;
 /** A look takes a round trip. A query that comes after such a silence had better go unprepared than wait for one. */
@@ -17,7 +17,7 @@ const SHORTEST_REST_MS = 1_000;
 const LONGEST_REST_MS = 60_000;
 
 /** So begins the text of a look, for whoever reads the server's log. */
-export const LOOK_MARK = '/* tenure: ';
+export const CHECK_MARK = '/* tenure: ';
 
 /** The sign of a server that replays another one's changes. */
 const STANDBY = 'standby';
@@ -51,7 +51,7 @@ const scans = ['pg_attribute', 'pg_class', 'pg_type', 'pg_proc', 'pg_namespace']
  * `track_counts` off counts nothing, and before PostgreSQL 15 an idle session may never report: there the catalogs are scanned. On a standby
  * replay moves no counter: there nothing is prepared.
  */
-export const LOOK = `${LOOK_MARK}have tables changed? */ select pg_catalog.pg_backend_pid()::text as pid, case
+export const SCHEMA_CHECK = `${CHECK_MARK}have tables changed? */ select pg_catalog.pg_backend_pid()::text as pid, case
   when pg_catalog.pg_is_in_recovery() then '${STANDBY}'
   when pg_catalog.current_setting('track_counts') = 'off'
     or pg_catalog.current_setting('server_version_num')::int < 150000
@@ -59,16 +59,16 @@ export const LOOK = `${LOOK_MARK}have tables changed? */ select pg_catalog.pg_ba
   else pg_catalog.concat_ws(',', 'counters', ${counters.join(', ')}) end as sign`;
 
 /** Only who answers. */
-export const WHO = `${LOOK_MARK}who answers? */ select pg_catalog.pg_backend_pid()::text as pid`;
+export const BACKEND_CHECK = `${CHECK_MARK}who answers? */ select pg_catalog.pg_backend_pid()::text as pid`;
 
 /** The tables of one database, as far as the statements of this process depend on them. */
-export class Catalog {
-  readonly book = new Book(TEXTS);
-  readonly payback = new Payback();
+export class SchemaWatch {
+  readonly texts = new TextCounts(TEXTS);
+  readonly reuse = new ReuseRate();
   #sign: string | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
   #trustedUntil = Number.NEGATIVE_INFINITY;
-  #everyMs = LOOK_EVERY_MS;
+  #everyMs = CHECK_EVERY_MS;
   #wantedAt: number | undefined;
   #restMs = 0;
   #restUntil = Number.NEGATIVE_INFINITY;
@@ -84,32 +84,32 @@ export class Catalog {
   }
 
   /** A query wants a statement. Whether to look before it is sent. */
-  wantsLook(now: number): boolean {
+  requestCheck(now: number): boolean {
     const isFirstInALongTime = this.#wantedAt !== undefined && now - this.#wantedAt > SILENCE_MS;
     this.#wantedAt = now;
     return now - this.#askedAt >= this.#everyMs && !isFirstInALongTime && !this.isResting(now);
   }
 
   /** A look is sent; others need not send one. */
-  asked(now: number): void {
+  checkSent(now: number): void {
     this.#askedAt = now;
   }
 
   /** What a look has seen. True if something has changed. */
-  saw(sign: string, askedAt: number, now: number): boolean {
+  checkAnswered(sign: string, askedAt: number, now: number): boolean {
     const isChanged = this.#sign !== undefined && this.#sign !== sign;
     this.#sign = sign;
     const costMs = sign.startsWith('scan') ? now - askedAt : 0;
-    this.#everyMs = Math.min(Math.max(LOOK_EVERY_MS, 1_000 * costMs), RAREST_LOOK_MS);
-    if (isChanged) this.changed(now);
+    this.#everyMs = Math.min(Math.max(CHECK_EVERY_MS, 1_000 * costMs), RAREST_CHECK_MS);
+    if (isChanged) this.schemaChanged(now);
     this.#trustedUntil = sign === STANDBY ? Number.NEGATIVE_INFINITY : askedAt + this.#everyMs + GRACE_MS;
     return isChanged;
   }
 
   /** Something has changed. If that is so again and again, nothing is prepared for a while. */
-  changed(now: number): void {
-    this.book.renewAll();
-    const judgement = this.payback.judge();
+  schemaChanged(now: number): void {
+    this.texts.expireAll();
+    const judgement = this.reuse.judge();
     if (judgement === 'pays') this.#restMs = 0;
     if (judgement !== 'does not pay') return;
     this.#restMs = Math.min(Math.max(2 * this.#restMs, SHORTEST_REST_MS), LONGEST_REST_MS);
@@ -117,14 +117,14 @@ export class Catalog {
   }
 }
 
-const catalogs = new Map<string, WeakRef<Catalog>>();
+const catalogs = new Map<string, WeakRef<SchemaWatch>>();
 
 /** The catalog of the database that a client is connected to: one for all pools of this process. It lives as long as one of them holds it. */
-export function catalogOf({ host, port, database }: PgClient): Catalog {
+export function schemaWatchOf({ host, port, database }: PgClient): SchemaWatch {
   const key = JSON.stringify([host, port, database]);
   const known = catalogs.get(key)?.deref();
   if (known) return known;
-  const catalog = new Catalog();
+  const catalog = new SchemaWatch();
   for (const [other, held] of catalogs) if (!held.deref()) catalogs.delete(other);
   catalogs.set(key, new WeakRef(catalog));
   return catalog;

@@ -14,11 +14,11 @@ export interface CancelOptions {
   readonly signal?: AbortSignal | undefined;
   /** The app's own `stream` option, if the client was made with one. */
   readonly stream?: (() => unknown) | undefined;
-  /** Lets the process exit meanwhile. */
+  /** Lets the process exit although the cancel is in flight. Default: false. */
   readonly exitOnIdle?: boolean;
 }
 
-/** The parts of `Connection` that speak the start of the protocol. Internal to `pg`; its `Client.cancel` uses them, but without TLS. */
+/** The methods of `Connection` for the start of the protocol. Internal to `pg`, whose `Client.cancel` uses them without TLS. */
 interface CancelConnection extends PgWire {
   connect(portOrPath: number | string, host?: string): void;
   requestSsl(): void;
@@ -26,11 +26,11 @@ interface CancelConnection extends PgWire {
 }
 
 /**
- * Asks the server to cancel what the client's session is doing, on a socket of its own: no session is opened, no slot taken.
+ * Asks the server to cancel the query in flight on a client, on a socket of its own: this opens no session and takes no slot of the server's.
  *
- * Resolves when the server has closed that socket, which it does once the session has been signalled. Whoever then also awaits the session's
- * ReadyForQuery (`reset` with `settle`) knows that the cancel cannot hit a later query. It may hit none: a cancel that overtakes its query is
- * lost, so the wait for ReadyForQuery needs a limit.
+ * Resolves when the server has closed that socket, which it does once it has signalled the session. A cancel can then hit a later query only until
+ * the session's ReadyForQuery, which the caller has to await (`reset` with `settle`). That wait needs a limit: a cancel that overtakes its query is
+ * lost.
  */
 export function cancelRequest(
   Connection: PgConnectionClass,
@@ -62,7 +62,7 @@ export function cancelRequest(
       if (!ssl) send();
       else if (sslNegotiation !== 'direct') connection.requestSsl();
     });
-    // The handshake has only begun here; what is written waits for it.
+    // The handshake has only begun here; written data waits for it.
     connection.on('sslconnect', send);
     connection.on('error', fail);
     connection.on('end', () => {
@@ -79,8 +79,8 @@ export function cancelRequest(
 const NOBODY = 2 ** 31 - 1;
 
 /**
- * Asks the server of a silent session whether it answers at all: with a cancel request that names no session, since that opens none, takes no
- * slot, goes the way that the session went, and is answered by poolers too. Resolves when the server has answered.
+ * Checks whether the server of a silent session answers at all, with a cancel request that names no session: it opens none, takes no slot, is
+ * sent to the same address, and poolers answer it too. Resolves when the server has answered.
  */
 export async function probe(client: PgClient, options: CancelOptions): Promise<void> {
   if (client.connection === undefined) throw new CancelError('A native client does not say where its server is');
@@ -91,7 +91,7 @@ export async function probe(client: PgClient, options: CancelOptions): Promise<v
 
 type Server = Pick<PgClient, 'host' | 'port' | 'ssl'>;
 
-/** The very server that the session is on: its name may stand for several. TLS still checks the name. */
+/** The server that the session is on, by address: its name may stand for several. TLS still checks the name. */
 function serverOf({ connection, host, port, ssl }: PgClient): Server {
   const { remoteAddress, remotePort } = connection?.stream ?? {};
   if (remoteAddress === undefined) return { host, port, ssl };

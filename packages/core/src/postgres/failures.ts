@@ -4,7 +4,7 @@ import type { ConnectFailure } from '../pool/connector.js';
 /** 53300: no slot left on the server, for the database or for the role. */
 const FULL = '53300';
 
-/** How the codes begin of failures that the next attempt would meet again. */
+/** Prefixes of the codes of failures that the next attempt would meet again. */
 const LASTING_CODES = [
   // SQLSTATE
   '28', // no such role, wrong password, no entry in pg_hba.conf
@@ -32,7 +32,7 @@ const LASTING_CODES = [
   'ERR_SOCKET_BAD_PORT',
 ];
 
-/** What `pg` says without a code. */
+/** The same of `pg` itself, which gives these errors no code. */
 const LASTING_MESSAGES = [
   'The server does not support SSL connections',
   'SASL: ', // no password given, or a server that cannot prove itself
@@ -40,17 +40,17 @@ const LASTING_MESSAGES = [
   'sslnegotiation=direct requires SSL',
 ];
 
-/** PgBouncer gave 08P01 to everything before it had SQLSTATEs of its own; its messages are never translated. Checked with 1.18, but for the second one: that is of 1.24. */
+/** PgBouncer gave 08P01 to all errors before it had SQLSTATEs of its own; its messages are never translated. From 1.18; the second one of FULL from 1.24. */
 const PGBOUNCER = '08P01';
 const PGBOUNCER_FULL = ['no more connections allowed', 'client connections exceeded'];
 const PGBOUNCER_LASTING = ['no such database', 'no such user', 'password authentication failed', 'unsupported startup'];
 
-/** A login that was refused, by the beginning of its code or message. */
+/** Prefixes of the code or message of a login that was refused. */
 const LOGIN = ['28', 'SASL: ', 'password authentication failed'];
 
 /**
- * Tells what a failed connect says about the next attempt. Whatever is not known to last is `transient`: a name that does not resolve, a
- * server that refuses, resets or stays silent, one that is starting or stopping.
+ * Classifies a failed connect by what the next attempt would meet. A failure that is not known to last is `transient`: a name that does not
+ * resolve, a server that refuses, resets or stays silent, one that is starting or stopping.
  */
 export function classifyConnectError(error: unknown): ConnectFailure {
   if (!(error instanceof Error)) return 'transient';
@@ -65,7 +65,7 @@ export function classifyConnectError(error: unknown): ConnectFailure {
   return error instanceof TypeError ? 'permanent' : 'transient';
 }
 
-/** The same, for connects that get their secret anew from the app each time: after a login that was refused, the next secret may be right. */
+/** The same, where the app gives each connect its password anew: after a login that was refused, the next password may be right. */
 export function classifyLogin(error: unknown): ConnectFailure {
   const failure = classifyConnectError(error);
   if (failure !== 'permanent') return failure;
@@ -90,7 +90,7 @@ function beginsWithOne(text: string, beginnings: readonly string[]): boolean {
   return beginnings.some((beginning) => text.startsWith(beginning));
 }
 
-/** The server ends a session for what that session did, or left undone. */
+/** The server ended a session for a time limit of that session's own. */
 const SESSION_FAULT = [
   '57P05', // idle_session_timeout
   '25P03', // idle_in_transaction_session_timeout
@@ -127,8 +127,8 @@ export class EndedByAppError extends Error {
 }
 
 /**
- * Tells whether the end of a connection is news about its server. A backend that someone terminated says the same (57P01) as one whose server
- * shuts down, so it counts as news: asking the others costs little.
+ * Classifies the end of a connection by what else it concerns: the whole server, or this session alone. A backend that was terminated by an
+ * administrator reports the same (57P01) as one whose server shuts down, so it counts as the server's: to check the other connections is cheap.
  */
 export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
   if (cause instanceof EndedByAppError) return 'session';
@@ -139,19 +139,19 @@ export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
   return isOwnFault ? 'session' : 'server';
 }
 
-/** What `pg` makes of an error message of the server. */
+/** An error of the server, as `pg` makes it. */
 export interface ServerError {
   readonly code?: string;
-  /** The function of the server that raised it. Never translated, unlike the message. */
+  /** The function of the server that raised it; unlike the message, never translated. */
   readonly routine?: string;
 }
 
 /**
- * What an error says about the prepared statement it met before it ran.
+ * What an error means for the prepared statement that it met before the statement ran.
  *
- * - `missing`: the session does not have it.
- * - `outdated`: what it refers to has changed.
- * - `doubtful`: its parameters may have had other types when it was prepared; or a value is simply wrong.
+ * - `missing`: the session does not have the statement.
+ * - `outdated`: a table, type or function in it has changed.
+ * - `doubtful`: either its parameters had other types when it was prepared, or a value is wrong.
  */
 export type StatementFailure = 'missing' | 'outdated' | 'doubtful';
 
@@ -159,14 +159,14 @@ const NO_SUCH_STATEMENT = '26000';
 const NOT_SUPPORTED = '0A000';
 const NO_PERMISSION = '42501';
 
-/** Judges an error that came when a statement was to be used that had been prepared before. */
+/** Classifies an error at the use of a statement that had been prepared before. */
 export function classifyStatementError({ code = '', routine }: ServerError): StatementFailure | undefined {
   if (code === NO_SUCH_STATEMENT) return 'missing';
   // "cached plan must not change result type"
   if (code === NOT_SUPPORTED) return routine === 'RevalidateCachedQuery' ? 'outdated' : undefined;
-  // The role may have changed, which asks for no other plan.
+  // The role may have lost a privilege, which no other plan gives back.
   if (code === NO_PERMISSION) return undefined;
-  // No such table, column, function, operator: when it was prepared there was one.
+  // No such table, column, function or operator, and there was one when it was prepared.
   if (code.startsWith('42')) return 'outdated';
   // A value that does not fit, maybe since the column had another type; a type that was dropped and made again.
   return code.startsWith('22') || code.startsWith('XX') ? 'doubtful' : undefined;

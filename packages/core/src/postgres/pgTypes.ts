@@ -5,7 +5,7 @@ import type { ServerError } from './failures.js';
  * than ours, and classes of two copies are not instances of each other.
  *
  * Members that `pg` documents come first in each interface. The rest is internal to `pg`; pg-pool relies on some of it too. All of it has
- * been read in 8.21 to 8.23. Everything internal is optional, and its absence always means "cannot be told".
+ * been read in 8.21 to 8.23. Everything internal is optional, and its absence always means "unknown".
  */
 export interface PgClient {
   query(text: string, callback: (error: unknown, result?: PgResult) => void): void;
@@ -13,14 +13,14 @@ export interface PgClient {
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'drain' | 'end', listener: () => void): unknown;
   removeListener(event: 'drain' | 'error' | 'end', listener: () => void): unknown;
-  /** pg 8.21 and later. The native client has none: it cannot tell. */
+  /** pg 8.21 and later. The native client has none. */
   getTransactionStatus?(): string | null;
 
   /** Absent on the native client, like the rest. */
   readonly connection?: PgWire;
-  /** From BackendKeyData; behind a pooler it is the pooler's own. */
+  /** From BackendKeyData; behind a pooler it is a number of the pooler's. */
   readonly processID?: number | null;
-  /** What a cancel must show. */
+  /** Proves to the server that a cancel comes from the client. */
   readonly secretKey?: unknown;
   readonly host?: string | undefined;
   readonly port?: number | undefined;
@@ -47,7 +47,7 @@ export interface PgClient {
   readonly _ended?: boolean;
 }
 
-/** What a query of one statement is answered with. */
+/** The result of a query of one statement. */
 export interface PgResult {
   readonly rows: readonly Record<string, unknown>[];
 }
@@ -55,7 +55,7 @@ export interface PgResult {
 /** A query, or something that behaves like one: a cursor, a stream. */
 export interface PgSubmittable {
   close?(): unknown;
-  /** Of a cursor: who waits for the rows that it reads. */
+  /** Of a cursor: the callback for the rows that it reads. */
   readonly _cb?: unknown;
   destroy?(): unknown;
   on?(event: 'error', listener: () => void): unknown;
@@ -64,11 +64,11 @@ export interface PgSubmittable {
   readonly cursor?: PgSubmittable & { readonly text?: unknown };
   /** Of a stream to read. */
   resume?(): unknown;
-  /** Of a stream: all of its data has been handed in. */
+  /** Of a stream: all of its data was written to it. */
   readonly writableEnded?: boolean;
 }
 
-/** What a server says first: it asks for credentials, or refuses. */
+/** The first message of a server: it asks for credentials, or refuses. */
 export type PgFirstMessage =
   | 'authenticationOk'
   | 'authenticationSASL'
@@ -101,7 +101,7 @@ export interface PgStream {
   /** Of a socket only, like the next two. */
   readonly bytesRead?: number;
   readonly bytesWritten?: number;
-  /** What waits to be sent. */
+  /** How many bytes are waiting to be sent. */
   readonly writableLength?: number;
   setKeepAlive?(enable: boolean, initialDelayMs: number): unknown;
   ref?(): unknown;
@@ -111,7 +111,7 @@ export interface PgStream {
 /** A listener on a socket, and its event. */
 export type SocketListener = readonly [event: string | symbol, listener: (...args: unknown[]) => void];
 
-/** What `pg` made of the app's configuration. */
+/** The app's configuration, as `pg` has read it. */
 export interface PgConnectionParameters {
   /** 1 or 0 when the app set `keepAlive`, else undefined. */
   readonly keepalives?: number;

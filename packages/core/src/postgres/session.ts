@@ -3,27 +3,27 @@ import { connectionOf } from './connection.js';
 import { SessionStatusError } from './failures.js';
 import type { PgClient, PgResult } from './pgTypes.js';
 
-/** Whether the connection looks open. A bare FIN shows only in the stream: the client hears of it later. */
+/** Whether the connection looks open. A bare FIN shows only in the stream, before the client emits its end. */
 export function isOpen(client: PgClient): boolean {
   if (client._queryable === false || client._ending || client._ended) return false;
   const stream = client.connection?.stream;
   return stream === undefined || (stream.readable && stream.writable);
 }
 
-/** What the session is doing. `unknown` when it is over, and for a client that cannot tell, such as the native one. */
+/** What the session is doing. `unknown` when it has ended, and for a client without status, such as the native one. */
 export function transactionStatus(client: PgClient): SessionStatus {
   if (!hasStatus(client) || !isOpen(client)) return 'unknown';
   return isBusy(client) ? 'active' : lastReportedStatus(client);
 }
 
-/** Whether the client can tell what its session is doing. */
+/** Whether the client has the status of its session. */
 export function hasStatus(client: PgClient): boolean {
   return client.getTransactionStatus !== undefined && client.readyForQuery !== undefined;
 }
 
 /**
- * Whether an answer is still to come or a query still to be sent. Everything that `pg` reports before the server is done counts: an error
- * whose ReadyForQuery has not been read, a query that only the client gave up on (`query_timeout`), a cursor between two reads.
+ * Whether an answer is still to come or a query still to be sent. A session stays busy after `pg` has called back, until ReadyForQuery: with an
+ * error whose ReadyForQuery has not been read, a query that only the client gave up on (`query_timeout`), a cursor between two reads.
  */
 export function isBusy(client: PgClient): boolean {
   if (client.readyForQuery !== true || client._activeQuery) return true;
@@ -34,7 +34,7 @@ function isFilled(queue: readonly object[] | undefined): boolean {
   return queue !== undefined && queue.length > 0;
 }
 
-/** The status in the last ReadyForQuery; stale while the client is busy. */
+/** The status in the last ReadyForQuery; outdated while the client is busy. */
 function lastReportedStatus(client: PgClient): SessionStatus {
   switch (client.getTransactionStatus?.()) {
     case 'I':
@@ -51,7 +51,7 @@ function lastReportedStatus(client: PgClient): SessionStatus {
 type Answer = (error: unknown, result?: PgResult) => void;
 type QueryClass = new (text: string, values: undefined, callback: Answer) => object;
 
-/** Sends one simple query and waits for its answer. When the signal is aborted it stops waiting: the late answer is read and dropped. */
+/** Sends one simple query and waits for its answer. Stops waiting when the signal is aborted: a late answer is read and dropped. */
 export async function roundTrip(client: PgClient, sql: string, signal: AbortSignal): Promise<PgResult> {
   signal.throwIfAborted();
   const answer = new Promise<PgResult>((resolve, reject) => {

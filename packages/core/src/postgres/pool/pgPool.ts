@@ -19,13 +19,13 @@ import {
   withCallerStack,
 } from './pgPoolErrors.js';
 import { effectiveOptions, fromPgPool, type PoolAdditions, type PoolConfig, stockOptions } from './pgPoolOptions.js';
-import { callBack, isError, mayKeep, noteOutcome, type Outcome, runQuery, throwOutside } from './query.js';
+import { callBack, isError, fateAfterError, noteOutcome, type Outcome, runQuery, throwOutside } from './query.js';
 
 type Client = pg.PoolClient;
 type Release = (error?: unknown) => void;
 type ConnectCallback = (error: unknown, client: Client | undefined, release: Release) => void;
 
-/** What pg-pool's constructor makes and we keep using. Its own lists of clients and callers stay empty. */
+/** The members of pg-pool that stay in use. Its own lists of clients and callers stay empty. */
 interface StockPool extends EventEmitter, MutablePool {
   readonly Promise: PromiseConstructor;
   ending: boolean;
@@ -34,7 +34,7 @@ interface StockPool extends EventEmitter, MutablePool {
   query(query: unknown, values?: unknown, callback?: Outcome): Promise<unknown> | undefined;
 }
 
-/** The peer's class, described by what is ours to change: its types know overloads and fields where we have a method and accessors. */
+/** The peer's class, by the members used here: its own types have overloads and fields where `GovernedPool` has a method and accessors. */
 const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool;
 
 class GovernedPool extends StockPool {
@@ -232,9 +232,10 @@ class GovernedPool extends StockPool {
 
   #takeBack(client: Client, connection: PgConnection, error: unknown): void {
     this.#emit('release', error, client);
-    const isKept = !error || mayKeep(connection, error);
-    if (!isKept) return this.#engine.discard(client);
+    const fate = error ? fateAfterError(connection, error) : 'keep';
+    if (fate === 'close') return this.#engine.discard(client);
     const { borrower } = connection;
+    if (fate === 'renew') borrower.needsNewClient = true;
     borrower.isRefused ||= borrower.sawTransaction && !this.#isWatched;
     if (!error && isOpen(client)) this.#engaged.delete(client);
     const release = () => this.#engine.release(client, error || undefined);
@@ -249,7 +250,7 @@ class GovernedPool extends StockPool {
     if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp(client)) return;
     if (this.listenerCount('error') === 0) return;
     const error = isError(cause) ? cause : connectionOf(client).causeOfEnd();
-    // pg-pool's errors have it too. Not for enumeration: a printed error would show the whole client.
+    // As on pg-pool's errors. Not enumerable: a printed error would show the whole client.
     Object.defineProperty(error, 'client', { value: client, configurable: true, writable: true });
     this.#emit('error', error, client);
   }
@@ -275,7 +276,7 @@ class GovernedPool extends StockPool {
     return toPgPoolError(error, this.#engine.policy.acquireTimeoutMs);
   }
 
-  /** With the class of promises that the app has chosen. */
+  /** As an instance of the promise class that the app has chosen. */
   #promised<T>(promise: Promise<T>): Promise<T> {
     const Chosen = this.Promise;
     if (Chosen === Promise) return promise;
@@ -319,7 +320,7 @@ const PoolClass = GovernedPool as unknown as new (
  * The pool of `pg` on Tenure's engine: `new Pool({ ...options of pg.Pool, policy })`. An instance of the peer's `pg.Pool`, with all its
  * properties, methods, events and callback forms.
  *
- * @throws TenurePolicyError with every problem, when a setting cannot be followed
+ * @throws TenurePolicyError with every problem, when a setting is not allowed
  */
 export const Pool: new (config?: PoolConfig) => Pool = PoolClass;
 export type Pool = pg.Pool & PoolAdditions;

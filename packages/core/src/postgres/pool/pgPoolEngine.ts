@@ -10,7 +10,7 @@ import { clientConfig } from './pgPoolOptions.js';
 
 type Client = pg.PoolClient;
 
-/** What the app may change of a `Pool` while it runs. */
+/** The members of a `Pool` that the app may change while it runs. */
 export interface MutablePool {
   readonly options: pg.PoolConfig;
   readonly Client: new (config: pg.ClientConfig) => Client;
@@ -104,15 +104,15 @@ function verifyWith({ verify }: pg.PoolConfig, client: Client): Promise<void> {
 }
 
 /**
- * pg-pool's own methods; undefined where a tool had replaced one before this file was loaded. An app with nothing in the way of `query` takes
- * a shorter way to the engine.
+ * pg-pool's own methods; `undefined` where a tool had replaced one before this file was loaded. Where none is replaced, `query` acquires from
+ * the engine directly.
  */
 export const pristine = {
   connect: pristineOf('connect', '.newClient('),
   query: pristineOf('query', 'dispatching query'),
 };
 
-/** @param trait what no minifier changes in the method's text */
+/** @param trait a part of the method's source that no minifier changes */
 function pristineOf(name: 'connect' | 'query', trait: string): unknown {
   const method: unknown = pg.Pool.prototype[name];
   return Function.prototype.toString.call(method).includes(trait) ? method : undefined;
@@ -121,14 +121,14 @@ function pristineOf(name: 'connect' | 'query', trait: string): unknown {
 type Connect = (callback: (error: unknown, client: pg.PoolClient | undefined) => void) => unknown;
 
 /**
- * Takes a client by a `connect` that the app has replaced, and calls it as pg-pool does, with a callback. One that only gives a promise does
- * for us, too.
+ * Acquires a client through a `connect` that the app has replaced, and calls it as pg-pool does, with a callback. One that only returns a
+ * promise is accepted as well.
  */
 export function connectBy(connect: Connect): Promise<pg.PoolClient> {
   return new Promise((resolve, reject) => {
     const lent = connect((error, client) => (error ? reject(error) : resolve(client!)));
     if (typeof (lent as PromiseLike<unknown> | undefined)?.then !== 'function') return;
-    // With nothing in it where it has left the client to the callback.
+    // It resolves to nothing where the client is given to the callback.
     (lent as PromiseLike<pg.PoolClient | undefined>).then((client) => client && resolve(client), reject);
   });
 }

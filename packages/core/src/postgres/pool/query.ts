@@ -68,26 +68,25 @@ export function noteOutcome({ borrower }: PgConnection, error: unknown): void {
 }
 
 /**
- * Whether a client that was released with an error can be used again. `pg` documents such an error as the end of the session. An error that one
- * of the client's own statements met need not close the connection: that statement can have left nothing on its session, or else the session
- * can be cleared for a new client.
+ * What becomes of a client that was released with an error. `pg` documents such an error as the end of the session. An error that one of the
+ * client's own statements met need not close the connection: that statement can have left nothing on its session (`keep`), or else the session
+ * can be cleared for a new client (`renew`).
  */
-export function mayKeep({ borrower, client }: PgConnection, error: unknown): boolean {
-  if (!isError(error) || !borrower.serverErrors.has(error)) return false;
-  if (borrower.queries === 1 && leavesNothing(borrower.firstQuery)) return true;
-  borrower.needsNewClient = canBeTakenOver(client);
-  return borrower.needsNewClient;
+export function fateAfterError({ borrower, client }: PgConnection, error: unknown): 'keep' | 'renew' | 'close' {
+  if (!isError(error) || !borrower.serverErrors.has(error)) return 'close';
+  if (borrower.queries === 1 && leavesNothing(borrower.firstQuery)) return 'keep';
+  return canBeTakenOver(client) ? 'renew' : 'close';
 }
 
-/** Also one from another realm, such as a test runner's. */
+/** True also for an error of another realm, such as a test runner's. */
 export function isError(error: unknown): error is Error {
   return error instanceof Error || types.isNativeError(error);
 }
 
-/** What calls nothing: comments, literals, parameters. */
+/** Parts of a text without calls: comments, literals, parameters. */
 const INERT = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|\$\d+/g;
 
-/** Reads and writes of tables. All else may change the session: SET, LISTEN, PREPARE, a block that commits. */
+/** Reads and writes of tables. Other statements may change the session: SET, LISTEN, PREPARE, a block that commits. */
 const PLAIN = /^\s*(?:select|insert|update|delete|merge|with|values|table)\b/i;
 
 /** A name that stands before a list of columns. */
@@ -95,7 +94,7 @@ const NAMED_LIST = /\b(?:into|with|recursive|as)\s+[\w."]+\s*\(/gi;
 
 const CALL = /([\w.]+|"[^"]*")\s*\(/g;
 
-/** What stands before a parenthesis and is no call, and functions of the server that every app calls. */
+/** Keywords that may stand before a parenthesis, and functions of the server that leave nothing. */
 const HARMLESS = words(`
   values in and or not on using any some all exists from where select as materialized over filter by when then else case set returning
    conflict having limit offset union except intersect distinct lateral join array row within group between like ilike is update
@@ -107,11 +106,11 @@ const HARMLESS = words(`
 `);
 
 /**
- * Whether nothing of this query can be left on its session, be it answered or failed: one statement that reads or writes tables, and calls
- * no function but a few that are known. What cannot be told counts as left.
+ * Whether this query can leave nothing on its session, whether it succeeds or fails: one statement that reads or writes tables, and calls only
+ * functions that are known. In doubt it counts as one that can.
  *
- * A failed statement is rolled back whole, settings and temporary tables included. What stays is an advisory lock of the session, and what a
- * block or function has committed or prepared by itself. A trigger that takes such a lock is not seen here.
+ * A failed statement is rolled back whole, settings and temporary tables included. What can be left is an advisory lock of the session, and
+ * what a block or function has committed or prepared by itself. A trigger that takes such a lock is not noticed here.
  */
 export function leavesNothing(query: unknown): boolean {
   const { text = query, submit } = Object(query) as { text?: unknown; submit?: unknown };

@@ -2,21 +2,21 @@ import type { PgClient } from '../pgTypes.js';
 import { ReuseRate } from './benefit.js';
 import { TextCounts } from './cache.js';
 
-/** The texts of one generation in the book of a database. */
+/** Texts of one generation in the table of a database. */
 const TEXTS = 1_000;
-/** Between two looks, at least. */
+/** The least time between two checks. */
 const CHECK_EVERY_MS = 1_000;
-/** A look that must scan is rarer where it takes long: it costs at most a thousandth of a core, unless this is not rare enough. */
+/** A check that must scan is the rarer the longer it takes, so that it uses a thousandth of a core, but never rarer than this. */
 const RAREST_CHECK_MS = 10_000;
-/** What a look has seen is taken for the state of things for this long after the next one is due. */
+/** The answer to a check is trusted for this long after the next one is due. */
 const GRACE_MS = 1_000;
-/** A look takes a round trip. A query that comes after such a silence had better go unprepared than wait for one. */
+/** A check takes a round trip. The first query after a silence of this length is sent unprepared rather than made to wait for one. */
 const SILENCE_MS = 10_000;
-/** Where tables change so often that preparing does not pay, it rests: twice as long each time. */
+/** Where the schema changes so often that preparing does not pay, nothing is prepared for a while: twice as long each time. */
 const SHORTEST_REST_MS = 1_000;
 const LONGEST_REST_MS = 60_000;
 
-/** So begins the text of a look, for whoever reads the server's log. */
+/** The text of a check begins with this, for readers of the server's log. */
 export const CHECK_MARK = '/* tenure: ';
 
 /** The sign of a server that replays another one's changes. */
@@ -37,7 +37,7 @@ const counters = Object.values(CATALOGS).flatMap((oid) =>
   ['inserted', 'updated', 'deleted'].map((what) => `pg_catalog.pg_stat_get_tuples_${what}(${oid})`),
 );
 
-/** Of the rows that are not PostgreSQL's own: how many, and which transactions wrote them. */
+/** The number of the rows that are not PostgreSQL's own, and the sum of the transactions that wrote them. */
 const scans = ['pg_attribute', 'pg_class', 'pg_type', 'pg_proc', 'pg_namespace'].map((catalog) => {
   const key = catalog === 'pg_attribute' ? 'attrelid' : 'oid';
   const rows = catalog === 'pg_namespace' ? '' : ` where ${key} >= 16384`;
@@ -45,11 +45,11 @@ const scans = ['pg_attribute', 'pg_class', 'pg_type', 'pg_proc', 'pg_namespace']
 });
 
 /**
- * A look: who answers, and a sign that differs when tables, types, functions or schemas have changed.
+ * Returns the backend that answers, and a sign that differs when tables, types, functions or schemas have changed.
  *
- * The sign is made of the counters of the catalogs, which cost nothing and lag by up to 10 s behind a session that stays open. A server with
- * `track_counts` off counts nothing, and before PostgreSQL 15 an idle session may never report: there the catalogs are scanned. On a standby
- * replay moves no counter: there nothing is prepared.
+ * The sign consists of the statistics counters of the catalogs, which cost nothing and lag by up to 10 s behind a session that stays open. A
+ * server with `track_counts` off counts nothing, and before PostgreSQL 15 an idle session may never report its counts: there the catalogs are
+ * scanned. On a standby replay moves no counter: there nothing is prepared.
  */
 export const SCHEMA_CHECK = `${CHECK_MARK}have tables changed? */ select pg_catalog.pg_backend_pid()::text as pid, case
   when pg_catalog.pg_is_in_recovery() then '${STANDBY}'
@@ -58,10 +58,10 @@ export const SCHEMA_CHECK = `${CHECK_MARK}have tables changed? */ select pg_cata
   then pg_catalog.concat_ws(',', 'scan', ${scans.join(', ')})
   else pg_catalog.concat_ws(',', 'counters', ${counters.join(', ')}) end as sign`;
 
-/** Only who answers. */
+/** Returns only the backend that answers. */
 export const BACKEND_CHECK = `${CHECK_MARK}who answers? */ select pg_catalog.pg_backend_pid()::text as pid`;
 
-/** The tables of one database, as far as the statements of this process depend on them. */
+/** Whether the schema of one database may have changed under the prepared statements of this process. */
 export class SchemaWatch {
   readonly texts = new TextCounts(TEXTS);
   readonly reuse = new ReuseRate();
@@ -69,33 +69,34 @@ export class SchemaWatch {
   #askedAt = Number.NEGATIVE_INFINITY;
   #trustedUntil = Number.NEGATIVE_INFINITY;
   #everyMs = CHECK_EVERY_MS;
+  /** When a query last wanted a statement. */
   #wantedAt: number | undefined;
   #restMs = 0;
   #restUntil = Number.NEGATIVE_INFINITY;
 
-  /** Statements rest, since tables change all the time. */
+  /** Nothing is prepared for a while, since the schema changes too often. */
   isResting(now: number): boolean {
     return now < this.#restUntil;
   }
 
-  /** No change has been seen since the last look, which was a moment ago. */
+  /** The last check is recent and found no change. */
   isTrusted(now: number): boolean {
     return now < this.#trustedUntil && !this.isResting(now);
   }
 
-  /** A query wants a statement. Whether to look before it is sent. */
+  /** Notes that a query wants a statement. Returns whether a check is to be sent before it. */
   requestCheck(now: number): boolean {
     const isFirstInALongTime = this.#wantedAt !== undefined && now - this.#wantedAt > SILENCE_MS;
     this.#wantedAt = now;
     return now - this.#askedAt >= this.#everyMs && !isFirstInALongTime && !this.isResting(now);
   }
 
-  /** A look is sent; others need not send one. */
+  /** A check was sent, so that other connections need not send one. */
   checkSent(now: number): void {
     this.#askedAt = now;
   }
 
-  /** What a look has seen. True if something has changed. */
+  /** A check was answered. Returns whether the schema has changed. */
   checkAnswered(sign: string, askedAt: number, now: number): boolean {
     const isChanged = this.#sign !== undefined && this.#sign !== sign;
     this.#sign = sign;
@@ -106,7 +107,7 @@ export class SchemaWatch {
     return isChanged;
   }
 
-  /** Something has changed. If that is so again and again, nothing is prepared for a while. */
+  /** All texts are prepared anew. If changes come so fast that this does not pay, nothing is prepared for a while. */
   schemaChanged(now: number): void {
     this.texts.expireAll();
     const judgement = this.reuse.judge();
@@ -117,15 +118,15 @@ export class SchemaWatch {
   }
 }
 
-const catalogs = new Map<string, WeakRef<SchemaWatch>>();
+const watches = new Map<string, WeakRef<SchemaWatch>>();
 
-/** The catalog of the database that a client is connected to: one for all pools of this process. It lives as long as one of them holds it. */
+/** The schema watch of the database that a client is connected to: one for all pools of this process. It lives as long as one of them holds it. */
 export function schemaWatchOf({ host, port, database }: PgClient): SchemaWatch {
   const key = JSON.stringify([host, port, database]);
-  const known = catalogs.get(key)?.deref();
+  const known = watches.get(key)?.deref();
   if (known) return known;
-  const catalog = new SchemaWatch();
-  for (const [other, held] of catalogs) if (!held.deref()) catalogs.delete(other);
-  catalogs.set(key, new WeakRef(catalog));
-  return catalog;
+  const watch = new SchemaWatch();
+  for (const [other, held] of watches) if (!held.deref()) watches.delete(other);
+  watches.set(key, new WeakRef(watch));
+  return watch;
 }

@@ -9,7 +9,8 @@ import { Preparer, type Preparing, type StatementCounts } from './preparer.js';
 import type { Route } from './schemaCheck.js';
 import { CHECK_MARK, type SchemaWatch, schemaWatchOf } from './schemaWatch.js';
 
-const LONGEST_TEXT_TOLD = 200;
+/** A longer text is cut in a warning. */
+const LONGEST_SHOWN = 200;
 
 const noCounts = () => ({ hits: 0, prepared: 0, evicted: 0, invalidated: 0 });
 
@@ -25,9 +26,9 @@ export class Statements implements Preparing {
   readonly counts: StatementCounts = { ...noCounts(), unprepared: {} };
   #isOn: boolean;
   #isProven = false;
-  /** What the connection said that was asked last. */
+  /** Of the connection that was checked last. */
   #route: Route | 'not asked' = 'not asked';
-  /** Held here so that it outlives the connections. */
+  /** Held here, or it would be collected with the last connection. */
   #schema: SchemaWatch | undefined;
 
   constructor({ statements, statementsForWrites, prepareThreshold, sources }: Policy) {
@@ -55,8 +56,9 @@ export class Statements implements Preparing {
   }
 
   /**
-   * Takes in a client that is connected and set up. The first one is asked at once whether a pooler is in front of the server; each other one
-   * before its first statement.
+   * From now on the repeated queries of this client, which is connected and set up, are sent as prepared statements. On the first client this
+   * costs a round trip, to find out whether a pooler is in front of the server; on each other one that is checked before its first statement.
+   * Rejects when the client cannot be used.
    */
   async adopt(client: PgClient, signal: AbortSignal): Promise<void> {
     if (!this.isOn) return;
@@ -85,22 +87,22 @@ export class Statements implements Preparing {
   }
 
   noteSlower(text: string): void {
-    const told = text.length > LONGEST_TEXT_TOLD ? `${text.slice(0, LONGEST_TEXT_TOLD)}…` : text;
-    const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${told}`;
+    const shown = text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+    const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${shown}`;
     process.emitWarning(message, { type: 'TenureWarning', code: 'TENURE_STATEMENT_SLOWER' });
   }
 }
 
 /**
- * Asks whether something in front of the server may hand this client's transactions to different sessions. Whatever speaks for a server gives
- * a process ID of its own to the client; the server's own function tells another one.
+ * Finds out whether a pooler in front of the server may run this client's transactions on different sessions. A pooler gives the client a
+ * process ID of its own; the server's function returns another one.
  */
 async function isBehindPooler(client: PgClient, signal: AbortSignal): Promise<boolean> {
   try {
     const { rows } = await roundTrip(client, 'select pg_backend_pid() as pid', signal);
     return Number(rows[0]?.pid) !== client.processID;
   } catch (error) {
-    // What answers but does not know its process is no plain server.
+    // A server that answers but has no process ID is not a plain PostgreSQL.
     if (!signal.aborted && isOpen(client)) return true;
     throw error;
   }

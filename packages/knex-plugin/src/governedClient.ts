@@ -4,7 +4,7 @@ import { cancelRequest, connectionOf, placeOf, sharedPool } from '@tenure/core/a
 import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
 import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
-import { withoutMeaning } from './hostSettings.js';
+import { ignoredSettings } from './hostSettings.js';
 import { observeConnect, takeRequest } from './opening.js';
 import { Origins, withOrigins } from './origins.js';
 import { remember } from './poolOf.js';
@@ -20,10 +20,10 @@ const CANCEL_LIMIT_MS = 5_000;
 /**
  * Knex's client with Tenure's pool in the place of its own.
  *
- * Knex makes the pool in the constructor of its base class, and the clients of transactions without any constructor: nothing here may rely
- * on fields of its own.
+ * It can have no fields of its own: Knex makes the pool in the constructor of its base class, and the clients of transactions without any
+ * constructor.
  *
- * @param named what the app's config says in `client`: tools compare it
+ * @param named the `client` of the app's config, which tools compare
  */
 export function governedClient(
   Base: DialectClass,
@@ -42,7 +42,7 @@ export function governedClient(
     }
 
     override initializePool(config: Knex.Config = this.config): void {
-      // Knex only warns that there is one.
+      // Knex's own only warns that there is a pool already.
       if (this.pool) return super.initializePool(config);
       refuseForeignPool(config);
       const policy = policyFor(config);
@@ -52,9 +52,9 @@ export function governedClient(
       const engine = sharedPool(connector, policy, { place, target: () => targetOfClient(this, config) });
       const origins = Origins.keepFor(engine);
       engine.on('warning', ({ message, holders }) => this.logger.warn?.(origins?.explain(message, holders) ?? message));
-      const ignored = withoutMeaning(config.pool);
+      const ignored = ignoredSettings(config.pool);
       if (ignored.length > 0)
-        this.logger.warn?.(`Tenure has no use for ${ignored.join(', ')}: it does this in its own way.`);
+        this.logger.warn?.(`Tenure ignores ${ignored.join(', ')}: its policy decides what they are about.`);
       remember(engine, this.logger);
       this.pool = new TarnPool(engine, closeErrors, config.pool?.log);
     }
@@ -70,7 +70,7 @@ export function governedClient(
       if (this.pool === undefined || connection === undefined || isGivenBackByStream(connection))
         return Promise.resolve();
       Origins.of(this)?.forget(connection);
-      // Knex's mark for a query with `.timeout()` that it did not cancel: its caller waits no more.
+      // Knex sets this after a query with `.timeout()` that it did not cancel, whose caller has stopped waiting.
       if (connection.__knex__disposed instanceof Error) connectionOf(connection).borrower.abandon();
       connection.__knex__disposed = undefined;
       return super.releaseConnection(connection);

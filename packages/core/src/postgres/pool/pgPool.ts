@@ -19,7 +19,7 @@ import {
   withCallerStack,
 } from './pgPoolErrors.js';
 import { effectiveOptions, fromPgPool, type PoolAdditions, type PoolConfig, stockOptions } from './pgPoolOptions.js';
-import { callBack, isError, fateAfterError, noteOutcome, type Outcome, runQuery, throwOutside } from './query.js';
+import { callBack, fateAfterError, isError, noteOutcome, type Outcome, runQuery, throwOutside } from './query.js';
 
 type Client = pg.PoolClient;
 type Release = (error?: unknown) => void;

@@ -11,7 +11,7 @@ import type { PgQuery, PreparingClient } from './pgTypes.js';
  * | client     | `query`             | statements/preparer.ts      | leaves queries alone that the app constructed itself       | never |
  * | client     | `_pulseQueryQueue`  | `onSubmit`, below           | sees each query right before it is sent                    | never |
  * | client     | `release`           | pool/pgPool.ts              | returns the client to Tenure's engine, as pg-pool does     | replaced at each checkout |
- * | connection | `emit`              | parserGuard.ts              | tells errors of the app's listeners from parse errors      | never |
+ * | connection | `emit`              | parserGuard.ts              | separates errors of the app's listeners from parse errors  | never |
  * | connection | `attachListeners`   | parserGuard.ts              | a parse error ends this connection, not the process        | never |
  * | connection | `close`             | statements/preparer.ts      | notices that `pg` closes a statement which Tenure prepared | never |
  * | connection | `describe`          | statements/describeOnce.ts  | asks for the columns of a statement once                   | never |

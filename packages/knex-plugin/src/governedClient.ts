@@ -5,10 +5,10 @@ import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
 import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
 import { ignoredSettings } from './hostSettings.js';
-import { observeConnect, takeRequest } from './opening.js';
+import { withObservedConnects } from './opening.js';
 import { Origins, withOrigins } from './origins.js';
 import { remember } from './poolOf.js';
-import { guardSetUp, limitConnect, streamOf } from './setUp.js';
+import { streamOf } from './setUp.js';
 import { isGivenBackByStream, runStream } from './streams.js';
 import { targetOfClient } from './target.js';
 import { TarnPool } from './tarnPool.js';
@@ -30,13 +30,7 @@ export function governedClient(
   named: Knex.Config['client'],
   policyFor: (config: Knex.Config) => Policy,
 ): DialectClass {
-  // Both are set around a call of Knex's method, which runs synchronously up to the point that reads them.
-  /** Called with the connection that the connect which begins at this moment makes. */
-  let onConnected: ((connection: Connection) => void) | undefined;
-  /** The pool's request for the connect that begins at this moment, if it is for the pool. */
-  let request: ReturnType<typeof takeRequest>;
-
-  return class extends withOrigins(Base) {
+  return class extends withOrigins(withObservedConnects(Base)) {
     constructor(config: Knex.Config) {
       super({ ...config, client: named } as Knex.Config);
     }
@@ -52,9 +46,7 @@ export function governedClient(
       const engine = sharedPool(connector, policy, { place, target: () => targetOfClient(this, config) });
       const origins = Origins.keepFor(engine);
       engine.on('warning', ({ message, holders }) => this.logger.warn?.(origins?.explain(message, holders) ?? message));
-      const ignored = ignoredSettings(config.pool);
-      if (ignored.length > 0)
-        this.logger.warn?.(`Tenure ignores ${ignored.join(', ')}: its policy decides what they are about.`);
+      warnOfIgnored(this, config.pool);
       remember(engine, this.logger);
       this.pool = new TarnPool(engine, closeErrors, config.pool?.log);
     }
@@ -76,30 +68,6 @@ export function governedClient(
       return super.releaseConnection(connection);
     }
 
-    override acquireRawConnection(): Promise<Connection> {
-      let setUp: Promise<Connection>;
-      onConnected = (connection) => {
-        guardSetUp(connection, connectLimitOf(this), setUp).catch(() => {});
-      };
-      request = takeRequest(this);
-      try {
-        setUp = super.acquireRawConnection();
-        return setUp;
-      } finally {
-        onConnected = undefined;
-        request = undefined;
-      }
-    }
-
-    override _acquireOnlyConnection(): Promise<Connection> {
-      limitConnect(this, connectLimitOf(this));
-      const callBack = onConnected;
-      return observeConnect(this, request, () => super._acquireOnlyConnection()).then((connection) => {
-        callBack?.(connection);
-        return connection;
-      });
-    }
-
     override stream(connection: Connection, query: unknown, stream: Duplex, options: unknown): Promise<unknown> {
       return runStream(connection, stream, () => super.stream(connection, query, stream, options));
     }
@@ -118,6 +86,8 @@ export function governedClient(
   };
 }
 
-function connectLimitOf({ pool }: Dialect): number {
-  return pool?.engine.policy.connectTimeoutMs ?? Number.POSITIVE_INFINITY;
+function warnOfIgnored({ logger }: Dialect, pool: Knex.PoolConfig | undefined): void {
+  const ignored = ignoredSettings(pool);
+  if (ignored.length > 0)
+    logger.warn?.(`Tenure ignores ${ignored.join(', ')}: its policy decides what they are about.`);
 }

@@ -1,5 +1,6 @@
 import { connectionOf } from '@tenure/core/adapter';
-import type { Connection, Dialect } from './dialect.js';
+import type { Connection, Dialect, DialectClass } from './dialect.js';
+import { guardSetUp, limitConnect } from './setUp.js';
 
 /** Connects that the pool has requested and Knex has not begun, since it may have to fetch its settings first. */
 const requests = new WeakMap<Dialect, Set<PoolRequest>>();
@@ -21,7 +22,7 @@ export async function openForPool<T>(client: Dialect, observe: PoolRequest, open
 }
 
 /** Takes the pool's request for the connect that begins now; `undefined` when it is not for the pool. */
-export function takeRequest(client: Dialect): PoolRequest | undefined {
+function takeRequest(client: Dialect): PoolRequest | undefined {
   const pending = requests.get(client);
   const [request] = pending ?? [];
   if (request) pending?.delete(request);
@@ -33,7 +34,7 @@ export function takeRequest(client: Dialect): PoolRequest | undefined {
  *
  * @param request `undefined` when the connection is for the app itself
  */
-export function observeConnect<T>(client: Dialect, request: PoolRequest | undefined, connect: () => T): T {
+function observeConnect<T>(client: Dialect, request: PoolRequest | undefined, connect: () => T): T {
   const { driver } = client;
   const Client = new Proxy(driver.Client, {
     construct(Target, args) {
@@ -51,4 +52,47 @@ export function observeConnect<T>(client: Dialect, request: PoolRequest | undefi
   } finally {
     client.driver = driver;
   }
+}
+
+/**
+ * Knex's client, observing each connection that it makes before that connects, and dropping each whose set-up fails or takes too long.
+ *
+ * The two variables are set around a call of Knex's method, which runs synchronously up to the point that reads them: no other connect can
+ * begin in between.
+ */
+export function withObservedConnects(Base: DialectClass): DialectClass {
+  /** Called with the connection that the connect which begins at this moment makes. */
+  let onConnected: ((connection: Connection) => void) | undefined;
+  /** The pool's request for the connect that begins at this moment, if it is for the pool. */
+  let request: ReturnType<typeof takeRequest>;
+
+  return class extends Base {
+    override acquireRawConnection(): Promise<Connection> {
+      let setUp: Promise<Connection>;
+      onConnected = (connection) => {
+        guardSetUp(connection, connectLimitOf(this), setUp).catch(() => {});
+      };
+      request = takeRequest(this);
+      try {
+        setUp = super.acquireRawConnection();
+        return setUp;
+      } finally {
+        onConnected = undefined;
+        request = undefined;
+      }
+    }
+
+    override _acquireOnlyConnection(): Promise<Connection> {
+      limitConnect(this, connectLimitOf(this));
+      const callBack = onConnected;
+      return observeConnect(this, request, () => super._acquireOnlyConnection()).then((connection) => {
+        callBack?.(connection);
+        return connection;
+      });
+    }
+  };
+}
+
+function connectLimitOf({ pool }: Dialect): number {
+  return pool?.engine.policy.connectTimeoutMs ?? Number.POSITIVE_INFINITY;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TextCounts, keyOf, nameOf } from '../../../packages/core/src/postgres/statements/cache.js';
+import { keyOf, nameOf, TextCounts } from '../../../packages/core/src/postgres/statements/cache.js';
 
 const A = 'select $1';
 

@@ -76,7 +76,7 @@ export function cancelRequest(
 }
 
 /** A process ID that no backend can have. */
-const NOBODY = 2 ** 31 - 1;
+const NO_BACKEND = 2 ** 31 - 1;
 
 /**
  * Checks whether the server of a silent session answers at all, with a cancel request that names no session: it opens none, takes no slot, is
@@ -85,8 +85,8 @@ const NOBODY = 2 ** 31 - 1;
 export async function probe(client: PgClient, options: CancelOptions): Promise<void> {
   if (client.connection === undefined) throw new CancelError('A native client does not say where its server is');
   const Connection = client.connection.constructor as PgConnectionClass;
-  const nobody = Object.create(client, { processID: { value: NOBODY }, secretKey: { value: 0 } });
-  await cancelRequest(Connection, nobody, { ...options, exitOnIdle: true });
+  const withoutSession = Object.create(client, { processID: { value: NO_BACKEND }, secretKey: { value: 0 } });
+  await cancelRequest(Connection, withoutSession, { ...options, exitOnIdle: true });
 }
 
 type Server = Pick<PgClient, 'host' | 'port' | 'ssl'>;

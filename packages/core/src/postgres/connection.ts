@@ -46,7 +46,7 @@ export class PgConnection {
   lastStatement: string | undefined;
   /** What the client's wire has put on a socket that it took over from another client. */
   socketListeners: readonly SocketListener[] = [];
-  /** Once the connection has ended as expected, or its end was reported, nobody is called back about it. */
+  /** The end was asked for, or was reported: it is not reported any more. */
   #isEndExpected = false;
   #listeners: EndListeners | undefined;
   /** When the client had been opened, by `performance.now()`. */
@@ -78,7 +78,7 @@ export class PgConnection {
     return Math.max(0, performance.now() - this.#openedAt);
   }
 
-  /** Who is called back about the end of this connection. */
+  /** Given by `watch`; a client that takes this one's session over gets the same. */
   get listeners(): EndListeners | undefined {
     return this.#listeners;
   }
@@ -148,8 +148,8 @@ export class PgConnection {
 
   #listen(wire: PgWire): void {
     guardParser(wire);
-    // `pg` gives a FATAL error to the query it interrupts, and of the connection only says that it "terminated unexpectedly". The message does
-    // not tell whether an error is fatal (its severity is translated), but what follows does: ReadyForQuery, or the end.
+    // `pg` gives a FATAL error to the query in flight, and the error of the connection is only "terminated unexpectedly". Whether an error is
+    // fatal shows in what follows, ReadyForQuery or the end: its severity is translated.
     wire.on('errorMessage', (error) => {
       this.#lastError = error;
       this.borrower.serverErrors.add(error);

@@ -40,7 +40,7 @@ const LASTING_MESSAGES = [
   'sslnegotiation=direct requires SSL',
 ];
 
-/** PgBouncer gave 08P01 to all errors before it had SQLSTATEs of its own; its messages are never translated. From 1.18; the second one of FULL from 1.24. */
+/** PgBouncer gave 08P01 to all errors before it had SQLSTATEs of its own; its messages are never translated. Read in 1.18, the second one of FULL in 1.24. */
 const PGBOUNCER = '08P01';
 const PGBOUNCER_FULL = ['no more connections allowed', 'client connections exceeded'];
 const PGBOUNCER_LASTING = ['no such database', 'no such user', 'password authentication failed', 'unsupported startup'];

@@ -193,7 +193,7 @@ type Callback = (error: unknown, result?: { readonly rows: readonly Record<strin
 
 /**
  * Whether this client has all that preparing needs, as those of pg-native have not. In pipeline mode more than one query is under way, and
- * an answer cannot be told from the next one's.
+ * it is unknown to which of them an answer belongs.
  */
 export function isPreparing(client: object): client is PreparingClient {
   const { connection, pipeline, _queryQueue, _pulseQueryQueue } = client as Partial<PreparingClient>;

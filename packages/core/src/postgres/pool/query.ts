@@ -89,7 +89,7 @@ const INERT = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|\$\d+/g;
 /** Reads and writes of tables. Other statements may change the session: SET, LISTEN, PREPARE, a block that commits. */
 const PLAIN = /^\s*(?:select|insert|update|delete|merge|with|values|table)\b/i;
 
-/** A name that stands before a list of columns. */
+/** A name before a list of columns. */
 const NAMED_LIST = /\b(?:into|with|recursive|as)\s+[\w."]+\s*\(/gi;
 
 const CALL = /([\w.]+|"[^"]*")\s*\(/g;

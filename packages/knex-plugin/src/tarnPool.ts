@@ -121,7 +121,7 @@ export class TarnPool<C extends object> {
         this.#events.tell('createSuccess', next(), connection);
         this.#reap(true);
       })
-      .on('open-failed', (error) => this.#events.tell('createFail', next(), error));
+      .on('openFailed', (error) => this.#events.tell('createFail', next(), error));
   }
 
   #tellOfClosing(closeErrors: WeakMap<C, unknown>): void {

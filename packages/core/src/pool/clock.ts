@@ -84,16 +84,19 @@ const JUMP_MS = 500;
  */
 export class Clock {
   readonly #runtime: Runtime;
-  readonly #onJump: (byMs: number, now: number) => void;
+  #onJump: ((byMs: number, now: number) => void) | undefined;
   #wall: number;
   #now: number;
 
-  /** @param onJump told of a forward jump: the process was frozen, or the wall clock was set. Nobody can tell which. */
-  constructor(runtime: Runtime, onJump: (byMs: number, now: number) => void) {
+  constructor(runtime: Runtime) {
     this.#runtime = runtime;
-    this.#onJump = onJump;
     this.#wall = runtime.wall();
     this.#now = runtime.now();
+  }
+
+  /** Calls back after each forward jump: the process was frozen, or the wall clock was set. Which of the two cannot be seen. */
+  onJump(run: (byMs: number, now: number) => void): void {
+    this.#onJump = run;
   }
 
   /** The moment, at most a millisecond too early. Mostly it reads one clock: while the wall clock shows the same millisecond, so does the other. */
@@ -108,21 +111,26 @@ export class Clock {
     const aheadMs = wall - this.#wall - (now - this.#now);
     this.#wall = wall;
     this.#now = now;
-    if (aheadMs >= JUMP_MS) this.#onJump(aheadMs, now);
+    if (aheadMs >= JUMP_MS) this.#onJump?.(aheadMs, now);
   }
 }
 
-/** One timer for many moments: it rings for the soonest, and whoever hears it says when it should ring next. */
+/** One timer for many moments: it rings for the soonest, and its listener sets the next one. */
 export class Alarm {
+  readonly #runtime: Runtime;
+  #ring: ((dueAt: number) => void) | undefined;
   #timer: Timer | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
   #holdsProcess = false;
 
-  constructor(
-    private readonly runtime: Runtime,
-    /** Told when it was due: a timer rings late when the process stood still. */
-    private readonly ring: (dueAt: number) => void,
-  ) {}
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  /** Calls back with the moment for which it was set: a timer rings late when the process was frozen. */
+  onRing(run: (dueAt: number) => void): void {
+    this.#ring = run;
+  }
 
   /** When it will ring; `Infinity` when it will not. */
   get dueAt(): number {
@@ -133,9 +141,9 @@ export class Alarm {
   setFor(moment: number, now: number): void {
     if (moment >= this.#dueAt) return;
     this.#timer?.cancel();
-    // What is asked for in the past is due now, and not late.
+    // A moment in the past is due now: it must not count as late.
     this.#dueAt = Math.max(moment, now);
-    this.#timer = this.runtime.after(this.#dueAt - now, () => this.#fire());
+    this.#timer = this.#runtime.after(this.#dueAt - now, () => this.#fire());
     if (this.#holdsProcess) this.#timer.ref();
   }
 
@@ -157,6 +165,6 @@ export class Alarm {
     const dueAt = this.#dueAt;
     this.#timer = undefined;
     this.#dueAt = Number.POSITIVE_INFINITY;
-    this.ring(dueAt);
+    this.#ring?.(dueAt);
   }
 }

@@ -1,5 +1,5 @@
 import { type Runtime, systemRuntime, type Timer } from './clock.js';
-import { Census } from './entry.js';
+import { Counts } from './entry.js';
 
 /** A pool, as the pools that share its limit see it. */
 export interface LimitMember {
@@ -10,7 +10,7 @@ export interface LimitMember {
   /** Closes the connection that has been idle longest. */
   closeColdest(): void;
   /** Opens what its callers lack, or asks for the room. */
-  pump(): void;
+  run(): void;
   /** Whether nothing moves: each of its connections has been held for this long, with no query in flight. */
   isStalled(forMs: number): boolean;
 }
@@ -30,7 +30,7 @@ const forgotten = new FinalizationRegistry<() => void>((remove) => remove());
  */
 export class SharedLimit {
   /** The connections of all members. */
-  readonly census = new Census();
+  readonly counts = new Counts();
   readonly #runtime: Runtime;
   readonly #members = new Set<WeakRef<LimitMember>>();
   /** Members whose callers wait for a place, and how many they lack, in the order in which they get it. */
@@ -39,7 +39,7 @@ export class SharedLimit {
   #free = 0;
   /** The member whose turn it is to take the place that has come free. */
   #turn: LimitMember | undefined;
-  #look: Timer | undefined;
+  #timer: Timer | undefined;
 
   constructor(runtime: Runtime = systemRuntime) {
     this.#runtime = runtime;
@@ -79,7 +79,7 @@ export class SharedLimit {
   claims(from: LimitMember, isWanted: boolean, ageMs: number): boolean {
     if (this.#lacking.size === 0 || this.#short <= 0 || (isWanted && ageMs < SLICE_MS)) return false;
     for (const member of this.#lacking.keys()) if (member.places < from.places) return true;
-    if (!isWanted) this.#lookLater();
+    if (!isWanted) this.#lookAgain();
     return false;
   }
 
@@ -90,7 +90,7 @@ export class SharedLimit {
    */
   mayTake(member: LimitMember, isNew: boolean): boolean {
     if (this.#turn === member) return true;
-    if (isNew && this.census.idle > 0) return false;
+    if (isNew && this.counts.idle > 0) return false;
     return this.#lacking.size === (this.#lacking.has(member) ? 1 : 0);
   }
 
@@ -100,13 +100,13 @@ export class SharedLimit {
     this.#free++;
     queueMicrotask(() => {
       this.#free--;
-      const { total } = this.census;
+      const { total } = this.counts;
       for (const member of [...this.#lacking.keys()]) {
         this.#lacking.delete(member);
         this.#turn = member;
-        member.pump();
+        member.run();
         this.#turn = undefined;
-        if (this.census.total > total) return;
+        if (this.counts.total > total) return;
       }
     });
   }
@@ -121,23 +121,22 @@ export class SharedLimit {
   get #short(): number {
     let lacking = 0;
     for (const places of this.#lacking.values()) lacking += places;
-    return lacking - this.census.closing - this.#free;
+    return lacking - this.counts.closing - this.#free;
   }
 
   #makeRoomFor(asking: LimitMember): void {
     for (let short = this.#short; short > 0; short--) {
       const spare = this.#spareFor(asking);
-      if (spare === undefined) return this.#lookLater();
+      if (spare === undefined) return this.counts.idle > 0 ? this.#lookAgain() : undefined;
       spare.closeColdest();
     }
   }
 
-  /** What is idle now may soon have been idle for long enough. */
-  #lookLater(): void {
-    if (this.census.idle === 0) return;
-    this.#look ??= this.#runtime.after(SLICE_MS, () => {
-      this.#look = undefined;
-      for (const member of [...this.#lacking.keys()]) member.pump();
+  /** A connection that becomes idle now will have been idle for long enough after a while. */
+  #lookAgain(): void {
+    this.#timer ??= this.#runtime.after(SLICE_MS, () => {
+      this.#timer = undefined;
+      for (const member of [...this.#lacking.keys()]) member.run();
     });
   }
 
@@ -163,7 +162,7 @@ export class SharedLimit {
 /** What a pool has to do with a limit that it shares with others: nothing, unless `find` finds one. */
 export class Membership {
   /** The connections of this pool. */
-  readonly census = new Census();
+  readonly counts = new Counts();
   readonly #find: () => SharedLimit | undefined;
   #member: LimitMember | undefined;
   #limit: SharedLimit | undefined;
@@ -187,12 +186,12 @@ export class Membership {
 
   /** Connections that wait to be reused, in all pools that keep to the limit. */
   get idle(): number {
-    return (this.#limit?.census ?? this.census).idle;
+    return (this.#limit?.counts ?? this.counts).idle;
   }
 
   /** Places of the limit that other pools have. */
-  get others(): number {
-    return this.#limit === undefined ? 0 : this.#limit.census.total - this.census.total;
+  get elsewhere(): number {
+    return this.#limit === undefined ? 0 : this.#limit.counts.total - this.counts.total;
   }
 
   /**
@@ -201,7 +200,7 @@ export class Membership {
    */
   taken(maxConnections: number): number {
     const mayTake = this.#limit === undefined || this.#limit.mayTake(this.#member!, this.#isNew);
-    return mayTake ? this.others : maxConnections;
+    return mayTake ? this.elsewhere : maxConnections;
   }
 
   begin(member: LimitMember): void {
@@ -236,7 +235,7 @@ export class Membership {
 
   /** Goes on alone if no pool of the limit moves: they may wait for each other, as pools with limits of their own would not. Answers whether it does. */
   leaveIfStalled(forMs: number): boolean {
-    if (!this.#leave || this.others === 0 || !this.#limit!.isStalled(forMs)) return false;
+    if (!this.#leave || this.elsewhere === 0 || !this.#limit!.isStalled(forMs)) return false;
     this.#isAlone = true;
     this.#renew();
     return true;
@@ -253,7 +252,7 @@ export class Membership {
     const limit = this.#isAlone ? undefined : this.#find();
     if (limit === this.#limit) return;
     this.#leave?.();
-    this.census.moveTo(limit?.census);
+    this.counts.moveTo(limit?.counts);
     this.#limit?.freed();
     this.#limit = limit;
     this.#leave = limit?.join(this.#member!);

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import pg from 'pg';
-import type { RetireReason } from '../../lifecycle/state.js';
+import type { CloseReason } from '../../lifecycle/state.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { soon, systemRuntime } from '../../pool/clock.js';
 import type { Pool as Engine } from '../../pool/pool.js';
@@ -247,7 +247,7 @@ class GovernedPool extends StockPool {
   }
 
   /** Only an idle client's end is news of the pool's: a borrower hears of it on the client or from the query. */
-  #closing(client: Client, reason: RetireReason, cause: unknown): void {
+  #closing(client: Client, reason: CloseReason, cause: unknown): void {
     if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp(client)) return;
     if (this.listenerCount('error') === 0) return;
     const error = isError(cause) ? cause : causeOfEnd(client);

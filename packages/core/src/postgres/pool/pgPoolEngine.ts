@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { RetireReason } from '../../lifecycle/state.js';
+import type { CloseReason } from '../../lifecycle/state.js';
 import type { Policy } from '../../policy/policy.js';
 import type { Pool as Engine } from '../../pool/pool.js';
 import { enter, gateOf } from '../gate.js';
@@ -27,7 +27,7 @@ export interface Founding {
 }
 
 /** The words of pg-pool's log, for the reasons that it knows. */
-const LOGGED: { readonly [R in RetireReason]?: string } = {
+const LOGGED: { readonly [R in CloseReason]?: string } = {
   idle: 'remove idle client',
   'max-age': 'remove expired client',
   'max-uses': 'remove expended client',
@@ -71,7 +71,7 @@ export function makePool({ pool: face, policy, tell, engaged, identity }: Foundi
   const engine = sharedPool(connector, policy, identity)
     .on('opening', () => pool().log('connecting new client'))
     .on('opened', () => pool().log('new client connected'))
-    .on('open-failed', (error) => pool().log('client failed to connect', error))
+    .on('openFailed', (error) => pool().log('client failed to connect', error))
     .on('closing', (_, reason) => pool().log(LOGGED[reason] ?? `remove client: ${reason}`));
   forgotten.register(face, engine);
   return engine;

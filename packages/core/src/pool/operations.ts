@@ -32,7 +32,7 @@ export interface ConnectListener<C> {
   onLost(cause?: Error): void;
   onReadOnly(): void;
   /** Closes a connection that was opened and will not be in the pool. */
-  closeUnused(connection: C, reason: 'read-only' | 'discarded'): Promise<void>;
+  closeUnused(connection: C, reason: 'read-only' | 'failed-check' | 'discarded'): Promise<void>;
 }
 
 /**
@@ -45,17 +45,19 @@ export async function connectOne<C extends object>(
   { onLost, onReadOnly, closeUnused }: ConnectListener<C>,
 ): Promise<C> {
   let connecting: Promise<C> | undefined;
+  let opened: C | undefined;
   try {
     const limit = { what: 'Connecting', ms: policy.connectTimeoutMs, cancelled };
     return await withinLimit(runtime, limit, async (signal) => {
       connecting = connector.connect(signal, onLost, onReadOnly);
-      const connection = await connecting;
-      if (policy.writable) await askForWrites(connector, connection, signal);
-      return connection;
+      opened = await connecting;
+      if (policy.writable) await askForWrites(connector, opened, signal);
+      return opened;
     });
   } catch (error) {
     // It takes one of the server's slots until it is gone.
-    if (error instanceof ReadOnlyServerError && connecting) await closeUnused(await connecting, 'read-only');
+    if (opened && error instanceof ReadOnlyServerError) await closeUnused(opened, 'read-only');
+    else if (opened && !cancelled.aborted) void closeUnused(opened, 'failed-check');
     else connecting?.then((late) => closeUnused(late, 'discarded')).catch(ignore);
     throw error;
   }

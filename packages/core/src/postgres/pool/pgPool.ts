@@ -246,6 +246,7 @@ class GovernedPool extends StockPool {
     const isKept = !error || mayKeep(client, error);
     if (!isKept) return this.#engine.discard(client);
     gate.isShut ||= gate.sawTransaction && !this.#isWatched;
+    gate.isResting = this.#engine.policy.exitOnIdle;
     if (!error && isOpen(client)) this.#engaged.delete(client);
     const release = () => this.#engine.release(client, error || undefined);
     // Called back in the middle of what was read from the socket, which may end with the server's goodbye: whoever waits for this connection

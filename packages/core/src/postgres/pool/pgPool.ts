@@ -45,7 +45,7 @@ const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool
 class GovernedPool extends StockPool {
   static {
     // Libraries recognise a pool by `constructor.name`, and refuse one with a name that they do not know.
-    Object.defineProperty(this, 'name', { value: pg.Pool.name });
+    Object.defineProperty(GovernedPool, 'name', { value: pg.Pool.name });
   }
 
   readonly #engine: Engine<Client>;

@@ -17,6 +17,10 @@ export interface Gate {
   isShut: boolean;
   /** The borrower's statement failed, and may have left something: nothing of this session may reach the next one. */
   isSpent: boolean;
+  /** The client is back in its pool, where it does not keep the process alive. */
+  isResting: boolean;
+  /** A query that was sent while it rests keeps the process alive. */
+  isAwaited: boolean;
   /** The app has been told that the client is gone. */
   isGone: boolean;
   /** The errors that statements of this client were answered with. */
@@ -45,12 +49,15 @@ export function gateOf(client: PgClient): Gate {
     isPoolQuery: false,
     isShut: false,
     isSpent: false,
+    isResting: false,
+    isAwaited: false,
     isGone: false,
     answers: new WeakSet(),
   };
   gates.set(client, gate);
   wrapMethod(client as unknown as { query: Call }, 'query', (original) => (...args) => {
     if (gate.isShut) return refuse(args);
+    if (gate.isResting && !gate.isAwaited) holdProcess(client, gate);
     if (gate.queries++ === 0) gate.first = args[0];
     const status = client.getTransactionStatus?.();
     if (status === 'T' || status === 'E') gate.sawTransaction = true;
@@ -69,6 +76,20 @@ export function enter(gate: Gate): void {
   gate.sawTransaction = false;
   gate.isPoolQuery = false;
   gate.isShut = false;
+  gate.isResting = false;
+}
+
+/** What is sent on a client after its release is answered before the process exits, as with `pg`. Else the process would lose it in silence. */
+function holdProcess(client: PgClient, gate: Gate): void {
+  gate.isAwaited = true;
+  client.connection?.stream.ref?.();
+  const onDrain = () => {
+    client.removeListener('drain', onDrain);
+    gate.isAwaited = false;
+    // A client that was taken in the meantime keeps the process alive until it is released.
+    if (gate.isResting) client.connection?.stream.unref?.();
+  };
+  client.on('drain', onDrain);
 }
 
 /** The callers of this client have gone: what is under way may be cancelled. */

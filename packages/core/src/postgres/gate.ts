@@ -17,6 +17,8 @@ export interface Gate {
   isShut: boolean;
   /** The borrower's statement failed, and may have left something: nothing of this session may reach the next one. */
   isSpent: boolean;
+  /** A setting with a name of the app's own may have been made on the session, at any time: see `MAKES_SETTING`. */
+  hasOwnSettings: boolean;
   /** The client is back in its pool, where it does not keep the process alive. */
   isResting: boolean;
   /** A query that was sent while it rests keeps the process alive. */
@@ -38,6 +40,17 @@ const limited = new WeakMap<object, unknown>();
 /** Callers of these clients wait no more for what is under way. */
 const abandoned = new WeakSet<PgClient>();
 
+/**
+ * Makes a setting such as `app.tenant`. No reset removes it from a session: where a new session has none (`current_setting('app.tenant', true)` is
+ * null), one that was reset has an empty text.
+ */
+const MAKES_SETTING = /\bset\s+(?:session\s+|local\s+)?[\w"]+\s*\.|\bset_config\s*\(|^\s*(?:do|call)\b/i;
+
+function makesSetting(query: unknown): boolean {
+  const text = typeof query === 'string' ? query : (query as { text?: unknown } | null)?.text;
+  return typeof text === 'string' && MAKES_SETTING.test(text);
+}
+
 /** Puts the gate in a client's way. To be called before anyone has the client. */
 export function gateOf(client: PgClient): Gate {
   const known = gates.get(client);
@@ -49,6 +62,7 @@ export function gateOf(client: PgClient): Gate {
     isPoolQuery: false,
     isShut: false,
     isSpent: false,
+    hasOwnSettings: false,
     isResting: false,
     isAwaited: false,
     isGone: false,
@@ -59,6 +73,7 @@ export function gateOf(client: PgClient): Gate {
     if (gate.isShut) return refuse(args);
     if (gate.isResting && !gate.isAwaited) holdProcess(client, gate);
     if (gate.queries++ === 0) gate.first = args[0];
+    gate.hasOwnSettings ||= makesSetting(args[0]);
     const status = client.getTransactionStatus?.();
     if (status === 'T' || status === 'E') gate.sawTransaction = true;
     const result = original().apply(client, args);

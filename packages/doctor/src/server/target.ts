@@ -42,7 +42,7 @@ export function targetOf(argument: string | undefined, env: Environment): Target
     port: portOf(settings.port ?? env.PGPORT),
     user,
     database: settings.dbname ?? env.PGDATABASE ?? user,
-    password: settings.password ?? env.PGPASSWORD,
+    password: settings.password || env.PGPASSWORD || undefined,
     encryptions: host.startsWith('/') ? [false] : encryptionsOf(settings, env),
   };
 }

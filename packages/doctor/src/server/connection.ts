@@ -79,7 +79,7 @@ export class Connector {
     let client: pg.Client | undefined;
     try {
       client = await this.#login(timeoutMs);
-      const [version] = await rowsOf(client, VERSION);
+      const [version] = await askOver(client, 0)(VERSION);
       const versionNumber = Number(version?.[0]?.[0]);
       if (!(versionNumber >= OLDEST)) {
         throw new ConnectionFailure('The doctor needs PostgreSQL 14 or later.', 'OLD_SERVER', false, undefined);

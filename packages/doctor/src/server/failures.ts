@@ -45,7 +45,7 @@ function codeOf(error: unknown): string {
   return 'UNKNOWN';
 }
 
-type Say = (target: Target, message: string) => string;
+type Say = (target: Target, message: string, error: unknown) => string;
 
 const at = ({ host, port }: Target) => (host.startsWith('/') ? `the socket ${host}, port ${port}` : `${host}:${port}`);
 
@@ -80,16 +80,23 @@ const MESSAGES: Readonly<Record<string, Say>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: TLS_UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: TLS_UNTRUSTED,
   CERT_HAS_EXPIRED: (target) => `The TLS certificate of ${at(target)} has expired.`,
-  ERR_TLS_CERT_ALTNAME_INVALID: (target) =>
-    `The TLS certificate of ${at(target)} is for another host name. Use that name, or sslmode=verify-ca.`,
+  ERR_TLS_CERT_ALTNAME_INVALID: (target, _, error) =>
+    `The TLS certificate of ${at(target)} is for another host name${namesIn(error)}. Connect by a name that it has, or use sslmode=verify-ca, which does not compare the name.`,
 };
+
+/** The host names of the certificate that was refused. */
+function namesIn(error: unknown): string {
+  const { cert } = error as { cert?: { subjectaltname?: string; subject?: { CN?: string } } };
+  const names = cert?.subjectaltname ?? cert?.subject?.CN;
+  return names === undefined ? '' : ` (${names.replaceAll(/\b(DNS|IP Address):/g, '')})`;
+}
 
 function messageOf(error: unknown, code: string, target: Target): string {
   // A name with several addresses fails with one error for each.
   const { message = '', errors } = error as { message?: string; errors?: Error[] };
   const text = (message || errors?.[0]?.message || String(error)).replace(/\.$/, '');
   return (
-    MESSAGES[code]?.(target, text) ??
+    MESSAGES[code]?.(target, text, error) ??
     `No connection to ${at(target)}: ${text}${code === 'UNKNOWN' ? '' : ` (${code})`}.`
   );
 }

@@ -154,10 +154,10 @@ async function expectFull(server: PostgresServer, { start, alarms }: Scenario): 
   const stop = await start(server.url);
   try {
     const report = reportOf(judge(await watching));
-    expect(alarmsOf(report)).toEqual(alarms);
+    expect(alarmsOf(report), JSON.stringify(report)).toEqual(alarms);
     // A doctor that is not let in has only the refusals to judge by.
     const outside = await examine([server.url, '--seconds', '3']);
-    expect(alarmsOf(outside.report)).toEqual(['full']);
+    expect(alarmsOf(outside.report), JSON.stringify(outside)).toEqual(['full']);
     expect(outside.report.server.refusals).toBeGreaterThan(0);
     return report;
   } finally {

@@ -12,6 +12,8 @@ import { alarmsOf, examine, runDoctor } from './doctor.js';
 import { load } from './scenarios.js';
 
 const SECRET = 'ge heim@#1';
+/** PostgreSQL’s ErrorResponse. */
+const TOO_MANY_CLIENTS = 'E\0\0\0\x25SFATAL\0C53300\0Mtoo many clients\0\0\0';
 const within = (seconds: number) => (seconds + 10) * 1_000;
 
 let postgres: PostgresServer;
@@ -206,6 +208,19 @@ describe('no connection', () => {
     afterEach(() => {
       for (const socket of sockets.splice(0)) socket.destroy();
       server.close();
+    });
+
+    it('that is full at first, and then too busy to refuse: what was refused counts', async () => {
+      let logins = 0;
+      const port = await listen((socket) => {
+        if (++logins <= 3) socket.once('data', () => socket.end(TOO_MANY_CLIENTS));
+      });
+      const url = `postgres://me:geheim@127.0.0.1:${port}/app?sslmode=disable`;
+      const { report, code, ms } = await examine([url, '--seconds', '3']);
+      expect(alarmsOf(report)).toEqual(['full']);
+      expect(report.server.refusals).toBe(3);
+      expect(code).toBe(1);
+      expect(ms).toBeLessThan(within(3));
     });
 
     it.each<[string, (socket: Socket) => void, RegExp]>([

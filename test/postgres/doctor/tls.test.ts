@@ -68,14 +68,14 @@ interface Wanted {
   host?: string;
   role?: string;
   sslmode?: string;
-  /** The name of a certificate that is trusted. */
+  /** The name of the file with the certificates that are trusted. */
   trusted?: string;
 }
 
 async function examineWith({ server = () => encrypted, host = '127.0.0.1', role, sslmode, trusted }: Wanted) {
   const url = new URL(`postgres://${role ?? 'monitor'}:${encodeURIComponent(SECRET)}@${host}:${server().port}/app`);
   if (sslmode) url.searchParams.set('sslmode', sslmode);
-  if (trusted) url.searchParams.set('sslrootcert', file(`${trusted}.crt`));
+  if (trusted) url.searchParams.set('sslrootcert', file(trusted));
   const watching = runDoctor([url.href, '--seconds', '2']);
   const sessions = await server().admin<{ ssl: boolean }>(SESSIONS_SOON);
   const { code, stdout, stderr } = await watching;
@@ -91,8 +91,8 @@ describe('a server with TLS', () => {
     ['require: whoever signed it', { sslmode: 'require' }],
     ['prefer, the default', {}],
     ['allow, where the server wants it', { sslmode: 'allow' }],
-    ['verify-ca: signed by one that is trusted, for whatever host', { sslmode: 'verify-ca', trusted: 'server' }],
-    ['verify-full: and for this host', { sslmode: 'verify-full', trusted: 'server', host: 'localhost' }],
+    ['verify-ca: signed by one that is trusted, for whatever host', { sslmode: 'verify-ca', trusted: 'server.crt' }],
+    ['verify-full: and for this host', { sslmode: 'verify-full', trusted: 'server.crt', host: 'localhost' }],
   ])('%s: the session is encrypted', async (_, wanted) => {
     const { code, stdout, stderr, ssl } = await examineWith(wanted);
     expect({ code, stderr, ssl }).toEqual({ code: 2, stderr: '', ssl: [true] });
@@ -102,7 +102,7 @@ describe('a server with TLS', () => {
   it.each<[string, Wanted, string]>([
     [
       'verify-full: a certificate for another host',
-      { sslmode: 'verify-full', trusted: 'server' },
+      { sslmode: 'verify-full', trusted: 'server.crt' },
       'is for another host name (localhost, db.example)',
     ],
     [
@@ -112,7 +112,7 @@ describe('a server with TLS', () => {
     ],
     [
       'verify-ca: one that another has signed than the one that is trusted',
-      { sslmode: 'verify-ca', trusted: 'address' },
+      { sslmode: 'verify-ca', trusted: 'address.crt' },
       'is not trusted (self-signed certificate)',
     ],
     ['disable, where the server wants TLS', { sslmode: 'disable' }, 'no encryption'],
@@ -127,19 +127,20 @@ describe('a server with TLS', () => {
     expect({ code, ssl }).toEqual({ code: 2, ssl: [] });
   });
 
-  it.each([
-    ['that is not there', 'none'],
-    ['that is none', 'hba'],
-  ])('a file of trusted certificates %s is wrong use', async (_, trusted) => {
-    const { code, stderr } = await examineWith({ sslmode: 'verify-full', trusted });
-    expect(stderr).toContain(trusted);
+  it.each<[string, Wanted, RegExp]>([
+    ['that is not there', { sslmode: 'verify-full', trusted: 'none.crt' }, /^sslrootcert “.*none.crt” cannot be read/],
+    ['that holds none', { sslmode: 'verify-full', trusted: 'hba.conf' }, /^sslrootcert “.*hba.conf” holds no certif/],
+    ['that is not given', { sslmode: 'verify-ca' }, /^sslmode=verify-ca needs the CA .* sslrootcert=FILE/],
+  ])('a file of trusted certificates %s is wrong use', async (_, wanted, message) => {
+    const { code, stderr } = await examineWith(wanted);
+    expect(stderr).toMatch(message);
     expect(code).toBe(64);
   });
 });
 
 describe('a server without TLS', () => {
   it.each(['require', 'verify-ca', 'verify-full'])('%s: the cause is named, and no password', async (sslmode) => {
-    const { code, stderr } = await examineWith({ server: () => plain, sslmode, trusted: 'server' });
+    const { code, stderr } = await examineWith({ server: () => plain, sslmode, trusted: 'server.crt' });
     expect(stderr).toContain(`127.0.0.1:${plain.port} does not offer TLS`);
     expect(code).toBe(2);
   });
@@ -153,7 +154,7 @@ describe('a server without TLS', () => {
 it('a host that is an address: it must be in the certificate', async () => {
   await using server = await startPostgres({ settings: tlsSettings('address') });
   await server.admin(`create role monitor login password '${SECRET}' in role pg_monitor`);
-  const wanted = { server: () => server, sslmode: 'verify-full', trusted: 'address' };
+  const wanted = { server: () => server, sslmode: 'verify-full', trusted: 'address.crt' };
   expect(await examineWith(wanted)).toMatchObject({ code: 2, stderr: '', ssl: [true] });
   expect((await examineWith({ ...wanted, host: 'localhost' })).stderr).toContain('is for another host name');
 });

@@ -23,7 +23,7 @@ export const cannotTell: Rule = (facts) =>
   });
 
 function notSeen({ samples, refusals, otherRefusals }: Facts): Reason | null {
-  const [refusal] = [...otherRefusals, ...refusals];
+  const [refusal] = [...refusals, ...otherRefusals];
   if (samples.length > 0 || !refusal) return null;
   return {
     evidence: { reason: 'no-connection', code: refusal.code, message: refusal.message },

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { judge, type Report, reportOf } from '@tenure/doctor';
+import { judge, type Recording, type Report, reportOf } from '@tenure/doctor';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { watch } from '../../../packages/doctor/src/server/sampler.js';
@@ -145,12 +145,9 @@ function expectPooler({ server, findings }: Report): void {
 }
 
 async function expectFull(server: PostgresServer, { start, alarms }: Scenario): Promise<Report> {
-  // Inside before it is full: later it might never get in.
-  const watching = watch(targetOf(server.superuserUrl, {}), {
-    seconds: 9,
-    reserved: true,
-    askPassword: async () => null,
-  });
+  const { inside, watching } = watchFromInside(server);
+  // Before it is full: later it might never get in.
+  await Promise.race([inside, watching]);
   const stop = await start(server.url);
   try {
     const report = reportOf(judge(await watching));
@@ -163,6 +160,15 @@ async function expectFull(server: PostgresServer, { start, alarms }: Scenario): 
   } finally {
     await stop();
   }
+}
+
+function watchFromInside(server: PostgresServer) {
+  let watching!: Promise<Recording>;
+  const inside = new Promise<void>((resolve) => {
+    const options = { seconds: 9, reserved: true, askPassword: async () => null, onChange: () => resolve() };
+    watching = watch(targetOf(server.superuserUrl, {}), options);
+  });
+  return { inside, watching };
 }
 
 async function expectIdle(server: PostgresServer): Promise<Report> {

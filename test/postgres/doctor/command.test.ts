@@ -184,7 +184,7 @@ describe('no connection', () => {
   ])('%s: a clear error, exit code 2, no password', async (_, url, message) => {
     const { code, stdout, stderr, ms } = await runDoctor([url().replace('ge x', 'ge%20x'), '--seconds', '3']);
     expect(stderr).toContain(message);
-    expect(stdout).toContain('The doctor was not let in');
+    expect(stdout).toContain('The doctor got no connection');
     expect(code).toBe(2);
     expect(stdout + stderr).not.toMatch(/heim/);
     expect(ms).toBeLessThan(within(3));

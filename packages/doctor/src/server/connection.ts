@@ -173,7 +173,7 @@ async function rowsOf(client: Queryable, text: string): Promise<unknown[][][]> {
 function refuseReserved({ superuser, maxConnections, reservedConnections }: ServerFacts, used: number): void {
   if (!superuser || used <= maxConnections - reservedConnections) return;
   throw new ConnectionFailure(
-    'The server is full: only slots that are kept for superusers are left (--reserved takes one).',
+    'The server is full: only slots that are reserved for superusers are left (--reserved uses one).',
     '53300',
     true,
     undefined,

@@ -65,9 +65,10 @@ const MESSAGES: Readonly<Record<string, Say>> = {
   ECONNRESET: (target) =>
     `${at(target)} closed the connection. Is that PostgreSQL, and does it want TLS (sslmode=require)?`,
   LOST: (target) => `${at(target)} closed the connection. Is that PostgreSQL, and was it restarted just now?`,
-  NO_TLS: (target) => `${at(target)} does not offer TLS, and the sslmode wants it: use sslmode=prefer or disable.`,
+  NO_TLS: (target) =>
+    `${at(target)} does not offer TLS, and this sslmode needs it. Enable TLS on the server (ssl = on), or use sslmode=prefer.`,
   [NO_PASSWORD]: (target) =>
-    `The server asks for a password for the role ${target.user}. Put it in the URL, in PGPASSWORD or in .pgpass; in a terminal it is asked for.`,
+    `The server asks for a password for the role ${target.user}. Put it in the URL, in PGPASSWORD or in .pgpass, or run the doctor in a terminal, where it asks for it.`,
   '28P01': (target) => `The password for the role ${target.user} is wrong.`,
   '28000': (target, message) => `The server does not let ${target.user} in: ${message}.`,
   '3D000': (target) => `There is no database ${target.database} at ${at(target)}.`,

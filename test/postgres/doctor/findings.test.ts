@@ -42,18 +42,33 @@ async function makeDatabase(name: string): Promise<string> {
 
 /** Pools that are all in use, each of connections that were opened in one moment. */
 async function startAging(): Promise<void> {
-  const urls = { same_age: await makeDatabase('same_age'), jitter: await makeDatabase('jitter') };
-  const restarted = await makeDatabase('restarted');
-  use(new pg.Pool({ connectionString: urls.same_age, max: COHORT, maxLifetimeSeconds: AGE_SECONDS }));
-  use(new Pool({ connectionString: urls.jitter, max: COHORT, policy: { maxAgeMs: AGE_SECONDS * 1_000 } }));
+  const jitter = await makeDatabase('jitter');
+  const connectionString = await makeDatabase('restarted');
+  const sameAge = await makeDatabase('same_age');
+  use(new Pool({ connectionString: jitter, max: COHORT, policy: { maxAgeMs: AGE_SECONDS * 1_000 } }));
   // A deployment, at an age that nobody has set.
-  const open = () => new pg.Pool({ connectionString: restarted, max: COHORT });
-  let stop = use(open());
-  const restart = sleep((AGE_SECONDS + 3.4) * 1_000, undefined, { ref: false }).then(async () => {
+  const open = () => openAtOnce('restarted', () => new pg.Pool({ connectionString, max: COHORT }));
+  let stop = use(await open());
+  const restart = sleep((AGE_SECONDS + 4.4) * 1_000, undefined, { ref: false }).then(async () => {
     await stop();
-    stop = use(open());
+    stop = use(await open());
   });
   stops.push(() => restart);
+  const limited = { connectionString: sameAge, max: COHORT, maxLifetimeSeconds: AGE_SECONDS };
+  use(await openAtOnce('same_age', () => new pg.Pool(limited)));
+}
+
+/** On a busy machine logins may take longer than the moment that makes them one birth. */
+async function openAtOnce(database: string, makePool: () => pg.Pool): Promise<pg.Pool> {
+  for (let attempt = 1; ; attempt++) {
+    const pool = makePool();
+    await Promise.all(Array.from({ length: COHORT }, () => pool.query('select pg_sleep(0.3)')));
+    const backends = (await server.activity()).filter((backend) => backend.database === database);
+    const starts = backends.map(({ startedAt }) => startedAt.getTime());
+    const youngest = starts.filter((at) => at >= Math.max(...starts) - 500);
+    if (youngest.length >= COHORT || attempt === 10) return pool;
+    await pool.end();
+  }
 }
 
 /** Keeps all connections of a pool in use. */

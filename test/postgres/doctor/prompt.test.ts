@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../support/postgres.js';
 
 const PASSWORD = 'ge heim@#1';
@@ -21,6 +21,12 @@ beforeAll(async () => {
 
 afterAll(() => server.stop());
 
+const commands: Command[] = [];
+// One that a failed test left waiting for an answer.
+afterEach(() => {
+  for (const command of commands.splice(0)) command.end();
+});
+
 class Command {
   output = '';
   readonly #process: ChildProcess;
@@ -32,11 +38,16 @@ class Command {
       env: { ...env, HOME: '/nonexistent', PGPASSFILE: '/nonexistent' },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
+    commands.push(this);
     for (const stream of [this.#process.stdout!, this.#process.stderr!]) {
       stream.on('data', (chunk: Buffer) => {
         this.output += chunk.toString();
       });
     }
+  }
+
+  end(): void {
+    this.#process.kill();
   }
 
   type(text: string): void {

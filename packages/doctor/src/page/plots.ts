@@ -66,6 +66,9 @@ export function connectionsPlot(
         textAnchor: 'end',
         lineAnchor: 'bottom',
         fill: 'var(--limit)',
+        // At a full server the line of the connections runs through the label.
+        stroke: 'var(--card)',
+        strokeWidth: 5,
       }),
       Plot.ruleY([0], { stroke: 'var(--axis)' }),
     ],

@@ -75,6 +75,9 @@ function limitMarks({ limit, limitName, seconds }: Scales): Plot.Markish[] {
       textAnchor: 'end',
       lineAnchor: 'bottom',
       fill: 'var(--limit)',
+      // At a full server the line of the connections runs through the label.
+      stroke: 'var(--card)',
+      strokeWidth: 5,
     }),
   ];
 }

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { freePort } from '../support/freePort.js';
 import { mayMount, withMounts } from '../support/mounts.js';
 import { startPostgres } from '../support/postgres.js';
@@ -48,6 +48,16 @@ beforeEach(async () => {
   return () => folder.remove();
 });
 
+/** This checkout, in a folder of this mode; `mounts` puts it there. */
+async function checkoutBelow(mode: number) {
+  const folder = await mkdtemp(join('/var/tmp', 'tenure-test-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await chmod(folder, mode);
+  const checkout = join(folder, 'checkout');
+  await mkdir(checkout);
+  return { mounts: `mount --bind ${CHECKOUT} ${checkout}`, checkout };
+}
+
 interface Setting {
   mounts?: string;
   checkout?: string;
@@ -81,7 +91,9 @@ const itWorks = async (setting: Setting) =>
 
 describe.skipIf(!mayMount())('a server for tests', () => {
   it('starts with a temporary folder that is mounted noexec', async () => {
-    await itWorks({ mounts: `mount -t tmpfs -o noexec tmpfs ${temporary}` });
+    // Where any user may enter: this checkout itself may be below a folder that is closed to the user of the server.
+    const { mounts, checkout } = await checkoutBelow(0o755);
+    await itWorks({ mounts: `${mounts}; mount -t tmpfs -o noexec tmpfs ${temporary}`, checkout });
   });
 
   it.each([
@@ -137,11 +149,7 @@ describe.skipIf(!mayMount())('a server for tests', () => {
   describe.skipIf(!isRoot)('for root, whose checkout is in a folder that no other user may enter', () => {
     let closed: Setting & { mounts: string };
     beforeEach(async () => {
-      const folder = await mkdtemp(join('/var/tmp', 'tenure-test-'));
-      const checkout = join(folder, 'checkout');
-      await mkdir(checkout);
-      closed = { mounts: `mount --bind ${CHECKOUT} ${checkout}`, checkout };
-      return () => rm(folder, { recursive: true });
+      closed = await checkoutBelow(0o700);
     });
 
     it('starts, and leaves no copy of its programs', async () => {

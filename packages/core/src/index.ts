@@ -1,6 +1,6 @@
 export { createPool } from './createPool.js';
 export * from './errors.js';
-export type { RetireReason } from './lifecycle/state.js';
+export type { CloseReason } from './lifecycle/state.js';
 export { type HostSettings, parsePolicy } from './policy/parsePolicy.js';
 export type { Policy, PolicyKey, PolicyOverrides, PolicySource } from './policy/policy.js';
 export type { ConnectFailure, Connector, ResetMode, ResetResult, StatementStats } from './pool/connector.js';

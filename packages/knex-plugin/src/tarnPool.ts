@@ -121,7 +121,7 @@ export class TarnPool<C extends object> {
         this.#events.emit('createSuccess', next(), connection);
         this.#reap(true);
       })
-      .on('open-failed', (error) => this.#events.emit('createFail', next(), error));
+      .on('openFailed', (error) => this.#events.emit('createFail', next(), error));
   }
 
   #emitClosing(closeErrors: WeakMap<C, unknown>): void {

@@ -4,7 +4,7 @@ import type { Outcome } from '../../support/fakeConnector.js';
 import type { ConnectOutcome } from './modelServer.js';
 import type { World } from './world.js';
 
-const WHAT_EVENTS = ['opening', 'opened', 'open-failed', 'closing', 'closed', 'rollback'] as const;
+const WHAT_EVENTS = ['opening', 'opened', 'openFailed', 'closing', 'closed', 'rollback'] as const;
 
 /** Something that happens to a pool. Plain data, so that a failing run can be shrunk and read. */
 export type Command =

@@ -62,6 +62,8 @@ export class ModelServer extends FakeConnector {
   /** Since when each waits for a borrower, if it does. */
   readonly idleSince = new WeakMap<FakeConnection, number>();
   readonly generationOf = new WeakMap<FakeConnection, number>();
+  /** Aborted where the pool has given the connect up. */
+  readonly connectOf = new WeakMap<FakeConnection, AbortSignal>();
   /** Connections whose last reset failed, or took too long. */
   readonly resetFailed = new WeakSet<FakeConnection>();
   readonly checkFailed = new WeakSet<FakeConnection>();
@@ -104,6 +106,7 @@ export class ModelServer extends FakeConnector {
         },
       );
       this.generationOf.set(connection, generation);
+      this.connectOf.set(connection, signal);
       this.heard(connection);
       this.succeededFrom = Math.max(this.succeededFrom, askedAt);
       this.arrives(connection);

@@ -8,7 +8,7 @@ import {
   TenureUnreachableError,
   TenureUsageError,
 } from '../../../packages/core/src/errors.js';
-import { RETIRE_REASONS, type RetireReason } from '../../../packages/core/src/lifecycle/state.js';
+import { CLOSE_REASONS, type CloseReason } from '../../../packages/core/src/lifecycle/state.js';
 import type { Policy } from '../../../packages/core/src/policy/policy.js';
 import type { PoolEvents } from '../../../packages/core/src/pool/events.js';
 import { Pool } from '../../../packages/core/src/pool/pool.js';
@@ -50,7 +50,7 @@ interface Life {
   /** What the engine saw when it ended it. */
   end: End | undefined;
   /** Why it was closed. */
-  reason?: RetireReason;
+  reason?: CloseReason;
   gone?: true;
 }
 
@@ -72,7 +72,7 @@ export class World {
   dropAt = Number.POSITIVE_INFINITY;
 
   readonly #lives = new Map<FakeConnection, Life>();
-  readonly #closed = Object.fromEntries(RETIRE_REASONS.map((reason) => [reason, 0]));
+  readonly #closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0]));
   readonly #revoked = new WeakSet<FakeConnection>();
   /** What callers hold who give it back when the test says so. */
   readonly #releasable = new Set<FakeConnection>();
@@ -302,7 +302,7 @@ export class World {
       waiting <= punctual || room <= 0 || opening > this.server.lateConnects || this.#failing !== false,
       `${waiting} wait and nothing is under way, with room for ${room}`,
     );
-    const told = Object.entries(this.#closed).filter(([reason, times]) => closed[reason as RetireReason] !== times);
+    const told = Object.entries(this.#closed).filter(([reason, times]) => closed[reason as CloseReason] !== times);
     this.check(told.length === 0, `counted and told closings differ: ${told}`);
     this.check(this.#served === this.#handedOut, 'a connection was handed to nobody');
     // A holder keeps it alive by the connection it holds.
@@ -479,7 +479,7 @@ export class World {
     };
   }
 
-  #seeClosing(connection: FakeConnection, reason: RetireReason): void {
+  #seeClosing(connection: FakeConnection, reason: CloseReason): void {
     const life = this.#lives.get(connection);
     if (life === undefined) return this.check(false, `connection ${connection.id} is closed before it was opened`);
     this.check(life.reason === undefined, `connection ${connection.id} is closed twice: ${life.reason}, ${reason}`);
@@ -496,7 +496,7 @@ export class World {
     );
   }
 
-  #mayClose(connection: FakeConnection, life: Life, end: End, reason: RetireReason): boolean {
+  #mayClose(connection: FakeConnection, life: Life, end: End, reason: CloseReason): boolean {
     const { server } = this;
     const { at, looksOpen, open, idle, policy } = end;
     // The pool may take any jump for time in which the process was frozen.
@@ -522,6 +522,9 @@ export class World {
         return server.toldReadOnly.has(connection) || !server.takesWrites(connection);
       case 'invalidated':
         return server.generationOf.get(connection)! < this.#generation;
+      case 'discarded':
+        // It came after its connect had been given up.
+        return life.uses === 0 && server.connectOf.get(connection)!.aborted;
       case 'closing':
         return this.draining;
       default:
@@ -529,7 +532,7 @@ export class World {
     }
   }
 
-  #seeClosed(connection: FakeConnection, reason: RetireReason): void {
+  #seeClosed(connection: FakeConnection, reason: CloseReason): void {
     const life = this.#lives.get(connection);
     this.check(
       life?.reason === reason && !life.gone,

@@ -38,7 +38,7 @@ describe('a connect that nobody answers', () => {
     const fake = fakePool({ maxConnections: 2 });
     swallow(fake, [1]);
     const failures: unknown[] = [];
-    fake.pool.on('open-failed', (error) => failures.push(error));
+    fake.pool.on('openFailed', (error) => failures.push(error));
     const callers = callersOf(fake, 6, 200);
     await fake.runtime.advance(1_010);
     expect(fake.pool.stats()).toMatchObject({ used: 2, opening: 0 });

@@ -220,7 +220,7 @@ describe('discard', () => {
     fake.pool.discard(connection);
     await fake.runtime.settle();
     expect(connection.ended).toBe('closed');
-    expect(fake.closings).toEqual(['invalidated']);
+    expect(fake.closings).toEqual(['discarded']);
     expect(waiting.value).not.toBe(connection);
     expect(() => fake.pool.discard(connection)).toThrow(TenureUsageError);
   });

@@ -5,7 +5,8 @@ import { FakeRuntime } from '../../support/fakeRuntime.js';
 function alarm(next: (now: number) => number = () => Number.POSITIVE_INFINITY) {
   const runtime = new FakeRuntime();
   const rings: number[] = [];
-  const bell = new Alarm(runtime, () => {
+  const bell = new Alarm(runtime);
+  bell.onRing(() => {
     rings.push(runtime.time);
     bell.setFor(next(runtime.time), runtime.time);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Waiter, WaiterQueue } from '../../../packages/core/src/pool/waitQueue.js';
+import { type Waiter, WaiterList } from '../../../packages/core/src/pool/waitQueue.js';
 
 type Named = Waiter<object> & { readonly name: number };
 
@@ -33,7 +33,7 @@ describe('the line', () => {
   it('does what an array would, whoever leaves it in whatever order', () => {
     fc.assert(
       fc.property(fc.array(move, { maxLength: 60 }), (moves) => {
-        const queue = new WaiterQueue<object>();
+        const queue = new WaiterList<object>();
         const everyone: Named[] = [];
         const unsubscribed: number[] = [];
         let model: Named[] = [];
@@ -75,11 +75,11 @@ describe('the line', () => {
   });
 
   it('has no deadline when nobody stands in it', () => {
-    expect(new WaiterQueue().nextDeadline()).toBe(Number.POSITIVE_INFINITY);
+    expect(new WaiterList().nextDeadline()).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('keeps hold of nobody who has left', () => {
-    const queue = new WaiterQueue<object>();
+    const queue = new WaiterList<object>();
     const [first, second, third] = [waiter(1), waiter(2), waiter(3)];
     for (const one of [first, second, third]) queue.add(one);
     queue.remove(second);

@@ -2,67 +2,73 @@ import type { Policy } from '../policy/policy.js';
 import type { ConnectionFacts } from './state.js';
 
 /**
- * What must happen before a connection is handed out.
- *
- * - `fresh`: nothing; it was heard from a moment ago.
- * - `listen`: two turns of the event loop, so that a goodbye which already waits in the socket is read. Costs no I/O.
- * - `ask`: a round trip to the server.
- */
-export type Freshness = 'fresh' | 'listen' | 'ask';
-
-/** A goodbye that arrived within this time is so unlikely that listening for it is not worth two turns. */
-const JUST_HEARD_MS = 5;
-
-/**
- * How far a connection can be trusted, by when it was last heard from, and what has happened since.
- *
- * @param roundTripMs what a check takes now. A connection heard from within that time is as fresh as a check could make it: asking all of them
- *   would double the wait of every caller of a slow server
- */
-export function freshness(
-  { heardAt, epoch }: Pick<ConnectionFacts, 'heardAt' | 'epoch'>,
-  current: Epoch,
-  policy: Policy,
-  now: number,
-  roundTripMs = 0,
-): Freshness {
-  if (!policy.healthChecks) return 'fresh';
-  const silentMs = now - heardAt;
-  const { healthBypassMs } = policy;
-  if (epoch < current.number) return 'ask';
-  // With a bypass of 0 every reuse is checked, whatever a check takes.
-  if (silentMs > healthBypassMs && (healthBypassMs === 0 || silentMs > roundTripMs)) return 'ask';
-  return silentMs <= JUST_HEARD_MS ? 'fresh' : 'listen';
-}
-
-/**
- * What has happened and calls every connection into question.
+ * What puts all connections of a pool in question.
  *
  * - `disconnect`: one of them was lost, or did not answer.
  * - `read-only`: the server of one takes no writes any more.
- * - `standstill`: the process was frozen, or its event loop blocked for long.
+ * - `freeze`: the process was frozen, or its event loop blocked for long.
  */
-export type News = 'disconnect' | 'read-only' | 'standstill';
+export type Incident = 'disconnect' | 'read-only' | 'freeze';
 
 /**
- * A count of the news. A connection last heard from in an earlier epoch is checked before anyone gets it, so that a restart or a failover
+ * Counts the incidents. A connection that last answered in an earlier epoch is pinged before its next use, so that a restart or a failover
  * costs one check in all and not one per connection. An immutable value, and a counter because clocks can be wrong (SQLAlchemy compares
  * wall clocks here).
  */
-export interface Epoch {
+export interface TrustEpoch {
   readonly number: number;
   readonly raisedAt: number;
-  /** Connections last heard from before this epoch are also asked whether their server takes writes. */
-  readonly writesInDoubtSince: number;
+  /** Connections that last answered before this epoch are also asked whether their server takes writes. */
+  readonly writableUnknownBefore: number;
 }
 
-export const FIRST_EPOCH: Epoch = { number: 0, raisedAt: Number.NEGATIVE_INFINITY, writesInDoubtSince: 0 };
+export const FIRST_EPOCH: TrustEpoch = { number: 0, raisedAt: Number.NEGATIVE_INFINITY, writableUnknownBefore: 0 };
 
-/** The epoch after some news. Many connections tell of the same disconnect: those of one `healthTimeoutMs` count once. */
-export function afterNews(epoch: Epoch, news: News, { healthTimeoutMs }: Policy, now: number): Epoch {
-  const isTold = news === 'disconnect' || (news === 'read-only' && epoch.writesInDoubtSince === epoch.number);
-  if (isTold && now - epoch.raisedAt < healthTimeoutMs) return epoch;
+/** The epoch after an incident. Many connections report the same disconnect: those of one `healthTimeoutMs` count once. */
+export function afterIncident(
+  epoch: TrustEpoch,
+  incident: Incident,
+  { healthTimeoutMs }: Policy,
+  now: number,
+): TrustEpoch {
+  const isCounted =
+    incident === 'disconnect' || (incident === 'read-only' && epoch.writableUnknownBefore === epoch.number);
+  if (isCounted && now - epoch.raisedAt < healthTimeoutMs) return epoch;
   const number = epoch.number + 1;
-  const writesInDoubtSince = news === 'read-only' ? number : epoch.writesInDoubtSince;
-  return { number, raisedAt: now, writesInDoubtSince };
+  const writableUnknownBefore = incident === 'read-only' ? number : epoch.writableUnknownBefore;
+  return { number, raisedAt: now, writableUnknownBefore };
+}
+
+/**
+ * What must be checked before a connection is lent.
+ *
+ * - `none`: nothing; the server answered on it a moment ago.
+ * - `socket`: two turns of the event loop, so that an end of the connection that already waits in the socket is read. Costs no I/O.
+ * - `ping`: a round trip to the server.
+ */
+export type CheckLevel = 'none' | 'socket' | 'ping';
+
+/** An end of the connection within this time after an answer is so unlikely that it is not worth two turns of the event loop. */
+const JUST_ANSWERED_MS = 5;
+
+/**
+ * What must be checked, by the time since the last answer, and by the incidents since then.
+ *
+ * @param roundTripMs what a ping takes now. A connection that answered within that time is as fresh as a ping could make it: pinging all of
+ *   them would double the wait of every caller of a slow server
+ */
+export function checkLevel(
+  { answeredAt, epoch }: Pick<ConnectionFacts, 'answeredAt' | 'epoch'>,
+  current: TrustEpoch,
+  policy: Policy,
+  now: number,
+  roundTripMs = 0,
+): CheckLevel {
+  if (!policy.healthChecks) return 'none';
+  const silentMs = now - answeredAt;
+  const { healthBypassMs } = policy;
+  if (epoch < current.number) return 'ping';
+  // With a bypass of 0 every reuse is checked, whatever a ping takes.
+  if (silentMs > healthBypassMs && (healthBypassMs === 0 || silentMs > roundTripMs)) return 'ping';
+  return silentMs <= JUST_ANSWERED_MS ? 'none' : 'socket';
 }

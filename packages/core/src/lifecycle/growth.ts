@@ -1,39 +1,41 @@
+import type { EffectiveLimits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
-import { retryAt, type Trouble } from './backoff.js';
-import type { Epoch } from './freshness.js';
+import { type ConnectFailures, retryAt } from './backoff.js';
+import type { TrustEpoch } from './freshness.js';
 import { keepsConnections } from './retirement.js';
 
 /** What decides how many connections to open. */
 export interface Demand {
   readonly waiting: number;
   /** A caller has been refused at once since connects began to fail: the pool itself must find out when the server is back. */
-  readonly refusing: boolean;
+  readonly hasRefused: boolean;
   /** That was a moment ago: others will ask. */
-  readonly wanted: boolean;
+  readonly hasRefusedLately: boolean;
   /** Connections that are about to serve a waiter without being opened: checks and returns that are not late. */
   readonly expected: number;
   /** Connects under way that are not late. */
   readonly opening: number;
-  /** Connects under way that are late: they take up room, and nobody counts on them. */
+  /** Connects under way that are late: they take up room, and the pool does not count on them. */
   readonly late: number;
   /** Connections that are open: idle, checking, used or returning. */
-  readonly alive: number;
+  readonly open: number;
   /** Connections still being closed; the server counts them until they are gone. */
   readonly closing: number;
-  /** Places of other pools that keep to the same limit. */
+  /** Connections of other pools that share this limit. */
   readonly elsewhere?: number;
-  /** A connection that has come of age waits for its successor. */
+  /** An expired connection waits for its successor. */
   readonly successor: boolean;
   /** Connects that may be under way at once, late ones left out. */
   readonly atOnce: number;
-  readonly trouble: Trouble | undefined;
+  readonly failures: ConnectFailures | undefined;
+  readonly limits: EffectiveLimits;
 }
 
-/** How many connections to start opening now. Follows demand: what nobody waits for any more is not opened. */
+/** How many connections to start opening now. Follows demand: for a caller who has left, none is opened. */
 export function opensWanted(demand: Demand, policy: Policy, now: number): number {
   if (now < opensAllowedFrom(demand)) return 0;
-  const { opening, late, alive, closing, elsewhere = 0 } = demand;
-  const room = policy.maxConnections - alive - opening - late - closing - elsewhere;
+  const { opening, late, open, closing, elsewhere = 0, limits } = demand;
+  const room = limits.maxConnections - open - opening - late - closing - elsewhere;
   // A server that leaves connects unanswered gets them one at a time.
   const atOnce = (late > 0 ? 1 : demand.atOnce) - opening;
   return Math.max(0, Math.min(missing(demand, policy), room, atOnce));
@@ -41,18 +43,18 @@ export function opensWanted(demand: Demand, policy: Policy, now: number): number
 
 /** How many connections the pool lacks, whether or not it may open them now. */
 export function missing(demand: Demand, policy: Policy): number {
-  const { waiting, expected, opening, alive, elsewhere = 0, successor, trouble, refusing } = demand;
+  const { waiting, expected, opening, open, elsewhere = 0, successor, failures, hasRefused, limits } = demand;
   const forWaiters = waiting - expected - opening;
-  const forMinimum = keepsConnections(policy) ? policy.minConnections - alive - opening - elsewhere : 0;
-  const asProbe = trouble && alive === 0 && refusing ? 1 - opening : 0;
+  const forMinimum = keepsConnections(policy) ? limits.minConnections - open - opening - elsewhere : 0;
+  const asProbe = failures && open === 0 && hasRefused ? 1 - opening : 0;
   return Math.max(forWaiters, forMinimum, asProbe, successor ? 1 : 0);
 }
 
-/** From when on a connection may be opened: at once, or after the back-off of the last failure. */
-export function opensAllowedFrom({ trouble, waiting, wanted, alive }: Demand): number {
-  if (trouble === undefined) return Number.NEGATIVE_INFINITY;
-  const urgent = (waiting > 0 || wanted) && (trouble.kind !== 'full' || alive === 0);
-  return retryAt(trouble, urgent);
+/** From when on a connection may be opened: at once, or after the backoff of the last failure. */
+export function opensAllowedFrom({ failures, waiting, hasRefusedLately, open }: Demand): number {
+  if (failures === undefined) return Number.NEGATIVE_INFINITY;
+  const urgent = (waiting > 0 || hasRefusedLately) && (failures.kind !== 'full' || open === 0);
+  return retryAt(failures, urgent);
 }
 
 /** How fast the pool may grow, from how its last connects went. An immutable value: each connect that ends makes the next one. */
@@ -63,7 +65,7 @@ export interface Growth {
   readonly connectMs: number | undefined;
   /** When the last connect succeeded. */
   readonly succeededAt: number;
-  /** In which epoch of the pool that was. */
+  /** The trust epoch of the pool at that moment. */
   readonly epoch: number;
 }
 
@@ -74,7 +76,7 @@ export const NO_GROWTH: Growth = {
   epoch: 0,
 };
 
-/** Connects at once after the first that succeeded, and where the server may have gone down since: what it gets before the pool finds out. */
+/** Connects at once after the first success, and where the server may have gone down since: what it gets before the pool finds out. */
 const FEW = 3;
 const QUIET_MS = 1_000;
 
@@ -85,24 +87,23 @@ const NEWEST_SHARE = 1 / 4;
 const SLOWED_FACTOR = 2;
 const SLOWED_FLOOR_MS = 100;
 
-/** A connect that takes this many times the average is late, within these bounds; the upper one holds as long as nothing is known. */
+/** A connect that takes this many times the average is late, within these bounds; before the first success the upper one holds. */
 const LATE_FACTOR = 4;
 const LATE_LEAST_MS = 400;
 const LATE_MOST_MS = 1_000;
 
-/**
- * How many connects may be under way at once now. After a quiet time, and after what has called all connections into question, nobody can tell
- * whether the server would take more than a few.
- */
-export function atOnceNow({ atOnce, connectMs = 0, succeededAt, epoch }: Growth, current: Epoch, now: number): number {
+/** How many connects may be under way at once now. After a quiet time, and after an incident, the server may not bear more than a few. */
+export function atOnceNow(
+  { atOnce, connectMs = 0, succeededAt, epoch }: Growth,
+  current: TrustEpoch,
+  now: number,
+): number {
   const isQuiet = now - succeededAt > Math.max(QUIET_MS, SLOWED_FACTOR * connectMs);
   return isQuiet || epoch !== current.number ? Math.min(atOnce, FEW) : atOnce;
 }
 
-/**
- * After a connect that succeeded. Each one adds one, which doubles the number in the time of a connect; a server that slows down has it halved.
- */
-export function afterSuccess(growth: Growth, tookMs: number, current: Epoch, now: number): Growth {
+/** After a connect that succeeded. Each one adds one, which doubles the number in the time of a connect; a server that slows down has it halved. */
+export function afterSuccess(growth: Growth, tookMs: number, current: TrustEpoch, now: number): Growth {
   const atOnce = atOnceNow(growth, current, now);
   const { connectMs = tookMs } = growth;
   const isSlowed = tookMs > Math.max(SLOWED_FLOOR_MS, SLOWED_FACTOR * connectMs);
@@ -119,7 +120,7 @@ export function afterSetback(growth: Growth): Growth {
   return { ...growth, atOnce: 1 };
 }
 
-/** How long a connect may take until nobody counts on it any more. It goes on, and is welcome if it succeeds. */
+/** How long a connect may take until the pool does not count on it any more. It goes on, and its connection is used if it succeeds. */
 export function lateAfterMs({ connectMs = Number.POSITIVE_INFINITY }: Growth): number {
   return Math.min(LATE_MOST_MS, Math.max(LATE_LEAST_MS, LATE_FACTOR * connectMs));
 }

@@ -1,12 +1,13 @@
+import type { EffectiveLimits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
 import { steadyUseMs } from './rotation.js';
-import type { ConnectionFacts, PoolFacts, RetireReason } from './state.js';
+import type { CloseReason, ConnectionFacts, PoolFacts } from './state.js';
 
-/** How long a connection above `reuseConnections` stays, so that a burst does not close and reopen. */
+/** How long a connection above `reuseConnections` stays open, so that a burst does not close and reopen. */
 export const LINGER_MS = 1_000;
 
-/** Why a connection may serve no one again. Judged at checkout, at return and while idle, never in use. */
-export function wornOut(connection: ConnectionFacts, generation: number, policy: Policy): RetireReason | undefined {
+/** Why a connection must not be used again. Judged at checkout, at return and while idle, never in use. */
+export function retireReason(connection: ConnectionFacts, generation: number, policy: Policy): CloseReason | undefined {
   if (connection.generation !== generation) return 'invalidated';
   if (connection.readOnly) return 'read-only';
   if (connection.uses >= policy.maxUses) return 'max-uses';
@@ -14,83 +15,83 @@ export function wornOut(connection: ConnectionFacts, generation: number, policy:
 }
 
 /**
- * Whether a connection has lived long enough. It goes when its successor lets it (`succession.ts`).
+ * Whether a connection has reached its maximum age. Rotation decides when it is closed for that (`rotation.ts`).
  *
  * Age does not count before the first use: else a short age and a slow connect would open connections for ever and serve nobody.
  */
-export function isOfAge({ expiresAt, uses }: ConnectionFacts, now: number): boolean {
+export function isExpired({ expiresAt, uses }: ConnectionFacts, now: number): boolean {
   return now >= expiresAt && uses > 0;
 }
 
 /** Why the pool does not need this idle connection. */
-export function surplus(
+export function surplusReason(
   connection: ConnectionFacts,
-  pool: PoolFacts,
+  { size, idle, limits }: PoolFacts,
   policy: Policy,
   now: number,
-): RetireReason | undefined {
+): CloseReason | undefined {
   const idleMs = now - connection.idleSince;
-  if (pool.size > policy.maxConnections) return 'overflow';
-  if (pool.idle > policy.reuseConnections && idleMs >= LINGER_MS) return 'overflow';
-  if (pool.size > policy.minConnections && idleMs >= policy.idleTimeoutMs) return 'idle';
+  if (size > limits.maxConnections) return 'overflow';
+  if (idle > limits.reuseConnections && idleMs >= LINGER_MS) return 'overflow';
+  if (size > limits.minConnections && idleMs >= policy.idleTimeoutMs) return 'idle';
   return undefined;
 }
 
 /**
- * When a connection born now has lived long enough. The jitter shortens a life and never lengthens it, so that `maxAgeMs` can be
+ * When a connection opened now reaches its maximum age. The jitter shortens a life and never lengthens it, so that `maxAgeMs` can be
  * set to what a firewall or a proxy allows (HikariCP subtracts; pgxpool and Knex add).
  *
  * @param random in [0, 1)
  */
-export function expiryOf(bornAt: number, policy: Policy, random: number): number {
-  return bornAt + policy.maxAgeMs * (1 - policy.maxAgeJitter * random);
+export function expiryOf(openedAt: number, policy: Policy, random: number): number {
+  return openedAt + policy.maxAgeMs * (1 - policy.maxAgeJitter * random);
 }
 
-/** With `maxAgeMs: 0` each connection serves once: nothing is kept, so nothing is warmed up or kept alive. */
+/** With `maxAgeMs: 0` each connection serves once: none is kept, so none is opened ahead or pinged in the background. */
 export function keepsConnections(policy: Policy): boolean {
   return policy.maxAgeMs > 0;
 }
 
-/** What to do with an idle connection: retire it for a reason, replace it when its turn comes, check it in the background, or leave it. */
-export type Upkeep = { readonly retire: RetireReason } | 'succeed' | 'check' | 'leave';
+/** What to do with an idle connection: close it for a reason, replace it when its turn in the rotation comes, ping it, or leave it. */
+export type Maintenance = { readonly close: CloseReason } | 'rotate' | 'ping' | 'leave';
 
-export function upkeep(connection: ConnectionFacts, pool: PoolFacts, policy: Policy, now: number): Upkeep {
-  const reason = wornOut(connection, pool.generation, policy) ?? surplus(connection, pool, policy, now);
-  if (reason !== undefined) return { retire: reason };
-  if (isOfAge(connection, now)) return 'succeed';
-  return now >= keepaliveDue(connection, policy) ? 'check' : 'leave';
+export function maintenanceOf(connection: ConnectionFacts, pool: PoolFacts, policy: Policy, now: number): Maintenance {
+  const reason = retireReason(connection, pool.generation, policy) ?? surplusReason(connection, pool, policy, now);
+  if (reason !== undefined) return { close: reason };
+  if (isExpired(connection, now)) return 'rotate';
+  return now >= keepaliveDue(connection, policy) ? 'ping' : 'leave';
 }
 
-/** How much sooner than `keepaliveMs` some are checked, so that connections last heard from together are not checked together (as HikariCP does). */
+/** How much sooner than `keepaliveMs` some are pinged, so that connections last used together are not pinged together (as HikariCP does). */
 const KEEPALIVE_SPREAD = 0.2;
 
-function keepaliveDue({ heardAt, spread }: ConnectionFacts, policy: Policy): number {
+function keepaliveDue({ answeredAt, spread }: ConnectionFacts, policy: Policy): number {
   if (!policy.healthChecks || !keepsConnections(policy)) return Number.POSITIVE_INFINITY;
-  return heardAt + policy.keepaliveMs * (1 - KEEPALIVE_SPREAD * spread);
+  return answeredAt + policy.keepaliveMs * (1 - KEEPALIVE_SPREAD * spread);
 }
 
 /**
- * When the passing of time alone will next call for something on this idle connection. Moments that have passed do not count: what they
- * called for was done, or waits for something other than time.
+ * When this idle connection next needs maintenance because of the time alone. Moments in the past do not count: that maintenance was done, or
+ * waits for something other than time.
  */
-export function nextUpkeep(connection: ConnectionFacts, pool: PoolFacts, policy: Policy, now: number): number {
+export function nextMaintenance(connection: ConnectionFacts, pool: PoolFacts, policy: Policy, now: number): number {
   const moments = [
     connection.expiresAt,
     connection.idleSince + policy.idleTimeoutMs,
     keepaliveDue(connection, policy),
-    pool.idle > policy.reuseConnections ? connection.idleSince + LINGER_MS : Number.POSITIVE_INFINITY,
-    isOfAge(connection, now) ? connection.idleSince + steadyUseMs(policy) : Number.POSITIVE_INFINITY,
+    pool.idle > pool.limits.reuseConnections ? connection.idleSince + LINGER_MS : Number.POSITIVE_INFINITY,
+    isExpired(connection, now) ? connection.idleSince + steadyUseMs(policy) : Number.POSITIVE_INFINITY,
   ];
   return Math.min(...moments.map((moment) => (moment > now ? moment : Number.POSITIVE_INFINITY)));
 }
 
 /**
- * The soonest that a connection returned at some moment can need upkeep for being idle. A timer that is set no later than this needs no
- * change when a connection returns, which is what keeps timers off the warm path.
+ * The shortest time after which a connection that becomes idle can need maintenance. A timer set no later than this needs no change when a
+ * connection returns: that keeps timers off the warm path.
  */
-export function soonestUpkeepMs(policy: Policy): number {
-  const lingerMs = policy.reuseConnections < policy.maxConnections ? LINGER_MS : Number.POSITIVE_INFINITY;
-  const keepalive = policy.healthChecks && keepsConnections(policy);
-  const keepaliveMs = keepalive ? policy.keepaliveMs * (1 - KEEPALIVE_SPREAD) : Number.POSITIVE_INFINITY;
+export function soonestMaintenanceMs(policy: Policy, limits: EffectiveLimits): number {
+  const lingerMs = limits.reuseConnections < limits.maxConnections ? LINGER_MS : Number.POSITIVE_INFINITY;
+  const hasKeepalive = policy.healthChecks && keepsConnections(policy);
+  const keepaliveMs = hasKeepalive ? policy.keepaliveMs * (1 - KEEPALIVE_SPREAD) : Number.POSITIVE_INFINITY;
   return Math.min(policy.idleTimeoutMs, keepaliveMs, lingerMs);
 }

@@ -9,6 +9,18 @@ const LIMITS = ['maxConnections', 'reuseConnections', 'minConnections'] as const
 /** What may change while a pool runs. */
 export type Limits = Pick<PolicyOverrides, (typeof LIMITS)[number]>;
 
+/** The limits that bound a pool now: those of its policy, or less where less was granted. */
+export type EffectiveLimits = Readonly<Pick<Policy, (typeof LIMITS)[number]>>;
+
+/** @param granted connections that the pool may have at most, whatever its policy says; `Infinity` without such a bound */
+export function effectiveLimits(policy: Policy, granted: number): EffectiveLimits {
+  return {
+    maxConnections: Math.min(policy.maxConnections, granted),
+    reuseConnections: Math.min(policy.reuseConnections, granted),
+    minConnections: Math.min(policy.minConnections, granted),
+  };
+}
+
 /**
  * The same policy with other limits. A `reuseConnections` that nobody set keeps following `maxConnections`.
  *

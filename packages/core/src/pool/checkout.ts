@@ -1,310 +1,215 @@
-import { afterNews, type Freshness, freshness, type News } from '../lifecycle/freshness.js';
-import { isOfAge, keepsConnections, wornOut } from '../lifecycle/retirement.js';
-import type { RetireReason } from '../lifecycle/state.js';
-import type { Roster } from './connections.js';
+import { type CheckLevel, checkLevel, type Incident } from '../lifecycle/freshness.js';
+import { isExpired, keepsConnections, retireReason } from '../lifecycle/retirement.js';
+import { CHECKING, type CloseReason, RETURNING, USED } from '../lifecycle/state.js';
+import type { Connections } from './connections.js';
 import type { Context } from './context.js';
-import type { Slot } from './entry.js';
-import type { Renewal } from './opener.js';
-import { CheckRefusedError, checkOne, closeOne, dropOne, ReadOnlyServerError, tidyOne } from './operations.js';
-import type { Callers } from './waitQueue.js';
+import type { PoolEntry } from './entry.js';
+import { type Check, CheckRefusedError, checkOne, ReadOnlyServerError, resetOne } from './operations.js';
+import type { Successors } from './successors.js';
+import type { PendingChecks } from './timeLimit.js';
+import type { WaitQueue } from './waitQueue.js';
 
-/** A check or a return that takes longer than this no longer counts as supply; another connection is checked or opened meanwhile. */
+/** A check or a return that takes longer than this is late: the pool does not count on it, and checks or opens another connection meanwhile. */
 const LATE_MS = 100;
 
-/** A connection that ends this soon, and unused, might as well not have been opened. */
-const EARLY_MS = 1_000;
-
-/** What the exchange asks of the pool around it. */
-export interface ExchangeHost<C> {
-  /** Opens what is missing for the callers who are still in line. */
-  grow(now: number): void;
-  /** A connection was checked out. */
-  taken(slot: Slot<C>): void;
-  /** A connection waits to be reused. */
-  parked(slot: Slot<C>, now: number): void;
-  /** A connection ended before it was of use to anyone. */
-  endedUnused(slot: Slot<C>, cause: Error | undefined): void;
-  /** A place has come free for good. */
-  gone(): void;
-}
-
 /**
- * Where callers and connections meet. Whatever makes a connection fresh (a return, a check that passed, an open that succeeded) serves the
- * oldest caller; nothing is tied to the caller that caused it.
+ * Lends connections and takes them back. A connection that has just proved to work (a return, a check that passed, a connect that succeeded)
+ * goes to the oldest caller in line; no connection is tied to the caller that caused it.
  */
-export class Exchange<C extends object> {
+export class Checkout<C extends object> {
   readonly #context: Context<C>;
-  readonly #roster: Roster<C>;
-  readonly #callers: Callers<C>;
-  readonly #renewal: Renewal<C>;
-  readonly #host: ExchangeHost<C>;
-  /** From now on nothing is kept. */
-  isClosing = false;
+  readonly #connections: Connections<C>;
+  readonly #queue: WaitQueue<C>;
+  readonly #checks: PendingChecks<C>;
+  readonly #successors: Successors<C>;
 
-  constructor(context: Context<C>, roster: Roster<C>, callers: Callers<C>, renewal: Renewal<C>, host: ExchangeHost<C>) {
+  constructor(
+    context: Context<C>,
+    connections: Connections<C>,
+    queue: WaitQueue<C>,
+    checks: PendingChecks<C>,
+    successors: Successors<C>,
+  ) {
     this.#context = context;
-    this.#roster = roster;
-    this.#callers = callers;
-    this.#renewal = renewal;
-    this.#host = host;
+    this.#connections = connections;
+    this.#queue = queue;
+    this.#checks = checks;
+    this.#successors = successors;
   }
 
-  /** Brings callers and connections together, and opens what is missing. */
-  pump(now: number): void {
-    if (this.isClosing) return;
-    this.#serve(now);
-    // One that is full may hold a place for a connect that is to be given up.
-    if (!this.#roster.isFull || this.#roster.opening > 0) this.#host.grow(now);
-    this.#context.membership.lacks(this.#roster.lacking(this.#callers.waiting));
-  }
-
-  /** Checks the hottest idle connection out, if it can be handed out as it is. */
+  /** Lends the idle connection that came back last, if it can be lent without a check. */
   takeFresh(now: number, stack: string | undefined): Promise<C> | undefined {
-    const slot = this.#hottestFresh(now);
-    if (slot) this.#checkOut(slot, now, stack);
-    return slot?.promised;
+    const entry = this.#popFresh(now);
+    if (entry) this.#lend(entry, now, stack);
+    return entry?.promise;
   }
 
-  /** A caller gives a connection back. */
-  takeBack(slot: Slot<C>, error: unknown, now: number): void {
-    const { connector, policy, questions } = this.#context;
-    const { connection, lost } = slot;
-    if (lost || connector.isOpen?.(connection) === false) {
-      this.retire(slot, 'broken', lost?.cause ?? error);
-      // Whoever held it when it was lost has had the news told already.
-      if (!lost) this.#lossIsNews(undefined, now);
-      return this.pump(now);
-    }
-    const status = connector.transactionStatus?.(connection) ?? 'idle';
-    const clean = error === undefined && status === 'idle';
-    // What the borrower asked was answered.
-    if (clean && questions.areOpen) questions.answered(slot.takenAt);
-    if (!clean || policy.reset === 'session') return this.#tidy(slot, clean);
-    // Of its epoch nothing is known: it may have been held, and not used, since the last news.
-    slot.idleSince = slot.heardAt = now;
-    slot.move('returned');
-    // Whether it looks open was asked above.
-    this.#offer(slot, now, connector.validate === undefined, this.#worn(slot, now));
-  }
-
-  /** A connection was opened. */
-  welcome(slot: Slot<C>, now: number): void {
-    this.#offer(slot, now, true);
-    this.pump(now);
-  }
-
-  /** The driver says that a connection has ended. */
-  lost(slot: Slot<C>, cause: Error | undefined): void {
-    const now = this.#context.runtime.now();
-    switch (slot.kind) {
-      case 'opening':
-        // The opener is responsible for it.
-        slot.lost = { cause };
-        break;
-      case 'used':
-        // The caller will give it back.
-        slot.lost = { cause };
-        this.#lossIsNews(cause, now);
-        this.pump(now);
-        break;
-      case 'idle':
-      case 'checking':
-      case 'returning':
-        this.retire(slot, 'broken', cause);
-        this.#lossIsNews(cause, now);
-        this.#endedInCare(slot, cause, now);
-    }
-  }
-
-  /** The driver says that the server of a connection takes no writes any more. */
-  readOnly(slot: Slot<C>): void {
-    const now = this.#context.runtime.now();
-    slot.readOnly = true;
-    if (slot.kind === 'idle') this.retire(slot, 'read-only');
-    this.doubt('read-only', now);
-    this.pump(now);
-  }
-
-  /** Something has happened that calls every connection into question: what is idle is checked now, side by side, the rest before its next use. */
-  doubt(news: News, now: number): void {
-    const { policy, counters } = this.#context;
-    if (this.isClosing || !policy.healthChecks) return;
-    const epoch = afterNews(this.#roster.epoch, news, policy, now);
-    if (epoch === this.#roster.epoch) return;
-    this.#roster.epoch = epoch;
-    counters.epochs++;
-    for (const slot of this.#roster.idle.coldestFirst()) this.#check(slot, this.#need(slot, now));
-  }
-
-  /** The end of one connection, unless it concerns that session alone. */
-  #lossIsNews(cause: Error | undefined, now: number): void {
-    if (this.#context.connector.classifyLoss?.(cause) !== 'session') this.doubt('disconnect', now);
-  }
-
-  /** A server that ends connections as soon as it has them is not asked for another over and over. */
-  #endedInCare(slot: Slot<C>, cause: Error | undefined, now: number): void {
-    if (slot.uses === 0 && now - slot.bornAt <= EARLY_MS) this.#host.endedUnused(slot, cause);
-    this.pump(now);
-  }
-
-  /** Asks the server something else on a connection that waits to be reused: it is checked by that, too. */
-  askOver(slot: Slot<C>, question: (connection: C, signal: AbortSignal) => Promise<void>): void {
-    this.#check(slot, 'ask', question);
-  }
-
-  /** Asks the server on an idle connection, however lately it was heard from. */
-  keepAlive(slot: Slot<C>): void {
-    this.#check(slot, 'ask');
-  }
-
-  /** Checks an idle connection; if it passes, it serves whoever has waited longest by then. */
-  #check(slot: Slot<C>, need: Freshness, question?: (connection: C, signal: AbortSignal) => Promise<void>): void {
-    if (this.#isDisturbed(slot)) return this.#tidy(slot, false);
-    const { connector, counters, policy } = this.#context;
-    const { epoch } = this.#roster;
-    const forWrites = policy.writable || slot.epoch < epoch.writesInDoubtSince;
-    this.#roster.idle.remove(slot);
-    slot.move('checking');
-    slot.checks++;
-    counters.checksDone++;
-    this.#follow(slot, () => checkOne(this.#context, slot.connection, { need, forWrites, question }), {
-      succeeded: (at) => {
-        // Of the epoch in which it was asked: there may have been news since.
-        if (need === 'ask' || !connector.ping) slot.heard(at, epoch.number);
-        slot.move('ready');
-        // A process that was stopped in the middle of listening has heard nothing.
-        if (this.#need(slot, at) === 'ask') this.#park(slot, at);
-        else this.#offer(slot, at, true);
-      },
-      failed: (error, at) => {
-        counters.checksFailed++;
-        const isReadOnly = error instanceof ReadOnlyServerError;
-        this.retire(slot, isReadOnly ? 'read-only' : 'failed-check', error);
-        if (!(error instanceof CheckRefusedError)) this.doubt(isReadOnly ? 'read-only' : 'disconnect', at);
-      },
-    });
-  }
-
-  /** Takes a connection out of service and closes it. The caller pumps, so that the pool makes up for it. */
-  retire(slot: Slot<C>, reason: RetireReason, cause?: unknown): void {
-    const { connector, counters, announcer, runtime } = this.#context;
-    if (slot.kind === 'idle') this.#roster.idle.remove(slot);
-    slot.move({ retire: reason });
-    counters.closed[reason]++;
-    announcer.tell('closing', slot.connection, reason, cause);
-    const isDead = reason === 'broken' || reason === 'failed-check';
-    if (isDead && connector.abort) {
-      dropOne(connector, slot.connection);
-      return this.#gone(slot, reason);
-    }
-    // The process must not exit between a drain and its last goodbye.
-    if (this.isClosing) connector.ref?.(slot.connection);
-    void closeOne(this.#context, slot.connection).then(() => {
-      this.#gone(slot, reason);
-      this.pump(runtime.now());
-    });
-  }
-
-  #serve(now: number): void {
-    while (this.#callers.waiting > 0) {
-      const fresh = this.#hottestFresh(now);
+  /** Serves the callers in line from idle connections, and checks those that need it. */
+  serve(now: number): void {
+    while (this.#queue.length > 0) {
+      const fresh = this.#popFresh(now);
       if (fresh) {
         this.#serveOldest(fresh, now);
         continue;
       }
-      const stale = this.#roster.idle.top;
-      if (stale === undefined || this.#roster.expected >= this.#callers.waiting) return;
-      this.#check(stale, this.#need(stale, now));
+      const stale = this.#connections.idle.top;
+      if (stale === undefined || this.#connections.expected >= this.#queue.length) return;
+      this.#check(stale, this.#checkLevel(stale, now));
     }
   }
 
-  #serveOldest(slot: Slot<C>, now: number): void {
-    const caller = this.#callers.takeOldest(now);
-    this.#checkOut(slot, now, caller.stack);
-    caller.resolve(slot.connection);
+  /** A holder returns a connection. */
+  takeBack(entry: PoolEntry<C>, error: unknown, now: number): void {
+    const { connector, policy, loop } = this.#context;
+    const { connection, lost } = entry;
+    if (lost || connector.isOpen?.(connection) === false) {
+      this.#connections.close(entry, 'broken', lost?.cause ?? error);
+      // When its end was seen while it was used, the others were suspected then.
+      if (!lost) this.#suspectOthers(undefined, now);
+      return loop.request(now);
+    }
+    const status = connector.transactionStatus?.(connection) ?? 'idle';
+    const clean = error === undefined && status === 'idle';
+    // What its holder asked was answered.
+    if (clean && this.#checks.arePending) this.#checks.answered(entry.takenAt);
+    if (!clean || policy.reset === 'session') return this.#reset(entry, clean);
+    // Not of the current epoch: it may have been held, and not used, since the last incident.
+    entry.idleSince = entry.answeredAt = now;
+    // Whether it is open was asked above.
+    if (this.#place(entry, now, connector.validate === undefined, true)) loop.request(now);
   }
 
-  #checkOut(slot: Slot<C>, now: number, stack: string | undefined): void {
-    const { connector, counters, policy } = this.#context;
-    slot.taken(now, stack);
-    counters.acquired++;
-    if (slot.uses > 1) counters.reused++;
-    if (policy.exitOnIdle) connector.ref?.(slot.connection);
-    this.#host.taken(slot);
+  /** A connection was opened. */
+  opened(entry: PoolEntry<C>, now: number): void {
+    this.#place(entry, now, true);
+    this.#context.loop.request(now);
   }
 
-  /** The hottest idle connection, off the stack, if it can be handed out as it is. What has worn out on top of it is retired. */
-  #hottestFresh(now: number): Slot<C> | undefined {
-    const { idle } = this.#roster;
-    for (let slot = idle.top; slot; slot = idle.top) {
-      const reason = this.#unfit(slot, now);
-      if (reason) {
-        this.retire(slot, reason);
-      } else if (this.#isDisturbed(slot)) {
-        this.#tidy(slot, false);
-      } else if (this.#need(slot, now) === 'fresh') {
-        idle.pop();
-        return slot;
-      } else {
-        return undefined;
+  /**
+   * The driver reports that a connection has ended.
+   *
+   * @returns whether the pool had it: one that is opening is the opener's, one that is used is closed when its holder returns it
+   */
+  lost(entry: PoolEntry<C>, cause: Error | undefined, now: number): boolean {
+    switch (entry.kind) {
+      case 'opening':
+        entry.lost = { cause };
+        return false;
+      case 'used':
+        entry.lost = { cause };
+        this.#suspectOthers(cause, now);
+        return false;
+      case 'idle':
+      case 'checking':
+      case 'returning':
+        this.#connections.close(entry, 'broken', cause);
+        this.#suspectOthers(cause, now);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** The driver reports that the server of a connection takes no writes any more. */
+  readOnly(entry: PoolEntry<C>, now: number): void {
+    entry.readOnly = true;
+    if (entry.kind === 'idle') this.#connections.close(entry, 'read-only');
+    this.suspectAll('read-only', now);
+    this.#context.loop.request(now);
+  }
+
+  /** An incident puts every connection in question: idle ones are checked now, side by side, the others before their next use. */
+  suspectAll(incident: Incident, now: number): void {
+    const { policy, counters, server } = this.#context;
+    if (this.#connections.isClosing || !policy.healthChecks) return;
+    if (!server.raiseEpoch(incident, policy, now)) return;
+    counters.epochs++;
+    for (const entry of this.#connections.idle.coldestFirst()) this.#check(entry, this.#checkLevel(entry, now));
+  }
+
+  /** Pings an idle connection, however lately the server answered on it. With a question, it asks that instead. */
+  ping(entry: PoolEntry<C>, question?: Check<C>['question']): void {
+    this.#check(entry, 'ping', question);
+  }
+
+  /** The end of one connection, unless it concerns that session alone. */
+  #suspectOthers(cause: Error | undefined, now: number): void {
+    if (this.#context.connector.classifyLoss?.(cause) !== 'session') this.suspectAll('disconnect', now);
+  }
+
+  /** The idle connection that came back last, off the idle list, if it can be lent without a check. Those above it that must not be used are closed. */
+  #popFresh(now: number): PoolEntry<C> | undefined {
+    const { idle } = this.#connections;
+    for (let entry = idle.top; entry; entry = idle.top) {
+      if (this.#closeUnusable(entry, now, this.#isOpen(entry))) continue;
+      if (this.#isDisturbed(entry)) {
+        this.#reset(entry, false);
+        continue;
       }
+      if (this.#checkLevel(entry, now) !== 'none') return undefined;
+      idle.pop();
+      return entry;
     }
     return undefined;
   }
 
-  /** Why an idle connection may not serve. */
-  #unfit(slot: Slot<C>, now: number): RetireReason | undefined {
-    return this.#context.connector.isOpen?.(slot.connection) === false ? 'broken' : this.#worn(slot, now);
+  #serveOldest(entry: PoolEntry<C>, now: number): void {
+    const waiter = this.#queue.takeOldest(now);
+    this.#lend(entry, now, waiter.stack);
+    waiter.resolve(entry.connection);
   }
 
-  /** Why a connection that looks open may not serve. */
-  #worn(slot: Slot<C>, now: number): RetireReason | undefined {
-    if (this.isClosing) return 'closing';
+  #lend(entry: PoolEntry<C>, now: number, stack: string | undefined): void {
+    const { connector, counters, policy, alarm } = this.#context;
+    if (entry.uses > 0) entry.restedMs = now - entry.idleSince;
+    entry.move(USED);
+    entry.takenAt = now;
+    entry.stack = stack;
+    entry.leakReported = false;
+    entry.uses++;
+    counters.acquired++;
+    if (entry.uses > 1) counters.reused++;
+    if (policy.exitOnIdle) connector.ref?.(entry.connection);
+    alarm.setFor(now + this.#context.soonest.usedMs, now);
+  }
+
+  #isOpen({ connection }: PoolEntry<C>): boolean {
+    return this.#context.connector.isOpen?.(connection) !== false;
+  }
+
+  /**
+   * Closes a connection that must not be used again. One that has expired takes its turn in the rotation.
+   *
+   * @returns whether it was closed
+   */
+  #closeUnusable(entry: PoolEntry<C>, now: number, isOpen: boolean): boolean {
     const { policy } = this.#context;
-    const reason = wornOut(slot, this.#roster.generation, policy);
-    if (reason || !isOfAge(slot, now)) return reason;
-    return !keepsConnections(policy) || this.#renewal.lets(slot, now) ? 'max-age' : undefined;
+    const { generation, isClosing } = this.#connections;
+    let reason: CloseReason | undefined = isOpen ? undefined : 'broken';
+    if (isClosing) reason ??= 'closing';
+    reason ??= retireReason(entry, generation, policy);
+    if (!reason && isExpired(entry, now)) {
+      if (!keepsConnections(policy) || this.#successors.takeTurn(entry, now)) reason = 'max-age';
+    }
+    if (reason) this.#connections.close(entry, reason);
+    return reason !== undefined;
   }
 
-  /** How far a connection must be checked before reuse. What the driver cannot do, nobody asks for. */
-  #need(slot: Slot<C>, now: number): Freshness {
-    const { ping, isOpen, validate } = this.#context.connector;
-    const { epoch } = this.#roster;
-    const { policy } = this.#context;
-    let need = freshness(slot, epoch, policy, now);
-    // What a check takes matters only when there would be one.
-    if (need === 'ask') need = freshness(slot, epoch, policy, now, this.#context.questions.roundTripMs);
-    if (need === 'fresh' && !validate) return 'fresh';
-    if (need === 'ask' && ping) return 'ask';
-    if (need !== 'fresh' && isOpen) return 'listen';
-    return validate ? 'listen' : 'fresh';
+  /** What must be checked before reuse, as far as the driver can check it. */
+  #checkLevel(entry: PoolEntry<C>, now: number): CheckLevel {
+    const { policy, server, connector } = this.#context;
+    const { ping, isOpen, validate } = connector;
+    let level = checkLevel(entry, server.epoch, policy, now);
+    // What a ping takes matters only when there would be one.
+    if (level === 'ping') level = checkLevel(entry, server.epoch, policy, now, server.roundTripMs);
+    if (level === 'none' && !validate) return 'none';
+    if (level === 'ping' && ping) return 'ping';
+    if (level !== 'none' && isOpen) return 'socket';
+    return validate ? 'socket' : 'none';
   }
 
-  /** A connection that was heard from this moment serves the oldest caller, waits for one, or goes. */
-  #offer(
-    slot: Slot<C>,
-    now: number,
-    validated = this.#context.connector.validate === undefined,
-    unfit = this.#unfit(slot, now),
-  ): void {
-    const isTooMany =
-      this.#roster.isOverfull || this.#context.membership.claims(this.#callers.waiting > 0, now - slot.bornAt);
-    const reason = unfit ?? (isTooMany ? 'overflow' : undefined);
-    if (reason) this.retire(slot, reason);
-    else if (validated && this.#callers.waiting > 0) return this.#serveOldest(slot, now);
-    else this.#park(slot, now);
-    if (reason || this.#callers.waiting > 0) this.pump(now);
-  }
-
-  #park(slot: Slot<C>, now: number): void {
-    const { connector, policy } = this.#context;
-    this.#roster.idle.add(slot);
-    if (policy.exitOnIdle) connector.unref?.(slot.connection);
-    this.#host.parked(slot, now);
-  }
-
-  /** Whether something was sent on a connection that nobody holds: whoever got it now would be in the middle of that. */
-  #isDisturbed({ connection }: Slot<C>): boolean {
+  /** Whether something was sent on a connection that nobody holds: its next holder would be in the middle of that. */
+  #isDisturbed({ connection }: PoolEntry<C>): boolean {
     const { connector, policy } = this.#context;
     if (connector.finish === undefined) return false;
     const status = connector.transactionStatus?.(connection) ?? 'idle';
@@ -312,60 +217,107 @@ export class Exchange<C extends object> {
     return status === 'active' || (isOpen && policy.reset !== 'none');
   }
 
-  /** A connection that must be looked at: something failed, a query is unfinished, or a transaction is open. */
-  #tidy(slot: Slot<C>, clean: boolean): void {
-    const { epoch } = this.#roster;
-    if (slot.kind === 'idle') this.#roster.idle.remove(slot);
-    slot.move('tidying');
-    this.#follow(slot, () => tidyOne(this.#context, slot.connection, clean), {
-      succeeded: (at, { rolledBack, renewed }) => {
-        if (rolledBack) this.#reportRollback(slot);
-        if (renewed) this.#roster.replace(slot, renewed);
-        slot.idleSince = at;
-        slot.heard(at, epoch.number);
-        slot.move('ready');
-        if (this.#isDisturbed(slot)) this.#tidy(slot, false);
-        else this.#offer(slot, at);
+  /**
+   * A connection that has just proved to work serves the oldest caller, becomes idle, or is closed.
+   *
+   * @returns whether callers or connections may be brought together now
+   */
+  #place(entry: PoolEntry<C>, now: number, isValidated: boolean, isOpen = this.#isOpen(entry)): boolean {
+    if (this.#closeUnusable(entry, now, isOpen)) return true;
+    const isWanted = this.#queue.length > 0;
+    if (this.#connections.isOverfull || this.#context.membership.claims(isWanted, now - entry.openedAt)) {
+      this.#connections.close(entry, 'overflow');
+      return true;
+    }
+    if (isWanted && isValidated) {
+      this.#serveOldest(entry, now);
+      return false;
+    }
+    this.#makeIdle(entry, now);
+    return isWanted;
+  }
+
+  #makeIdle(entry: PoolEntry<C>, now: number): void {
+    const { alarm, soonest, membership } = this.#context;
+    this.#connections.makeIdle(entry);
+    membership.idled();
+    alarm.setFor(Math.min(entry.expiresAt, entry.idleSince + soonest.idleMs), now);
+  }
+
+  /** Checks a connection; if it passes, it serves the caller who has waited longest by then. */
+  #check(entry: PoolEntry<C>, level: CheckLevel, question?: Check<C>['question']): void {
+    if (this.#isDisturbed(entry)) return this.#reset(entry, false);
+    const { connector, counters, policy, server } = this.#context;
+    const { epoch } = server;
+    const forWrites = policy.writable || entry.epoch < epoch.writableUnknownBefore;
+    if (entry.kind === 'idle') this.#connections.idle.remove(entry);
+    entry.move(CHECKING);
+    entry.checks++;
+    counters.checksDone++;
+    const check = { level, forWrites, question };
+    this.#follow(entry, () => checkOne(this.#context, this.#checks, entry.connection, check), {
+      succeeded: (at) => {
+        // Of the epoch in which it was asked: there may have been an incident since.
+        if (level === 'ping' || !connector.ping) entry.answered(at, epoch.number);
+        // After a process that was stopped in the middle of a check of the socket, only a ping proves anything.
+        if (this.#checkLevel(entry, at) === 'ping') this.#makeIdle(entry, at);
+        else this.#place(entry, at, true);
       },
-      failed: (error) => this.retire(slot, 'broken', error),
+      failed: (error, at) => {
+        counters.checksFailed++;
+        const isReadOnly = error instanceof ReadOnlyServerError;
+        this.#connections.close(entry, isReadOnly ? 'read-only' : 'failed-check', error);
+        if (!(error instanceof CheckRefusedError)) this.suspectAll(isReadOnly ? 'read-only' : 'disconnect', at);
+      },
     });
   }
 
-  #reportRollback(slot: Slot<C>): void {
-    this.#context.counters.rolledBack++;
-    this.#context.announcer.tell('rollback', slot.connection);
+  /** Resets a connection on which something may be left: its holder met an error, a query is unfinished, or a transaction is open. */
+  #reset(entry: PoolEntry<C>, clean: boolean): void {
+    const { epoch } = this.#context.server;
+    if (entry.kind === 'idle') this.#connections.idle.remove(entry);
+    entry.move(RETURNING);
+    this.#follow(entry, () => resetOne(this.#context, this.#checks, entry.connection, clean), {
+      succeeded: (at, { rolledBack, renewed }) => {
+        if (rolledBack) this.#reportRollback(entry);
+        if (renewed) this.#connections.replace(entry, renewed);
+        entry.idleSince = at;
+        entry.answered(at, epoch.number);
+        if (this.#isDisturbed(entry)) return this.#reset(entry, false);
+        this.#place(entry, at, this.#context.connector.validate === undefined);
+      },
+      failed: (error) => this.#connections.close(entry, 'broken', error),
+    });
   }
 
-  /** Runs an operation on a connection and carries on when it ends, unless the connection was retired meanwhile. */
+  #reportRollback({ connection }: PoolEntry<C>): void {
+    this.#context.counters.rolledBack++;
+    this.#context.events.emit('rollback', connection);
+  }
+
+  /** Runs an operation on a connection and carries on when it ends, unless the connection was closed meanwhile. */
   #follow<T>(
-    slot: Slot<C>,
+    entry: PoolEntry<C>,
     operation: () => Promise<T>,
     then: { succeeded: (at: number, result: T) => void; failed: (error: unknown, at: number) => void },
   ): void {
-    const { runtime, clock } = this.#context;
-    const stage = slot.state;
-    slot.late = false;
+    const { runtime, clock, loop } = this.#context;
+    const state = entry.state;
+    entry.late = false;
     const lateness = runtime.after(LATE_MS, () => {
-      slot.late = true;
-      this.pump(runtime.now());
+      entry.late = true;
+      loop.request(runtime.now());
     });
     const carryOn = (proceed: (at: number) => void) => {
       lateness.cancel();
-      if (slot.state !== stage) return;
+      if (entry.state !== state) return;
       const at = clock.read();
       proceed(at);
-      this.pump(at);
+      loop.request(at);
     };
     operation().then(
       (result) => carryOn((at) => then.succeeded(at, result)),
       (error) => carryOn((at) => then.failed(error, at)),
     );
-  }
-
-  #gone(slot: Slot<C>, reason: RetireReason): void {
-    this.#roster.forget(slot);
-    this.#context.membership.freed();
-    this.#context.announcer.tell('closed', slot.connection, reason);
-    this.#host.gone();
   }
 }

@@ -1,143 +1,193 @@
 import type { Holder, PoolFigures } from '../errors.js';
-import { FIRST_EPOCH } from '../lifecycle/freshness.js';
 import { expiryOf } from '../lifecycle/retirement.js';
-import type { PoolFacts } from '../lifecycle/state.js';
+import { type CloseReason, IDLE, type PoolFacts } from '../lifecycle/state.js';
 import type { Context } from './context.js';
-import { type Census, Slot } from './entry.js';
+import { type Counts, PoolEntry } from './entry.js';
+import { closeOne, dropOne } from './operations.js';
 
-/** Who is in the pool. Knows every connection and its state, and decides nothing. */
-export class Roster<C extends object> {
+/** The connections of a pool: the entries, the idle list, and the one way to close. Decides nothing. */
+export class Connections<C extends object> {
   readonly #context: Context<C>;
-  readonly #census: Census;
-  readonly #slots = new Set<Slot<C>>();
-  readonly #byConnection = new Map<C, Slot<C>>();
-  readonly idle = new IdleStack<C>();
+  readonly #counts: Counts;
+  readonly #entries = new Set<PoolEntry<C>>();
+  readonly #byConnection = new Map<C, PoolEntry<C>>();
+  readonly idle = new IdleList<C>();
   /** Connections of an older generation are replaced. */
   generation = 0;
-  /** What was last heard from before this is checked before anyone gets it. */
-  epoch = FIRST_EPOCH;
+  /** The pool closes: a connection that returns is closed. */
+  isClosing = false;
 
   constructor(context: Context<C>) {
     this.#context = context;
-    this.#census = context.membership.census;
+    this.#counts = context.membership.counts;
   }
 
   /** Every place that is taken, from the first attempt to connect until the connection is gone. */
-  get slots(): Iterable<Slot<C>> {
-    return this.#slots;
+  get entries(): Iterable<PoolEntry<C>> {
+    return this.#entries;
   }
 
   get isEmpty(): boolean {
-    return this.#slots.size === 0;
+    return this.#entries.size === 0;
   }
 
   get opening(): number {
-    return this.#census.opening;
+    return this.#counts.opening;
   }
 
   get closing(): number {
-    return this.#census.closing;
+    return this.#counts.closing;
   }
 
   /** Connections that are open and not being closed. */
-  get alive(): number {
-    const { idle, checking, used, returning } = this.#census;
+  get open(): number {
+    const { idle, checking, used, returning } = this.#counts;
     return idle + checking + used + returning;
   }
 
   get size(): number {
-    return this.alive + this.#census.opening;
+    return this.open + this.#counts.opening;
   }
 
-  /** No more may be opened. What is being closed counts: the server has it until it is gone. */
+  /** No more may be opened. A connection that is being closed counts: the server has it until it is gone. */
   get isFull(): boolean {
     return this.room <= 0;
   }
 
   /** Connections that may still be opened. */
   get room(): number {
-    const { membership, policy } = this.#context;
-    return policy.maxConnections - this.#census.total - membership.taken(policy.maxConnections);
+    const { membership, limits } = this.#context;
+    return limits.maxConnections - this.#counts.total - membership.taken(limits.maxConnections);
   }
 
-  /** Connections that callers in line lack, and for which only other pools can make room. */
+  /** Connections that waiting callers lack, and for which only other pools of a shared limit can make room. */
   lacking(waiting: number): number {
-    const { membership, policy } = this.#context;
+    const { membership, limits } = this.#context;
     if (waiting === 0 || !membership.isShared || this.room > 0) return 0;
-    return Math.min(waiting - this.expected - this.opening, policy.maxConnections - this.size);
+    return Math.min(waiting - this.expected - this.opening, limits.maxConnections - this.size);
   }
 
   /** More are open than the pool may have, because it was made smaller. */
   get isOverfull(): boolean {
-    return this.size > this.#context.policy.maxConnections;
+    return this.size > this.#context.limits.maxConnections;
   }
 
   /** Connections that a caller holds, or has just given back. */
   get engaged(): number {
-    return this.#census.used + this.#census.returning;
+    return this.#counts.used + this.#counts.returning;
   }
 
   /** Checks and returns under way that are not late: each is about to serve a caller. */
   get expected(): number {
-    if (this.#census.checking + this.#census.returning === 0) return 0;
+    if (this.#counts.checking + this.#counts.returning === 0) return 0;
     let expected = 0;
-    for (const { kind, late } of this.#slots) {
+    for (const { kind, late } of this.#entries) {
       if ((kind === 'checking' || kind === 'returning') && !late) expected++;
     }
     return expected;
   }
 
   get facts(): PoolFacts {
-    return { size: this.size, idle: this.#context.membership.idle, generation: this.generation };
+    const { membership, limits } = this.#context;
+    return { size: this.size, idle: membership.idle, generation: this.generation, limits };
   }
 
-  /** Makes a place for a connection that is about to be opened. */
-  reserve(now: number): Slot<C> {
-    const slot = new Slot<C>(this.#census, this.generation, now);
-    this.#slots.add(slot);
-    return slot;
+  /** Takes a place for a connection that is about to be opened. */
+  reserve(now: number): PoolEntry<C> {
+    const entry = new PoolEntry<C>(this.#counts, this.generation, now);
+    this.#entries.add(entry);
+    return entry;
   }
 
-  /** Fills a place with its connection. */
-  fill(slot: Slot<C>, connection: C, now: number): void {
-    const { policy, runtime } = this.#context;
-    const spread = runtime.random();
-    slot.opened(connection, now, { expiresAt: expiryOf(now, policy, spread), spread });
-    slot.heard(now, this.epoch.number);
-    this.#byConnection.set(connection, slot);
+  /** Fills a place with its connection, which has just been opened. */
+  fill(entry: PoolEntry<C>, connection: C, now: number): void {
+    const { policy, runtime, server } = this.#context;
+    entry.fill(connection);
+    entry.openedAt = entry.idleSince = now;
+    entry.spread = runtime.random();
+    entry.expiresAt = expiryOf(now, policy, entry.spread);
+    entry.answered(now, server.epoch.number);
+    this.#byConnection.set(connection, entry);
   }
 
   /** Puts another connection in the place of this one: the same session, which keeps its age. */
-  replace(slot: Slot<C>, connection: C): void {
-    this.#byConnection.delete(slot.connection);
-    slot.filled(connection);
-    this.#byConnection.set(connection, slot);
+  replace(entry: PoolEntry<C>, connection: C): void {
+    this.#byConnection.delete(entry.connection);
+    entry.fill(connection);
+    this.#byConnection.set(connection, entry);
   }
 
-  find(connection: C): Slot<C> | undefined {
+  find(connection: C): PoolEntry<C> | undefined {
     return this.#byConnection.get(connection);
   }
 
-  /** Gives a place up: its connect failed, or its connection is gone. */
-  forget(slot: Slot<C>): void {
-    slot.move('gone');
-    this.#slots.delete(slot);
-    if (slot.connection !== undefined) this.#byConnection.delete(slot.connection);
+  /** Puts a connection on the idle list. */
+  makeIdle(entry: PoolEntry<C>): void {
+    const { connector, policy } = this.#context;
+    entry.move(IDLE);
+    this.idle.add(entry);
+    if (policy.exitOnIdle) connector.unref?.(entry.connection);
+  }
+
+  /** Closes a connection for a reason. Its place is taken until it is gone. */
+  close(entry: PoolEntry<C>, reason: CloseReason, cause?: unknown): void {
+    const { connector, counters, events, runtime, loop } = this.#context;
+    const { connection } = entry;
+    if (entry.kind === 'idle') this.idle.remove(entry);
+    entry.closing(reason);
+    counters.closed[reason]++;
+    events.emit('closing', connection, reason, cause);
+    const isDead = reason === 'broken' || reason === 'failed-check';
+    if (isDead && connector.abort) {
+      dropOne(connector, connection);
+      return this.#gone(entry, reason);
+    }
+    // The process must not exit between a drain and the end of the last connection.
+    if (this.isClosing) connector.ref?.(connection);
+    void closeOne(this.#context, connection).then(() => {
+      this.#gone(entry, reason);
+      loop.request(runtime.now());
+    });
+  }
+
+  /** Closes a connection that was opened and has not been in the pool. Counted and emitted like any other: as opened, and as closed for a reason. */
+  async closeUnused(connection: C, tookMs: number, reason: CloseReason, cause?: unknown): Promise<void> {
+    const { connector, counters, events } = this.#context;
+    counters.opened++;
+    events.emit('opened', connection, tookMs);
+    counters.closed[reason]++;
+    events.emit('closing', connection, reason, cause);
+    if (reason !== 'read-only' && connector.abort) dropOne(connector, connection);
+    else await closeOne(this.#context, connection);
+    events.emit('closed', connection, reason);
+  }
+
+  /** Gives up the place of a connect that has failed. */
+  forget(entry: PoolEntry<C>): void {
+    entry.closed();
+    this.#entries.delete(entry);
+    if (entry.isFilled) this.#byConnection.delete(entry.connection);
+    this.#context.membership.freed();
+  }
+
+  #gone(entry: PoolEntry<C>, reason: CloseReason): void {
+    this.forget(entry);
+    this.#context.events.emit('closed', entry.connection, reason);
   }
 
   figures(waiting: number): PoolFigures {
-    const { used, idle, opening, checking, returning, closing } = this.#census;
+    const { used, idle, opening, checking, returning, closing } = this.#counts;
     const busy = checking + returning + closing;
-    return { used, idle, opening, busy, waiting, max: this.#context.policy.maxConnections };
+    return { used, idle, opening, busy, waiting, max: this.#context.limits.maxConnections };
   }
 
   /** Who holds connections, oldest first. */
   holders(now: number): Holder[] {
-    const used = [...this.#slots].filter((slot) => slot.kind === 'used');
-    return used.sort((a, b) => a.takenAt - b.takenAt).map((slot) => this.holder(slot, now));
+    const used = [...this.#entries].filter((entry) => entry.kind === 'used');
+    return used.sort((a, b) => a.takenAt - b.takenAt).map((entry) => this.holder(entry, now));
   }
 
-  holder({ connection, takenAt, stack }: Slot<C>, now: number): Holder {
+  holder({ connection, takenAt, stack }: PoolEntry<C>, now: number): Holder {
     const { connector, policy } = this.#context;
     const processId = connector.processId?.(connection);
     // What a connection ran may be long; only a leak report asks for it.
@@ -153,45 +203,44 @@ export class Roster<C extends object> {
   }
 }
 
-/**
- * The connections that wait to be reused, last returned on top: the hot set stays small, and what is not needed sinks and is closed.
- */
-export class IdleStack<C> {
-  readonly #slots: Slot<C>[] = [];
+/** The idle connections, last returned on top: few connections stay in use, and those that are not needed sink and are closed. */
+export class IdleList<C> {
+  readonly #entries: PoolEntry<C>[] = [];
 
   get length(): number {
-    return this.#slots.length;
+    return this.#entries.length;
   }
 
-  get top(): Slot<C> | undefined {
+  /** The one that came back last. */
+  get top(): PoolEntry<C> | undefined {
     // Asking an empty array for its element -1 would be a slow look-up by name.
-    return this.#slots.length === 0 ? undefined : this.#slots[this.#slots.length - 1];
+    return this.#entries.length === 0 ? undefined : this.#entries[this.#entries.length - 1];
   }
 
   /** The one that has been idle longest. */
-  get bottom(): Slot<C> | undefined {
-    return this.#slots[0];
+  get bottom(): PoolEntry<C> | undefined {
+    return this.#entries[0];
   }
 
   pop(): void {
-    this.#slots.pop();
+    this.#entries.pop();
   }
 
-  /** Puts a connection where its last return belongs: a background check must not make a cold connection look hot. */
-  add(slot: Slot<C>): void {
-    let position = this.#slots.length;
-    while (position > 0 && (this.#slots[position - 1] as Slot<C>).idleSince > slot.idleSince) position--;
-    if (position === this.#slots.length) this.#slots.push(slot);
-    else this.#slots.splice(position, 0, slot);
+  /** Adds a connection by the time of its last return: a background ping must not put an old one on top. */
+  add(entry: PoolEntry<C>): void {
+    let position = this.#entries.length;
+    while (position > 0 && (this.#entries[position - 1] as PoolEntry<C>).idleSince > entry.idleSince) position--;
+    if (position === this.#entries.length) this.#entries.push(entry);
+    else this.#entries.splice(position, 0, entry);
   }
 
-  remove(slot: Slot<C>): void {
-    const position = this.#slots.lastIndexOf(slot);
-    if (position >= 0) this.#slots.splice(position, 1);
+  remove(entry: PoolEntry<C>): void {
+    const position = this.#entries.lastIndexOf(entry);
+    if (position >= 0) this.#entries.splice(position, 1);
   }
 
   /** A copy, longest idle first. */
-  coldestFirst(): Slot<C>[] {
-    return [...this.#slots];
+  coldestFirst(): PoolEntry<C>[] {
+    return [...this.#entries];
   }
 }

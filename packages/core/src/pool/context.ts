@@ -1,20 +1,88 @@
+import { soonestMaintenanceMs } from '../lifecycle/retirement.js';
+import { type EffectiveLimits, effectiveLimits, type Limits, withLimits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
-import type { Clock, Runtime } from './clock.js';
+import { Alarm, Clock, type Runtime } from './clock.js';
 import type { Connector } from './connector.js';
-import type { Announcer } from './events.js';
+import { Events } from './events.js';
+import { RunLoop } from './runLoop.js';
+import { ServerRecord } from './server.js';
 import type { Membership } from './sharedLimit.js';
-import type { Counters } from './stats.js';
-import type { Questions } from './timeLimit.js';
+import { Counters } from './stats.js';
 
 /** What all parts of one pool share. */
-export interface Context<C extends object> {
+export class Context<C extends object> {
   readonly connector: Connector<C>;
   readonly runtime: Runtime;
-  readonly clock: Clock;
-  readonly counters: Counters;
-  readonly announcer: Announcer<C>;
   readonly membership: Membership;
-  readonly questions: Questions<C>;
-  /** Replaced as a whole by `resize`; a policy itself never changes. */
-  policy: Policy;
+  readonly clock: Clock;
+  readonly counters = new Counters();
+  readonly events = new Events<C>();
+  readonly server = new ServerRecord();
+  readonly loop = new RunLoop();
+  /** The one timer of the pool's maintenance. */
+  readonly alarm: Alarm;
+  #policy: Policy;
+  #granted = Number.POSITIVE_INFINITY;
+  #limits: EffectiveLimits;
+  #soonest: Soonest;
+
+  constructor(connector: Connector<C>, policy: Policy, runtime: Runtime, membership: Membership) {
+    this.connector = connector;
+    this.runtime = runtime;
+    this.membership = membership;
+    this.clock = new Clock(runtime);
+    this.alarm = new Alarm(runtime);
+    this.#policy = policy;
+    this.#limits = effectiveLimits(policy, this.#granted);
+    this.#soonest = soonest(connector, policy, this.#limits);
+  }
+
+  /** What the user has set, with the source of each setting. Replaced as a whole by `resize`; a policy itself never changes. */
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  /** The limits that hold now: those of the policy, or less where less was granted. */
+  get limits(): EffectiveLimits {
+    return this.#limits;
+  }
+
+  get soonest(): Soonest {
+    return this.#soonest;
+  }
+
+  /** @throws TenurePolicyError when the limits do not fit together */
+  resize(limits: Limits): void {
+    this.#setLimits(withLimits(this.#policy, limits), this.#granted);
+  }
+
+  /** Bounds the pool beside its policy. @param connections at most; `Infinity` for no bound */
+  grant(connections: number): void {
+    this.#setLimits(this.#policy, connections);
+  }
+
+  #setLimits(policy: Policy, granted: number): void {
+    this.#policy = policy;
+    this.#granted = granted;
+    this.#limits = effectiveLimits(policy, granted);
+    this.#soonest = soonest(this.connector, policy, this.#limits);
+  }
+}
+
+/** How long after a checkout, or after it became idle, a connection can first need maintenance. */
+interface Soonest {
+  readonly usedMs: number;
+  readonly idleMs: number;
+}
+
+function soonest<C extends object>(connector: Connector<C>, policy: Policy, limits: EffectiveLimits): Soonest {
+  return {
+    usedMs: Math.min(policy.leakAfterMs, firstLookMs(connector, policy)),
+    idleMs: soonestMaintenanceMs(policy, limits),
+  };
+}
+
+/** How long after a checkout to look for a query in flight first; `Infinity` where the driver cannot, or the policy turns it off. */
+export function firstLookMs<C extends object>(connector: Connector<C>, policy: Policy): number {
+  return connector.queryInFlight && connector.findLost ? policy.inFlightCheckMs / 2 : Number.POSITIVE_INFINITY;
 }

@@ -1,24 +1,23 @@
 import { LINGER_MS } from '../lifecycle/retirement.js';
-import type { Exchange } from './checkout.js';
-import type { Roster } from './connections.js';
+import type { Connections } from './connections.js';
 import type { Context } from './context.js';
-import type { Slot } from './entry.js';
+import type { PoolEntry } from './entry.js';
 
 /** An idle connection that a pool can do without. */
 interface Spare {
   readonly idleMs: number;
   /** Closes it, because the server has said this; resolves when it is gone. */
-  giveUp(error: unknown): Promise<void>;
+  close(error: unknown): Promise<void>;
 }
 
-/** A pool of this process, as another one sees it whose server has no slot left. What is in here is not to change: see `KEY`. */
+/** A pool of this process, as another one sees it whose server has no free slot. These members must not change: see `KEY`. */
 interface Neighbour {
   /** Its idle connections whose end would make room. */
   spares(makesRoom: (connection: object) => boolean): Spare[];
 }
 
 /** Registered, so that the pools of the ESM and of the CommonJS copy of this module find each other. */
-const KEY = Symbol.for('@tenure/core neighbours 1');
+const KEY = Symbol.for('@tenure/core neighbours 2');
 
 /** The pools of this process, held weakly: one may be made for each request, and never closed. */
 function neighbours(): Set<WeakRef<Neighbour>> {
@@ -27,42 +26,30 @@ function neighbours(): Set<WeakRef<Neighbour>> {
   return realm[KEY]!;
 }
 
-const forgotten = new FinalizationRegistry<WeakRef<Neighbour>>((pool) => neighbours().delete(pool));
-
-/** What crowding asks of the pool around it. */
-export interface CrowdingHost {
-  /** A slot of the server has come free. */
-  roomMade(): void;
-  /** The server is full: what the pool keeps for its minimum must not take back what it has just given up. */
-  holdBack(error: unknown): void;
-}
+const collected = new FinalizationRegistry<WeakRef<Neighbour>>((pool) => neighbours().delete(pool));
 
 /**
- * A server without a free slot may be full of connections that lie idle in other pools of this process: one for each tenant or database. The pool
- * that lacks one asks the others to close them, longest idle first.
+ * A server without a free slot may be full of connections that are idle in other pools of this process: one for each tenant or database. The
+ * pool that lacks one asks the others to close them, longest idle first.
  */
 export class Crowding<C extends object> implements Neighbour {
   readonly #context: Context<C>;
-  readonly #roster: Roster<C>;
-  readonly #exchange: Exchange<C>;
-  readonly #host: CrowdingHost;
+  readonly #connections: Connections<C>;
   readonly #self = new WeakRef<Neighbour>(this);
   /** Connections of other pools that are being closed for this one. */
   #expected = 0;
 
-  constructor(context: Context<C>, roster: Roster<C>, exchange: Exchange<C>, host: CrowdingHost) {
+  constructor(context: Context<C>, connections: Connections<C>) {
     this.#context = context;
-    this.#roster = roster;
-    this.#exchange = exchange;
-    this.#host = host;
+    this.#connections = connections;
     neighbours().add(this.#self);
-    forgotten.register(this, this.#self, this);
+    collected.register(this, this.#self, this);
   }
 
   /** The pool closes. */
   leave(): void {
     neighbours().delete(this.#self);
-    forgotten.unregister(this);
+    collected.unregister(this);
   }
 
   /**
@@ -75,37 +62,42 @@ export class Crowding<C extends object> implements Neighbour {
     const { connector } = this.#context;
     if (connector.makesRoom === undefined) return;
     const makesRoom = (connection: object) => connector.makesRoom!(error, connection);
-    const isStarving = this.#roster.alive === 0;
+    const hasNone = this.#connections.open === 0;
     const spares = this.#others().flatMap((pool) => pool.spares(makesRoom));
-    for (const { idleMs, giveUp } of spares.sort((one, other) => other.idleMs - one.idleMs)) {
+    for (const { idleMs, close } of spares.sort((one, other) => other.idleMs - one.idleMs)) {
       if (this.#expected >= lacking) return;
-      // What was used a moment ago will be wanted back. Only a pool that has nothing gets it, and no more than one.
-      if (idleMs < LINGER_MS && (!isStarving || this.#expected > 0)) return;
+      // One used a moment ago will be wanted back. Only a pool that has none gets it, and no more than one.
+      if (idleMs < LINGER_MS && (!hasNone || this.#expected > 0)) return;
       this.#expected++;
-      void giveUp(error).finally(() => {
-        this.#expected--;
-        this.#host.roomMade();
-      });
+      void close(error).finally(() => this.#roomMade());
     }
   }
 
   spares(makesRoom: (connection: object) => boolean): Spare[] {
     const now = this.#context.runtime.now();
-    const slots = this.#roster.idle.coldestFirst().filter(({ connection }) => makesRoom(connection));
-    return slots.map((slot) => ({ idleMs: now - slot.idleSince, giveUp: (error) => this.#giveUp(slot, error) }));
+    const entries = this.#connections.idle.coldestFirst().filter(({ connection }) => makesRoom(connection));
+    return entries.map((entry) => ({ idleMs: now - entry.idleSince, close: (error) => this.#close(entry, error) }));
   }
 
-  #giveUp(slot: Slot<C>, error: unknown): Promise<void> {
-    const { announcer, policy } = this.#context;
+  #roomMade(): void {
+    const { server, loop, runtime } = this.#context;
+    this.#expected--;
+    server.hasRoom();
+    loop.request(runtime.now());
+  }
+
+  #close(entry: PoolEntry<C>, error: unknown): Promise<void> {
+    const { events, limits, server, runtime } = this.#context;
     return new Promise((resolve) => {
       const onClosed = (connection: C) => {
-        if (connection !== slot.connection) return;
-        announcer.off('closed', onClosed);
+        if (connection !== entry.connection) return;
+        events.off('closed', onClosed);
         resolve();
       };
-      announcer.on('closed', onClosed);
-      this.#exchange.retire(slot, 'crowded');
-      if (this.#roster.alive < policy.minConnections) this.#host.holdBack(error);
+      events.on('closed', onClosed);
+      this.#connections.close(entry, 'crowded');
+      // Else a pool below its minimum would take the slot back at once.
+      if (this.#connections.open < limits.minConnections) server.isFull(error, runtime.now(), runtime.random());
     });
   }
 

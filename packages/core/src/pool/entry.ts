@@ -1,5 +1,6 @@
 import {
-  type ConnectionEvent,
+  CLOSED,
+  type CloseReason,
   type ConnectionFacts,
   type ConnectionKind,
   type ConnectionState,
@@ -7,40 +8,40 @@ import {
   transition,
 } from '../lifecycle/state.js';
 
-/** A place in the pool, and the connection that fills it. Owns the connection's state; nothing is written on the connection itself. */
-export class Slot<C> implements ConnectionFacts {
-  /** The connection; set when it has been opened, which is before anyone but the opener sees this place. */
-  connection: C = undefined as unknown as C;
-  /** The same as a promise, made once: a warm acquire hands this out, and makes none. */
-  promised: Promise<C> = undefined as unknown as Promise<C>;
-  bornAt = 0;
+/** The pool's record of one connection: its state, its times, its counts. It takes a place from the first attempt to connect until the connection is gone. */
+export class PoolEntry<C> implements ConnectionFacts {
+  readonly generation: number;
+  readonly requestedAt: number;
+  openedAt = 0;
   expiresAt = Number.POSITIVE_INFINITY;
-  heardAt = 0;
+  answeredAt = 0;
   epoch = 0;
   readOnly = false;
   spread = 0;
   idleSince = 0;
-  /** How long it had waited for its last borrower; of a first borrower that says nothing. */
+  /** How long it was idle before its last checkout; before a first checkout that says nothing. */
   restedMs = Number.POSITIVE_INFINITY;
   takenAt = 0;
   uses = 0;
   checks = 0;
-  /** Where the borrower took it; captured only when `leakAfterMs` is set. */
+  /** Where its holder took it; captured only when `leakAfterMs` is set. */
   stack: string | undefined = undefined;
   leakReported = false;
-  /** A check or return that takes so long that nobody should count on it. */
+  /** A check or return that takes so long that the pool does not count on it. */
   late = false;
-  /** Why the connection ended while someone else was responsible for it. */
+  /** Set when the connection ended while it was opening or used: then the opener or the holder's return closes it. */
   lost: { readonly cause: Error | undefined } | undefined = undefined;
 
+  readonly #counts: Counts;
   #state: ConnectionState = OPENING;
+  #connection: C | undefined;
+  #promise: Promise<C> | undefined;
 
-  constructor(
-    private readonly census: Census,
-    readonly generation: number,
-    readonly requestedAt: number,
-  ) {
-    census.add('opening', 1);
+  constructor(counts: Counts, generation: number, requestedAt: number) {
+    this.#counts = counts;
+    this.generation = generation;
+    this.requestedAt = requestedAt;
+    counts.add('opening', 1);
   }
 
   get state(): ConnectionState {
@@ -51,57 +52,65 @@ export class Slot<C> implements ConnectionFacts {
     return this.#state.kind;
   }
 
+  /** Whether a connection fills this place: false while it is being opened. */
+  get isFilled(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /** The connection. @throws TypeError while it is being opened: a defect of the pool, never of its user */
+  get connection(): C {
+    if (this.#connection === undefined) throw new TypeError('The connection of this entry is still being opened.');
+    return this.#connection;
+  }
+
+  /** The connection as a promise, made once: a warm acquire returns this one and makes none. */
+  get promise(): Promise<C> {
+    return this.#promise as Promise<C>;
+  }
+
   /** The only place where a state changes; the pool's counts change with it. */
-  move(event: ConnectionEvent): void {
-    const next = transition(this.#state, event);
-    this.census.add(this.#state.kind, -1);
-    this.census.add(next.kind, 1);
-    this.#state = next;
+  move(to: ConnectionState): void {
+    const from = this.#state;
+    this.#state = transition(from, to);
+    if (from === to) return;
+    this.#counts.add(from.kind, -1);
+    this.#counts.add(to.kind, 1);
   }
 
-  opened(connection: C, now: number, life: { readonly expiresAt: number; readonly spread: number }): void {
-    this.move('opened');
-    this.filled(connection);
-    this.bornAt = this.idleSince = now;
-    this.expiresAt = life.expiresAt;
-    this.spread = life.spread;
+  fill(connection: C): void {
+    this.#connection = connection;
+    this.#promise = Promise.resolve(connection);
   }
 
-  filled(connection: C): void {
-    this.connection = connection;
-    this.promised = Promise.resolve(connection);
+  closing(reason: CloseReason): void {
+    this.move({ kind: 'closing', reason });
   }
 
-  /** The process stood still while its connections grew older. */
+  closed(): void {
+    this.move(CLOSED);
+  }
+
+  /** The process was frozen while its connections grew older. */
   ageBy(ms: number): void {
-    this.bornAt -= ms;
+    this.openedAt -= ms;
     this.expiresAt -= ms;
-    this.heardAt -= ms;
+    this.answeredAt -= ms;
     this.idleSince -= ms;
   }
 
   /** The server has answered on it. */
-  heard(now: number, epoch: number): void {
-    this.heardAt = now;
+  answered(now: number, epoch: number): void {
+    this.answeredAt = now;
     this.epoch = epoch;
-  }
-
-  taken(now: number, stack: string | undefined): void {
-    this.move('taken');
-    if (this.uses > 0) this.restedMs = now - this.idleSince;
-    this.takenAt = now;
-    this.stack = stack;
-    this.leakReported = false;
-    this.uses++;
   }
 }
 
 const KINDS = ['opening', 'idle', 'checking', 'used', 'returning', 'closing'] as const satisfies ConnectionKind[];
 
 /** How many connections are in which state. Fields and a switch instead of a record: this is counted on the warm path. */
-export class Census {
+export class Counts {
   /** Counts the same connections, together with those of other pools. */
-  #parent: Census | undefined;
+  #parent: Counts | undefined;
   opening = 0;
   idle = 0;
   checking = 0;
@@ -114,8 +123,8 @@ export class Census {
     return this.opening + this.idle + this.checking + this.used + this.returning + this.closing;
   }
 
-  /** Has this other census count the same connections, and the one before count them no more. */
-  moveTo(parent: Census | undefined): void {
+  /** Makes `parent` count the same connections, and the parent before it count them no more. */
+  moveTo(parent: Counts | undefined): void {
     for (const kind of KINDS) {
       this.#parent?.add(kind, -this[kind]);
       parent?.add(kind, this[kind]);

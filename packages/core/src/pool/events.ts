@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Holder } from '../errors.js';
-import type { RetireReason } from '../lifecycle/state.js';
+import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
 
 /** Something the app should look at; nothing has failed yet. */
@@ -16,18 +16,18 @@ export interface PoolWarning {
   readonly holders?: readonly Holder[];
 }
 
-/** What a pool tells, and with which arguments. Acquire and release tell nothing: they are the warm path. */
+/** The events of a pool, and their arguments. Acquire and release emit none: they are the warm path. */
 export interface PoolEvents<C> {
   /** A connection is being opened. */
   opening: [];
   /** A connection was opened; `tookMs` is how long that took. */
   opened: [connection: C, tookMs: number];
   /** A connect failed. */
-  'open-failed': [error: unknown];
-  /** A connection is retired, for this reason; `cause` is the error that ended it, if one did. */
-  closing: [connection: C, reason: RetireReason, cause: unknown];
-  /** A retired connection is gone. */
-  closed: [connection: C, reason: RetireReason];
+  openFailed: [error: unknown];
+  /** A connection is being closed, for this reason; `cause` is the error that ended it, if one did. */
+  closing: [connection: C, reason: CloseReason, cause: unknown];
+  /** A connection is gone from the pool. */
+  closed: [connection: C, reason: CloseReason];
   /** An open transaction came back with a connection and was rolled back. */
   rollback: [connection: C];
   /** Without a listener a warning goes to `process.emitWarning`. */
@@ -35,10 +35,10 @@ export interface PoolEvents<C> {
 }
 
 /**
- * Tells listeners what happened. They hear of it when the engine has finished its step, in the order in which it happened: a listener that
- * acquires, releases or drains never does so in the middle of the engine's work.
+ * Emits a pool's events, in the order in which they happened, and only when the pool has finished its step: a listener that acquires, releases
+ * or drains must not do so in the middle of it.
  */
-export class Announcer<C> {
+export class Events<C> {
   readonly #emitter = new EventEmitter();
 
   on<E extends keyof PoolEvents<C>>(event: E, listener: (...args: PoolEvents<C>[E]) => void): void {
@@ -49,15 +49,15 @@ export class Announcer<C> {
     this.#emitter.off(event, listener as (...args: unknown[]) => void);
   }
 
-  tell<E extends keyof PoolEvents<C>>(event: E, ...args: PoolEvents<C>[E]): void {
-    // One microtask a listener: one that throws surfaces as an uncaught exception, and keeps none of the others from hearing.
+  emit<E extends keyof PoolEvents<C>>(event: E, ...args: PoolEvents<C>[E]): void {
+    // One microtask a listener: one that throws surfaces as an uncaught exception, and the others are still called.
     for (const listener of this.#emitter.listeners(event)) soon(() => listener(...args));
   }
 
-  /** A moment later, so that whoever has just made the pool can listen first. */
+  /** A moment later, so that the app, which has just made the pool, can add a listener first. */
   warn(warning: PoolWarning): void {
     soon(() => {
-      if (this.#emitter.listenerCount('warning') > 0) this.tell('warning', warning);
+      if (this.#emitter.listenerCount('warning') > 0) this.emit('warning', warning);
       else process.emitWarning(warning.message, { type: 'TenureWarning', code: warning.code });
     });
   }

@@ -7,16 +7,16 @@ import {
   TenureTooManyWaitingError,
   TenureUnreachableError,
 } from '../errors.js';
-import type { Trouble } from '../lifecycle/backoff.js';
+import type { ConnectFailures } from '../lifecycle/backoff.js';
 
 /** What an error or a warning tells of the pool. */
 export interface Situation {
   readonly figures: PoolFigures;
   /** Who holds connections, oldest first. */
   readonly holders: readonly Holder[];
-  readonly trouble: Trouble | undefined;
+  readonly failures: ConnectFailures | undefined;
   /** Connections of other pools that keep to the same limit. */
-  readonly others: number;
+  readonly elsewhere: number;
 }
 
 /** How many holders a message names; the error carries them all. */
@@ -24,34 +24,39 @@ const HOLDERS_NAMED = 3;
 
 /** Why a caller who has waited to the deadline got nothing: the pool is full, or the database is unreachable. */
 export function acquireTimedOut(waitedMs: number, situation: Situation): TenureTimeoutError | TenureUnreachableError {
-  const { figures, holders, trouble } = situation;
-  if (trouble && isEmpty(figures)) return unreachable(waitedMs, figures, trouble);
+  const { figures, holders, failures } = situation;
+  if (failures && isEmpty(figures)) return unreachable(waitedMs, figures, failures);
   const message =
     `No connection came free within ${Math.round(waitedMs)} ms: ${summary(figures)}.` +
-    `${whoElseHasSome(situation)}${whoHoldsThem(holders)}${adviceFor(situation)}${connectNews(figures, trouble)}`;
-  return new TenureTimeoutError(message, figures, waitedMs, holders, trouble && { cause: trouble.error });
+    `${whoElseHasSome(situation)}${whoHoldsThem(holders)}${adviceFor(situation)}${connectNews(figures, failures)}`;
+  return new TenureTimeoutError(message, figures, waitedMs, holders, failures && { cause: failures.error });
 }
 
 /** The server cannot be reached, or has no slot for us. */
-export function unreachable(waitedMs: number, figures: PoolFigures, trouble: Trouble): TenureUnreachableError {
-  const what = trouble.kind === 'full' ? 'The database has no free connection for us' : 'The database is unreachable';
-  const attempts = trouble.failures === 1 ? 'one attempt' : `${trouble.failures} attempts`;
+function unreachable(waitedMs: number, figures: PoolFigures, failures: ConnectFailures): TenureUnreachableError {
+  const what = failures.kind === 'full' ? 'The database has no free connection for us' : 'The database is unreachable';
+  const attempts = failures.count === 1 ? 'one attempt' : `${failures.count} attempts`;
   const message =
-    `${what}: ${attempts} to connect failed, the last with: ${messageOf(trouble.error)} ` +
+    `${what}: ${attempts} to connect failed, the last with: ${messageOf(failures.error)} ` +
     `(waited ${Math.round(waitedMs)} ms; ${summary(figures)}).`;
-  return new TenureUnreachableError(message, figures, waitedMs, { cause: trouble.error });
+  return new TenureUnreachableError(message, figures, waitedMs, { cause: failures.error });
 }
 
-/** The server refuses this client. */
-export function refusedByServer(figures: PoolFigures, trouble: Trouble): TenureConnectError {
-  const message = `The database refuses the connection: ${messageOf(trouble.error)}`;
-  return new TenureConnectError(message, figures, { cause: trouble.error });
+/** Connects fail for good: the server refuses this client, or has been away for longer than the caller would wait. */
+export function connectRefused(waitedMs: number, figures: PoolFigures, failures: ConnectFailures): Error {
+  const isRefused = failures.kind === 'permanent' || failures.kind === 'login';
+  return isRefused ? refusedByServer(figures, failures) : unreachable(waitedMs, figures, failures);
+}
+
+function refusedByServer(figures: PoolFigures, failures: ConnectFailures): TenureConnectError {
+  const message = `The database refuses the connection: ${messageOf(failures.error)}`;
+  return new TenureConnectError(message, figures, { cause: failures.error });
 }
 
 /** The pool has tried for a while and has no connection yet. */
-export function neverConnected(forMs: number, trouble: Trouble | undefined): string {
-  const met = trouble
-    ? `The last attempt failed with: ${messageOf(trouble.error)}.`
+export function neverConnected(forMs: number, failures: ConnectFailures | undefined): string {
+  const met = failures
+    ? `The last attempt failed with: ${messageOf(failures.error)}.`
     : 'No attempt has been answered, and none has failed.';
   return `The pool has not connected to the database yet, after ${Math.round(forMs)} ms. ${met} It goes on trying. Is the server running, and are host, port and database right?`;
 }
@@ -69,8 +74,8 @@ export function poolClosed(figures: PoolFigures): TenureClosedError {
  * All holders sit in a transaction, none has a query in flight, and others wait: most often a query inside a transaction was sent through
  * the pool and waits for a connection that its own transaction holds.
  */
-export function isStuckInTransactions({ holders, figures, trouble }: Situation): boolean {
-  const mayGrow = holders.length < figures.max && trouble === undefined;
+export function isStuckInTransactions({ holders, figures, failures }: Situation): boolean {
+  const mayGrow = holders.length < figures.max && failures === undefined;
   return (
     holders.length > 0 &&
     !mayGrow &&
@@ -101,9 +106,9 @@ function summary({ used, idle, opening, busy, waiting, max }: PoolFigures): stri
   return `${used} used, ${idle} idle, ${opening} opening${others} of at most ${max}; ${waiting} waiting`;
 }
 
-function whoElseHasSome({ others, figures }: Situation): string {
-  if (others === 0) return '';
-  return ` Other pools have ${others} of the ${figures.max}: pools made at the same place share this limit (CONN_SHARE=none gives each its own).`;
+function whoElseHasSome({ elsewhere, figures }: Situation): string {
+  if (elsewhere === 0) return '';
+  return ` Other pools have ${elsewhere} of the ${figures.max}: pools made at the same place share this limit (CONN_SHARE=none gives each its own).`;
 }
 
 function whoHoldsThem(holders: readonly Holder[]): string {
@@ -146,8 +151,8 @@ function isEmpty({ used, idle, busy }: PoolFigures): boolean {
   return used + idle + busy === 0;
 }
 
-function connectNews({ used, opening }: PoolFigures, trouble: Trouble | undefined): string {
-  if (trouble) return ` The last attempt to connect failed with: ${messageOf(trouble.error)}.`;
+function connectNews({ used, opening }: PoolFigures, failures: ConnectFailures | undefined): string {
+  if (failures) return ` The last attempt to connect failed with: ${messageOf(failures.error)}.`;
   return used === 0 && opening > 0 ? ' The database has not answered an attempt to connect yet.' : '';
 }
 

@@ -1,15 +1,15 @@
-import type { Freshness } from '../lifecycle/freshness.js';
+import type { CheckLevel } from '../lifecycle/freshness.js';
 import { afterTwoTurns } from './clock.js';
 import type { Connector, ResetMode, ResetResult } from './connector.js';
 import type { Context } from './context.js';
-import { withinLimit } from './timeLimit.js';
+import { type PendingChecks, withinLimit } from './timeLimit.js';
 
-/** A check found that a connection cannot serve. */
+/** A check found that a connection cannot be used. */
 class CheckFailedError extends Error {
   override name = 'CheckFailedError';
 }
 
-/** The app's own check said no. That is no news about other connections. */
+/** The app's own check refused the connection. That says nothing about other connections. */
 export class CheckRefusedError extends Error {
   override name = 'CheckRefusedError';
 
@@ -27,27 +27,38 @@ export class ReadOnlyServerError extends Error {
   }
 }
 
-/** Opens a connection within `connectTimeoutMs`, unless it is given up before. One that arrives after that is dropped: nobody knows of it. */
+/** What becomes of a connection that is being opened, and of it for the rest of its life. */
+export interface ConnectListener<C> {
+  onLost(cause?: Error): void;
+  onReadOnly(): void;
+  /** Closes a connection that was opened and will not be in the pool. */
+  closeUnused(connection: C, reason: 'read-only' | 'failed-check' | 'discarded'): Promise<void>;
+}
+
+/**
+ * Opens a connection within `connectTimeoutMs`, unless it is given up before. One that comes after that, or whose server takes no writes where the
+ * policy wants one that does, is closed.
+ */
 export async function connectOne<C extends object>(
-  context: Context<C>,
+  { connector, runtime, policy }: Context<C>,
   cancelled: AbortSignal,
-  onLost: (cause?: Error) => void,
-  onReadOnly: () => void,
+  { onLost, onReadOnly, closeUnused }: ConnectListener<C>,
 ): Promise<C> {
-  const { connector, runtime, policy } = context;
   let connecting: Promise<C> | undefined;
+  let opened: C | undefined;
   try {
     const limit = { what: 'Connecting', ms: policy.connectTimeoutMs, cancelled };
     return await withinLimit(runtime, limit, async (signal) => {
       connecting = connector.connect(signal, onLost, onReadOnly);
-      const connection = await connecting;
-      if (policy.writable) await askForWrites(connector, connection, signal);
-      return connection;
+      opened = await connecting;
+      if (policy.writable) await askForWrites(connector, opened, signal);
+      return opened;
     });
   } catch (error) {
-    // Of the server's slots it holds one until it is gone.
-    if (error instanceof ReadOnlyServerError && connecting) await closeOne(context, await connecting);
-    else connecting?.then((late) => dropOne(connector, late)).catch(() => {});
+    // It takes one of the server's slots until it is gone.
+    if (opened && error instanceof ReadOnlyServerError) await closeUnused(opened, 'read-only');
+    else if (opened && !cancelled.aborted) void closeUnused(opened, 'failed-check');
+    else connecting?.then((late) => closeUnused(late, 'discarded')).catch(ignore);
     throw error;
   }
 }
@@ -58,41 +69,47 @@ async function askForWrites<C extends object>(connector: Connector<C>, connectio
 
 /** How a connection is to be checked. */
 export interface Check<C> {
-  readonly need: Freshness;
+  readonly level: CheckLevel;
   /** Whether the round trip also asks if the server takes writes. */
   readonly forWrites: boolean;
   /** What to ask in the place of a ping. */
   readonly question?: ((connection: C, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
-/** Checks a connection as thoroughly as its silence asks for; rejects when it cannot serve. */
+/** Checks a connection as far as it needs; rejects when it cannot be used. */
 export async function checkOne<C extends object>(
-  { connector, runtime, questions }: Context<C>,
+  { connector, runtime }: Context<C>,
+  checks: PendingChecks<C>,
   connection: C,
-  { need, forWrites, question }: Check<C>,
+  { level, forWrites, question }: Check<C>,
 ): Promise<void> {
   await new Promise<void>((resolve) => afterTwoTurns(runtime, resolve));
   if (connector.isOpen?.(connection) === false) throw new CheckFailedError('the connection had been closed');
   const { ping, validate } = connector;
-  if (need === 'ask' && (question ?? ping)) {
-    const askedAt = runtime.now();
-    await questions.ask('A check', connection, async (signal) => {
+  if (level === 'ping' && (question ?? ping)) {
+    const sentAt = runtime.now();
+    await checks.run('A check', connection, async (signal) => {
       if (question) return question(connection, signal);
       return forWrites && connector.isWritable
         ? askForWrites(connector, connection, signal)
         : ping?.call(connector, connection, signal);
     });
-    questions.checked(askedAt);
+    checks.pinged(sentAt);
   }
-  // What the app's own check asks, and whether it asks the server at all, cannot be told.
+  // What the app's own check does, and whether it asks the server at all, cannot be seen from here.
   const isAccepted =
-    !validate || (await questions.ask('A check', connection, async () => validate.call(connector, connection)));
+    !validate || (await checks.run('A check', connection, async () => validate.call(connector, connection)));
   if (!isAccepted) throw new CheckRefusedError();
 }
 
-/** Makes a returned connection ready for its next borrower. */
-export async function tidyOne<C extends object>(
-  { connector, runtime, policy, questions }: Context<C>,
+/**
+ * Makes a returned connection ready for its next holder.
+ *
+ * @param clean nothing was left on it: only a `session` reset has something to do
+ */
+export async function resetOne<C extends object>(
+  { connector, runtime, policy }: Context<C>,
+  checks: PendingChecks<C>,
   connection: C,
   clean: boolean,
 ): Promise<ResetResult<C>> {
@@ -104,12 +121,12 @@ export async function tidyOne<C extends object>(
     found.rolledBack ||= rolledBack;
     found.renewed = renewed ?? found.renewed;
   };
-  const what = 'Tidying up a returned connection';
+  const what = 'Resetting a returned connection';
   const mode = policy.reset === 'none' ? 'settle' : 'rollback';
   if (!clean) {
     await connector.finish?.(connection);
     const isUnfinished = connector.transactionStatus?.(connection) === 'active';
-    await questions.ask(what, connection, (signal) => run(mode, signal), isUnfinished);
+    await checks.run(what, connection, (signal) => run(mode, signal), isUnfinished);
   }
   if (policy.reset === 'session') {
     // The app's own set-up runs again, which took part of a connect the first time.
@@ -118,7 +135,7 @@ export async function tidyOne<C extends object>(
   return found;
 }
 
-/** Says goodbye; a server that does not answer in time is hung up on. */
+/** Closes a connection; when the server does not answer in time, its socket is destroyed. */
 export async function closeOne<C extends object>(
   { connector, runtime, policy }: Context<C>,
   connection: C,
@@ -127,13 +144,15 @@ export async function closeOne<C extends object>(
   try {
     await withinLimit(runtime, limit, () => connector.close(connection));
   } catch {
-    // What cannot be closed is dropped: the server notices by itself.
+    // The server notices a closed socket by itself.
     connector.abort?.(connection);
   }
 }
 
-/** Ends a connection that no goodbye would reach. Returns at once, and whatever the driver makes of it, the connection is gone for us. */
+/** Destroys a connection whose server would not read that it is closed. Returns at once, and never throws: for the pool the connection is gone. */
 export function dropOne<C extends object>(connector: Connector<C>, connection: C): void {
   const drop = async () => (connector.abort ? connector.abort(connection) : connector.close(connection));
-  drop().catch(() => {});
+  drop().catch(ignore);
 }
+
+function ignore(): void {}

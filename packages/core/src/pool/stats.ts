@@ -1,9 +1,9 @@
 import type { PoolFigures, SessionStatus } from '../errors.js';
-import { type ConnectionKind, RETIRE_REASONS, type RetireReason } from '../lifecycle/state.js';
+import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
 import type { Connector, StatementStats } from './connector.js';
-import type { Slot } from './entry.js';
+import type { PoolEntry } from './entry.js';
 
 /** What a pool has done and what it is doing. Counters run since it was made. */
 export interface PoolStats extends PoolFigures {
@@ -16,8 +16,8 @@ export interface PoolStats extends PoolFigures {
   readonly opened: number;
   /** Connects that failed. */
   readonly openFailures: number;
-  /** Retired connections, by reason. */
-  readonly closed: Readonly<Record<RetireReason, number>>;
+  /** Closed connections, by reason. */
+  readonly closed: Readonly<Record<CloseReason, number>>;
   /** Callers whose wait ended without a connection. */
   readonly timeouts: number;
   /** Callers turned away at once: the database is unreachable or refuses us, or too many wait. */
@@ -83,21 +83,21 @@ export function takeStats(
 }
 
 export function describeConnection<C extends object>(
-  slot: Slot<C>,
+  entry: PoolEntry<C>,
   connector: Connector<C>,
   now: number,
 ): ConnectionInfo {
-  const { connection, kind, bornAt, idleSince, takenAt, uses, checks } = slot;
-  const isOpening = kind === 'opening';
+  const { kind, openedAt, idleSince, takenAt, uses, checks } = entry;
+  const connection = entry.isFilled ? entry.connection : undefined;
   return {
-    processId: isOpening ? undefined : connector.processId?.(connection),
+    processId: connection && connector.processId?.(connection),
     state: kind,
-    ageMs: isOpening ? 0 : now - bornAt,
+    ageMs: connection ? now - openedAt : 0,
     idleMs: kind === 'idle' ? now - idleSince : 0,
     heldMs: kind === 'used' ? now - takenAt : 0,
     uses,
     checks,
-    status: (isOpening ? undefined : connector.transactionStatus?.(connection)) ?? 'unknown',
+    status: (connection && connector.transactionStatus?.(connection)) ?? 'unknown',
   };
 }
 
@@ -116,7 +116,7 @@ export class Counters {
   rolledBack = 0;
   /** News that made every connection be checked before its next use. */
   epochs = 0;
-  readonly closed = Object.fromEntries(RETIRE_REASONS.map((reason) => [reason, 0])) as Record<RetireReason, number>;
+  readonly closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>;
   /** Waits of the callers who had to wait; the others waited 0 ms. */
   readonly waits = new Histogram();
 }

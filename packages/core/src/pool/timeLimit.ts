@@ -1,7 +1,7 @@
-import { afterAnswer, deadFrom, nextLook, type Question, questionAsked } from '../lifecycle/liveness.js';
-import type { Policy } from '../policy/policy.js';
+import { afterAnswer, deadAt, nextProbe, type PendingRequest, pendingCheck } from '../lifecycle/liveness.js';
 import { afterTwoTurns, type Runtime, type Timer } from './clock.js';
 import type { Connector } from './connector.js';
+import type { Context } from './context.js';
 
 /** An operation on a connection took longer than it may. */
 export class TimeLimitError extends Error {
@@ -16,8 +16,8 @@ export class TimeLimitError extends Error {
  * Runs an operation under a time limit. When the time is up, or `cancelled` is aborted, the operation's signal is aborted and the promise
  * rejects.
  *
- * On a blocked event loop the answer has often arrived and is not read yet when the timer fires. So the verdict waits two more turns: a
- * process that stalled must not throw its healthy connections away.
+ * On a blocked event loop the answer has often arrived and is not read yet when the timer fires. So the time is up two turns later: a
+ * process that stalled must not close its healthy connections.
  */
 export function withinLimit<T>(
   runtime: Runtime,
@@ -51,148 +51,134 @@ export function withinLimit<T>(
   });
 }
 
-/** A connector that throws is one that rejects. */
+/** Makes a connector that throws one that rejects. */
 async function callAsync<T>(run: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
   return run(signal);
 }
 
-/** What the questions need of the pool. */
-interface Surroundings<C extends object> {
-  readonly connector: Connector<C>;
-  readonly runtime: Runtime;
-  readonly policy: Policy;
-}
-
-interface OpenQuestion<C> {
+interface PendingCheck<C> {
   readonly what: string;
   readonly connection: C;
-  readonly verdict: AbortController;
-  facts: Question;
+  /** Aborted when the connection counts as dead. */
+  readonly dead: AbortController;
+  request: PendingRequest;
   timer: Timer | undefined;
 }
 
 /**
- * The questions that connections have not answered yet. A slow server is not a dead connection: how long each may be silent depends on what
- * the server answers to others meanwhile (`lifecycle/silence.ts`), and while it answers nobody, it is asked from outside.
+ * The checks and resets that connections have not answered yet. A slow server is not a dead connection: how long each may be silent depends on
+ * what the server answers on other connections meanwhile (`lifecycle/liveness.ts`). While it answers on none, it is probed from outside.
  */
-export class Questions<C extends object> {
-  readonly #context: Surroundings<C>;
+export class PendingChecks<C extends object> {
+  readonly #context: Context<C>;
   readonly #isStuck: () => boolean;
-  readonly #open = new Set<OpenQuestion<C>>();
-  /** Ends the looks from outside when no question is open any more. */
-  #looking = new AbortController();
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  /** Some question is open. A field of its own: each return looks at it. */
-  areOpen = false;
-  /** What the last check took that was answered: a round trip, as they are now. */
-  roundTripMs = 0;
+  readonly #pending = new Set<PendingCheck<C>>();
+  /** Ends the probes when no check is pending any more. */
+  #probing = new AbortController();
+  #probedAt = Number.NEGATIVE_INFINITY;
+  /** Some check is pending. A field of its own: each return reads it. */
+  arePending = false;
 
   /** @param isStuck whether callers wait while every place is taken by a connection that is silent */
-  constructor(context: Surroundings<C>, isStuck: () => boolean) {
+  constructor(context: Context<C>, isStuck: () => boolean) {
     this.#context = context;
     this.#isStuck = isStuck;
   }
 
   /**
-   * Asks something on a connection.
+   * Runs a check or a reset on a connection.
    *
    * @param isUnfinished whether the session is busy with a query that its caller does not wait for
    * @throws TimeLimitError when the connection has been silent for too long: its signal is aborted then
    */
-  async ask<T>(
+  async run<T>(
     what: string,
     connection: C,
     run: (signal: AbortSignal) => Promise<T>,
     isUnfinished = false,
   ): Promise<T> {
     const { runtime, policy } = this.#context;
-    const facts = questionAsked(runtime.now(), policy, isUnfinished);
-    const question: OpenQuestion<C> = { what, connection, verdict: new AbortController(), facts, timer: undefined };
-    this.#open.add(question);
-    this.areOpen = true;
-    this.#setTimer(question);
+    const request = pendingCheck(runtime.now(), policy, isUnfinished);
+    const check: PendingCheck<C> = { what, connection, dead: new AbortController(), request, timer: undefined };
+    this.#pending.add(check);
+    this.arePending = true;
+    this.#setTimer(check);
     try {
-      return await withinLimit(
-        runtime,
-        { what, ms: Number.POSITIVE_INFINITY, cancelled: question.verdict.signal },
-        run,
-      );
+      return await withinLimit(runtime, { what, ms: Number.POSITIVE_INFINITY, cancelled: check.dead.signal }, run);
     } finally {
-      question.timer?.cancel();
-      this.#open.delete(question);
-      this.areOpen = this.#open.size > 0;
-      if (!this.areOpen) this.#stopLooking();
+      check.timer?.cancel();
+      this.#pending.delete(check);
+      this.arePending = this.#pending.size > 0;
+      if (!this.arePending) this.#stopProbing();
     }
   }
 
-  /** A check that began at `askedAt` was answered. */
-  checked(askedAt: number): void {
-    this.roundTripMs = this.#context.runtime.now() - askedAt;
-    this.answered(askedAt);
+  /** A ping that was sent at `sentAt` was answered. */
+  pinged(sentAt: number): void {
+    this.#context.server.roundTripMs = this.#context.runtime.now() - sentAt;
+    this.answered(sentAt);
   }
 
-  /** A connect that began at `askedAt` was answered, perhaps with a refusal. */
-  connected(askedAt: number): void {
-    if (!this.#context.connector.isBehindPooler?.()) this.answered(askedAt);
+  /** A connect that began at `sentAt` was answered, perhaps with a refusal. */
+  connected(sentAt: number): void {
+    if (!this.#context.connector.isBehindPooler?.()) this.answered(sentAt);
   }
 
-  /** The server has answered, on a session or beside it, what was asked at `askedAt`. */
-  answered(askedAt: number): void {
-    const tookMs = this.#context.runtime.now() - askedAt;
-    for (const question of this.#open) {
-      const facts = afterAnswer(question.facts, askedAt, tookMs);
-      if (facts === question.facts) continue;
-      question.facts = facts;
-      this.#setTimer(question);
+  /** The server has answered, on a session or beside it, what was sent at `sentAt`. */
+  answered(sentAt: number): void {
+    const tookMs = this.#context.runtime.now() - sentAt;
+    for (const check of this.#pending) {
+      const request = afterAnswer(check.request, sentAt, tookMs);
+      if (request === check.request) continue;
+      check.request = request;
+      this.#setTimer(check);
     }
   }
 
-  #setTimer(question: OpenQuestion<C>): void {
+  #setTimer(check: PendingCheck<C>): void {
     const { runtime, policy } = this.#context;
     const now = runtime.now();
-    const dead = deadFrom(question.facts, policy);
-    const isDark = question.facts.overtakenMs === Number.POSITIVE_INFINITY;
-    const due = isDark ? Math.min(dead, nextLook(question.facts, now)) : dead;
-    question.timer?.cancel();
+    const dead = deadAt(check.request, policy);
+    const hasNoEvidence = check.request.overtakenMs === Number.POSITIVE_INFINITY;
+    const due = hasNoEvidence ? Math.min(dead, nextProbe(check.request, now)) : dead;
+    check.timer?.cancel();
     // The answer may have arrived on a blocked event loop, and wait to be read.
-    question.timer = runtime.after(Math.max(0, due - now), () =>
-      afterTwoTurns(runtime, () => this.#consider(question)),
-    );
+    check.timer = runtime.after(Math.max(0, due - now), () => afterTwoTurns(runtime, () => this.#consider(check)));
   }
 
-  #consider(question: OpenQuestion<C>): void {
-    if (!this.#open.has(question)) return;
+  #consider(check: PendingCheck<C>): void {
+    if (!this.#pending.has(check)) return;
     const { policy, runtime, connector } = this.#context;
     const now = runtime.now();
-    if (now >= deadFrom(question.facts, policy)) return giveUp(question, now);
-    if (question.facts.overtakenMs === Number.POSITIVE_INFINITY) {
-      if (connector.probe && !connector.isBehindPooler?.()) this.#look(connector, question.connection, now);
-      // Where nobody can look from outside, there must be room for another connection, whose answers tell as well.
-      else if (now - question.facts.askedAt >= policy.healthTimeoutMs && this.#isStuck()) return giveUp(question, now);
+    if (now >= deadAt(check.request, policy)) return giveUp(check, now);
+    if (check.request.overtakenMs === Number.POSITIVE_INFINITY) {
+      if (connector.probe && !connector.isBehindPooler?.()) this.#probe(connector, check.connection, now);
+      // Without a probe there must be room for another connection, whose answers are evidence as well.
+      else if (now - check.request.sentAt >= policy.healthTimeoutMs && this.#isStuck()) return giveUp(check, now);
     }
-    this.#setTimer(question);
+    this.#setTimer(check);
   }
 
-  /** One look serves all questions. */
-  #look({ probe }: Connector<C>, connection: C, now: number): void {
-    if (now - this.#lookedAt < this.#context.policy.healthTimeoutMs / 2) return;
-    this.#lookedAt = now;
-    const look = async () => probe?.call(this.#context.connector, connection, this.#looking.signal);
-    look().then(
+  /** One probe serves all pending checks. */
+  #probe({ probe }: Connector<C>, connection: C, now: number): void {
+    if (now - this.#probedAt < this.#context.policy.healthTimeoutMs / 2) return;
+    this.#probedAt = now;
+    const run = async () => probe?.call(this.#context.connector, connection, this.#probing.signal);
+    run().then(
       () => this.answered(now),
       // No answer is no evidence: the server may be slow, or refuse what is not a session.
       () => {},
     );
   }
 
-  #stopLooking(): void {
-    if (this.#lookedAt === Number.NEGATIVE_INFINITY) return;
-    this.#lookedAt = Number.NEGATIVE_INFINITY;
-    this.#looking.abort();
-    this.#looking = new AbortController();
+  #stopProbing(): void {
+    if (this.#probedAt === Number.NEGATIVE_INFINITY) return;
+    this.#probedAt = Number.NEGATIVE_INFINITY;
+    this.#probing.abort();
+    this.#probing = new AbortController();
   }
 }
 
-function giveUp<C>({ what, verdict, facts }: OpenQuestion<C>, now: number): void {
-  verdict.abort(new TimeLimitError(what, Math.round(now - facts.askedAt)));
+function giveUp<C>({ what, dead, request }: PendingCheck<C>, now: number): void {
+  dead.abort(new TimeLimitError(what, Math.round(now - request.sentAt)));
 }

@@ -1,53 +1,52 @@
 import { Alarm, afterTwoTurns } from './clock.js';
+import type { Connections } from './connections.js';
 import type { Context } from './context.js';
 import { acquireTimedOut, isStuckInTransactions, type Situation, stuckInTransactions } from './messages.js';
 
-/** How long the oldest caller waits before the pool looks whether its holders block each other. */
-const SUSPECT_MS = 1_000;
+/** How long the oldest waiter waits before the pool looks whether its holders block each other. */
+const STALL_MS = 1_000;
 
 export interface AcquireOptions {
   /** Gives up when aborted; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /**
-   * Longest wait in milliseconds. Default: the policy's `acquireTimeoutMs`, which counts from the last progress of the line when nobody has
-   * set it. `Infinity` waits for ever.
+   * Longest wait in milliseconds. Default: the policy's `acquireTimeoutMs`, which counts from the last progress of the queue when it is not set
+   * anywhere. `Infinity` waits for ever.
    */
   readonly timeoutMs?: number;
 }
 
-/** The callers in line, and how long they will wait. One timer serves them all, and keeps the process alive while someone waits. */
-export class Callers<C extends object> {
+/** The callers that wait for a connection, oldest first. One timer serves them all, and keeps the process alive while one waits. */
+export class WaitQueue<C extends object> {
   readonly #context: Context<C>;
-  readonly #situation: (now: number) => Situation;
-  readonly #roomFound: (now: number) => void;
-  readonly #queue = new WaiterQueue<C>();
-  readonly #patience: Alarm;
-  /** Nobody has written how long callers wait. */
+  readonly #connections: Connections<C>;
+  readonly #waiters = new WaiterList<C>();
+  readonly #alarm: Alarm;
+  /** `acquireTimeoutMs` is set nowhere. */
   readonly #isDefault: boolean;
-  #suspicionTold = false;
+  #hasWarned = false;
   #onEmpty: (() => void) | undefined;
 
-  /** @param roomFound the pool has left a limit that it shared: it may open more */
-  constructor(context: Context<C>, situation: (now: number) => Situation, roomFound: (now: number) => void) {
+  constructor(context: Context<C>, connections: Connections<C>) {
     this.#context = context;
-    this.#situation = situation;
-    this.#roomFound = roomFound;
+    this.#connections = connections;
     this.#isDefault = context.policy.sources.acquireTimeoutMs.from === 'default';
-    // On a blocked event loop connections have often come back unread when the timer fires: two turns let them serve first.
     const { runtime } = context;
-    this.#patience = new Alarm(runtime, () => afterTwoTurns(runtime, () => this.#timeIsUp()));
+    this.#alarm = new Alarm(runtime);
+    // On a blocked event loop connections have often come back unread when the timer fires: two turns let them serve first.
+    this.#alarm.onRing(() => afterTwoTurns(runtime, () => this.#timeIsUp()));
   }
 
-  get waiting(): number {
-    return this.#queue.length;
+  get length(): number {
+    return this.#waiters.length;
   }
 
-  /** Calls back once the line is empty the next time: each of those in it was served or refused, or has given up. */
+  /** Calls back once the queue is empty the next time: each waiter was served or refused, or has given up. */
   whenEmpty(run: () => void): void {
     this.#onEmpty = run;
   }
 
-  /** Joins the line. */
+  /** Adds a caller. */
   join(now: number, stack: string | undefined, options: AcquireOptions | undefined): Promise<C> {
     return new Promise<C>((resolve, reject) => {
       const timeoutMs = options?.timeoutMs ?? this.#context.policy.acquireTimeoutMs;
@@ -63,39 +62,39 @@ export class Callers<C extends object> {
         previous: undefined,
         queued: false,
       };
-      if (options?.signal) this.#giveUpOn(options.signal, waiter);
-      this.#queue.add(waiter);
-      this.#patience.hold(true);
-      this.#patience.setFor(now + Math.min(timeoutMs, SUSPECT_MS), now);
+      if (options?.signal) this.#removeWhenAborted(options.signal, waiter);
+      this.#waiters.add(waiter);
+      this.#alarm.hold(true);
+      this.#alarm.setFor(now + Math.min(timeoutMs, STALL_MS), now);
     });
   }
 
-  /** Takes the oldest caller out of the line, to be served. Only to be called while someone waits. */
+  /** Removes the oldest waiter, to be served. Only to be called while one waits. */
   takeOldest(now: number): Waiter<C> {
-    const waiter = this.#queue.take() as Waiter<C>;
-    this.#queue.progressAt = now;
+    const waiter = this.#waiters.take() as Waiter<C>;
+    this.#waiters.progressAt = now;
     // `now` may be a millisecond early, where it comes from the warm path's clock.
     this.#context.counters.waits.add(Math.max(0, now - waiter.since));
-    this.#settleDown();
+    this.#restIfEmpty();
     return waiter;
   }
 
-  /** Sends everyone away, or those who have come up to this moment. */
+  /** Refuses all waiters, or those who have come up to this moment. */
   rejectAll(now: number, errorFor: (waitedMs: number) => Error, until = Number.POSITIVE_INFINITY): void {
-    for (let { oldest } = this.#queue; oldest && oldest.since <= until; { oldest } = this.#queue) {
-      this.#queue.remove(oldest);
+    for (let { oldest } = this.#waiters; oldest && oldest.since <= until; { oldest } = this.#waiters) {
+      this.#waiters.remove(oldest);
       this.#context.counters.refused++;
       oldest.reject(errorFor(now - oldest.since));
     }
-    if (this.waiting === 0) this.#patience.cancel();
-    this.#settleDown();
+    if (this.length === 0) this.#alarm.cancel();
+    this.#restIfEmpty();
   }
 
-  #giveUpOn(signal: AbortSignal, waiter: Waiter<C>): void {
+  #removeWhenAborted(signal: AbortSignal, waiter: Waiter<C>): void {
     const giveUp = () => {
-      this.#queue.remove(waiter);
+      this.#waiters.remove(waiter);
       waiter.reject(signal.reason);
-      this.#settleDown();
+      this.#restIfEmpty();
     };
     signal.addEventListener('abort', giveUp, { once: true });
     waiter.unsubscribe = () => signal.removeEventListener('abort', giveUp);
@@ -103,65 +102,72 @@ export class Callers<C extends object> {
 
   #timeIsUp(): void {
     const now = this.#context.runtime.now();
-    if (this.#queue.nextDeadline() <= now) this.#disappoint(now);
-    this.#suspectJam(now);
-    this.#settleDown();
-    if (this.waiting > 0) this.#patience.setFor(Math.min(this.#queue.nextDeadline(), this.#nextLook(now)), now);
+    if (this.#waiters.nextDeadline() <= now) this.#expireWaiters(now);
+    this.#detectStall(now);
+    this.#restIfEmpty();
+    if (this.length > 0) this.#alarm.setFor(Math.min(this.#waiters.nextDeadline(), this.#nextLook(now)), now);
   }
 
-  /** When to look for a jam again. Also after it was told: with no deadline in the line, nothing else would keep the process alive. */
+  /** When to look for a stall again. Also after the warning: with no deadline in the queue, nothing else would keep the process alive. */
   #nextLook(now: number): number {
-    const ripe = (this.#queue.oldest?.since ?? now) + SUSPECT_MS;
-    return ripe > now ? ripe : now + SUSPECT_MS;
+    const due = (this.#waiters.oldest?.since ?? now) + STALL_MS;
+    return due > now ? due : now + STALL_MS;
   }
 
-  #disappoint(now: number): void {
+  #expireWaiters(now: number): void {
     const situation = this.#situation(now);
-    for (const { since, reject } of this.#queue.takeExpired(now)) {
+    for (const { since, reject } of this.#waiters.takeExpired(now)) {
       this.#context.counters.timeouts++;
       reject(acquireTimedOut(now - since, situation));
     }
   }
 
-  /** Warns early when the holders wait for each other, instead of leaving it to the timeout's error. */
-  #suspectJam(now: number): void {
-    const { oldest } = this.#queue;
-    if (oldest === undefined || now - oldest.since < SUSPECT_MS) return;
-    if (this.#context.membership.leaveIfStalled(SUSPECT_MS)) return this.#roomFound(now);
-    if (this.#suspicionTold) return;
+  /** Warns early when the holders wait for each other, and not only by the error of the timeout. */
+  #detectStall(now: number): void {
+    const { oldest } = this.#waiters;
+    const { membership, loop, events } = this.#context;
+    if (oldest === undefined || now - oldest.since < STALL_MS) return;
+    if (membership.leaveIfStalled(STALL_MS)) return loop.request(now);
+    if (this.#hasWarned) return;
     const situation = this.#situation(now);
     if (!isStuckInTransactions(situation)) return;
-    this.#suspicionTold = true;
+    this.#hasWarned = true;
     const { holders } = situation;
-    this.#context.announcer.warn({
-      code: 'TENURE_IDLE_IN_TRANSACTION',
-      message: stuckInTransactions(situation),
-      holders,
-    });
+    events.warn({ code: 'TENURE_IDLE_IN_TRANSACTION', message: stuckInTransactions(situation), holders });
   }
 
-  /** Once nobody waits, the process may exit and the next jam is news again. */
-  #settleDown(): void {
-    if (this.waiting > 0) return;
-    this.#patience.hold(false);
-    this.#suspicionTold = false;
+  #situation(now: number): Situation {
+    const { server, membership } = this.#context;
+    return {
+      figures: this.#connections.figures(this.length),
+      holders: this.#connections.holders(now),
+      failures: server.failures,
+      elsewhere: membership.elsewhere,
+    };
+  }
+
+  /** Once nobody waits, the process may exit, and the next stall gets a warning of its own. */
+  #restIfEmpty(): void {
+    if (this.length > 0) return;
+    this.#alarm.hold(false);
+    this.#hasWarned = false;
     this.#onEmpty?.();
     this.#onEmpty = undefined;
   }
 }
 
-/** One caller in line for a connection. */
+/** One caller that waits for a connection. */
 export interface Waiter<C> {
   readonly since: number;
   /** How long the caller waits; `Infinity` for ever. Not the deadline itself: a second moment would be a second number on the heap. */
   readonly timeoutMs: number;
-  /** A limit that nobody wrote counts from the last progress of the line: it is there for a line that is stuck, not for one that is long. */
+  /** A limit that was set nowhere counts from the last progress of the queue: it is there for a queue that is stuck, not for a long one. */
   readonly isDefault: boolean;
   readonly resolve: (connection: C) => void;
   readonly reject: (error: unknown) => void;
   /** Where the caller asked; captured only when `leakAfterMs` is set. */
   readonly stack: string | undefined;
-  /** Forgets the caller's abort signal. */
+  /** Removes the listener of the caller's abort signal. */
   unsubscribe: (() => void) | undefined;
   next: Waiter<C> | undefined;
   previous: Waiter<C> | undefined;
@@ -169,23 +175,23 @@ export interface Waiter<C> {
 }
 
 /**
- * The line: first come, first served. A waiter leaves it exactly once, by being taken or by giving up, and whoever takes it out must settle
- * it: that is what makes a hand-off atomic, so that a caller who has just given up takes no connection with it.
+ * First come, first served. A waiter leaves the list exactly once, by being taken or by giving up, and the code that removes it must settle it:
+ * that makes a hand-off atomic, so that a caller who has just given up takes no connection with it.
  *
  * A linked list, because callers give up in any order and ten thousand of them must not make that slow.
  */
-export class WaiterQueue<C> {
+export class WaiterList<C> {
   #first: Waiter<C> | undefined;
   #last: Waiter<C> | undefined;
   #length = 0;
-  /** When someone in the line was last served. */
+  /** When a waiter was last served. */
   progressAt = Number.NEGATIVE_INFINITY;
 
   get length(): number {
     return this.#length;
   }
 
-  /** The caller who has waited longest. */
+  /** The one who has waited longest. */
   get oldest(): Waiter<C> | undefined {
     return this.#first;
   }
@@ -199,14 +205,14 @@ export class WaiterQueue<C> {
     this.#length++;
   }
 
-  /** Takes the oldest waiter out. */
+  /** Removes the oldest waiter. */
   take(): Waiter<C> | undefined {
     const waiter = this.#first;
     if (waiter) this.remove(waiter);
     return waiter;
   }
 
-  /** Takes this waiter out; `false` when it has left already. */
+  /** Removes this waiter; `false` when it has left already. */
   remove(waiter: Waiter<C>): boolean {
     if (!waiter.queued) return false;
     waiter.queued = false;
@@ -220,7 +226,7 @@ export class WaiterQueue<C> {
     return true;
   }
 
-  /** Takes everyone out whose deadline has passed, oldest first. */
+  /** Removes all whose deadline has passed, oldest first. */
   takeExpired(now: number): Waiter<C>[] {
     const expired: Waiter<C>[] = [];
     for (let waiter = this.#first; waiter; ) {
@@ -231,7 +237,7 @@ export class WaiterQueue<C> {
     return expired;
   }
 
-  /** The soonest deadline in the line. */
+  /** The soonest deadline of all. */
   nextDeadline(): number {
     let soonest = Number.POSITIVE_INFINITY;
     for (let waiter = this.#first; waiter; waiter = waiter.next) soonest = Math.min(soonest, this.#deadlineOf(waiter));

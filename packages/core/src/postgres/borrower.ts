@@ -8,6 +8,12 @@ type Call = (...args: unknown[]) => unknown;
 /** A client whose method `query` takes all the forms of `pg`. */
 type Querying = { query: Call };
 
+/**
+ * Makes a setting such as `app.tenant`. No reset removes it from a session: where a new session has none (`current_setting('app.tenant', true)` is
+ * null), one that was reset has an empty text.
+ */
+const MAKES_SETTING = /\bset\s+(?:session\s+|local\s+)?[\w"]+\s*\.|\bset_config\s*\(|^\s*(?:do|call)\b/i;
+
 /** What a client's present borrower has sent through its method `query`, and what may be done with the session afterwards. */
 export class Borrower {
   /** How many queries were sent in this checkout. */
@@ -22,6 +28,10 @@ export class Borrower {
   isRefused = false;
   /** A statement failed and may have left something on the session: the next borrower gets a new client on the cleared session. */
   needsNewClient = false;
+  /** A setting with a name of the app's own may have been made on the session, at any time: see `MAKES_SETTING`. */
+  hasOwnSettings = false;
+  /** The client was returned to its pool, where it does not keep the process alive. */
+  isReturned = false;
   /** The pool's event `remove` was emitted for this client. */
   isRemoved = false;
   /** Errors that the server gave to statements of this client. */
@@ -31,13 +41,17 @@ export class Borrower {
   /** The callback of each query with a time limit: `pg` replaces it when the limit is over, and calls the caller back. */
   #limited: WeakMap<object, unknown> | undefined;
   #isAbandoned = false;
+  /** A query that was sent after the return keeps the process alive. */
+  #holdsProcess = false;
 
   /** Wraps the client's method `query`, and so must be made before anyone has the client. */
   constructor(client: PgClient) {
     this.#client = client;
     wrapMethod(client as object as Querying, 'query', (original) => (...args) => {
       if (this.isRefused) return refuse(args);
+      if (this.isReturned && !this.#holdsProcess) this.#holdProcess();
       if (this.queries++ === 0) this.firstQuery = args[0];
+      this.hasOwnSettings ||= makesSetting(args[0]);
       const status = client.getTransactionStatus?.();
       if (status === 'T' || status === 'E') this.sawTransaction = true;
       const result = original().apply(client, args);
@@ -53,6 +67,7 @@ export class Borrower {
     this.sawTransaction = false;
     this.isPoolQuery = false;
     this.isRefused = false;
+    this.isReturned = false;
   }
 
   /** The callers of this client have stopped waiting: its queries in flight may be cancelled. */
@@ -71,6 +86,20 @@ export class Borrower {
     return this.#isAbandoned || (limited?.has(query) === true && limited.get(query) !== query.callback);
   }
 
+  /** A query that is sent on a client after its release is answered before the process exits, as with `pg`. Else it would be lost without an error. */
+  #holdProcess(): void {
+    const client = this.#client;
+    this.#holdsProcess = true;
+    client.connection?.stream.ref?.();
+    const onDrain = () => {
+      client.removeListener('drain', onDrain);
+      this.#holdsProcess = false;
+      // A client that was checked out in the meantime keeps the process alive until it is released.
+      if (this.isReturned) client.connection?.stream.unref?.();
+    };
+    client.on('drain', onDrain);
+  }
+
   /** Notes the query that was sent last. */
   #noteLimited(): void {
     const { _queryQueue = [], _activeQuery } = this.#client;
@@ -78,6 +107,11 @@ export class Borrower {
     this.#limited ??= new WeakMap();
     if (query) this.#limited.set(query, query.callback);
   }
+}
+
+function makesSetting(query: unknown): boolean {
+  const text = typeof query === 'string' ? query : (query as { text?: unknown } | null)?.text;
+  return typeof text === 'string' && MAKES_SETTING.test(text);
 }
 
 function hasTimeLimit({ connectionParameters }: PgClient, query: unknown): boolean {

@@ -55,13 +55,18 @@ export class PgConnection {
   #lastError: Error | undefined;
   /** Why the connection ended. The first cause counts. */
   #cause: Error | undefined;
+  /** What `pg` emitted at the end, by the client's event `error`. */
+  #error: Error | undefined;
   #couldWrite = false;
   readonly #parameters = new Map<string, string>();
 
   constructor(client: PgClient) {
     this.client = client;
     connections.set(client, this);
-    client.on('error', (error) => this.#ended(error));
+    client.on('error', (error) => {
+      this.#error ??= error;
+      this.#ended(error);
+    });
     client.on('end', () => this.#ended(client._ending ? new EndedByAppError() : undefined));
     const { connection: wire } = client;
     if (wire) this.#listen(wire);
@@ -96,6 +101,11 @@ export class PgConnection {
   /** From now on the end of this connection is what Tenure asked for. */
   expectEnd(): void {
     this.#isEndExpected = true;
+  }
+
+  /** The error that `pg` emitted when the connection ended, if it has emitted one. Its `cause` is `causeOfEnd`, or it is the same error. */
+  get errorOfEnd(): Error | undefined {
+    return this.#error;
   }
 
   /** Why a connection that is not open any more has ended. */

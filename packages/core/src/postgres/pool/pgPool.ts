@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import pg from 'pg';
-import type { RetireReason } from '../../lifecycle/state.js';
+import type { CloseReason } from '../../lifecycle/state.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { soon, systemRuntime } from '../../pool/clock.js';
 import type { Pool as Engine } from '../../pool/pool.js';
@@ -38,6 +38,11 @@ interface StockPool extends EventEmitter, MutablePool {
 const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool;
 
 class GovernedPool extends StockPool {
+  static {
+    // Libraries recognise a pool by `constructor.name`, and refuse one with another name.
+    Object.defineProperty(GovernedPool, 'name', { value: pg.Pool.name });
+  }
+
   readonly #engine: Engine<Client>;
   /** Clients that are checked out, or were returned with something left on them and are being reset. */
   readonly #engaged = new Set<Client>();
@@ -237,6 +242,7 @@ class GovernedPool extends StockPool {
     const { borrower } = connection;
     if (fate === 'renew') borrower.needsNewClient = true;
     borrower.isRefused ||= borrower.sawTransaction && !this.#isWatched;
+    borrower.isReturned = this.#engine.policy.exitOnIdle;
     if (!error && isOpen(client)) this.#engaged.delete(client);
     const release = () => this.#engine.release(client, error || undefined);
     // What was read from the socket may end with the server's FATAL error, and is only half processed here. A caller in line would get a
@@ -246,10 +252,12 @@ class GovernedPool extends StockPool {
   }
 
   /** The pool emits the end of an idle client only: a borrower gets it from the client or the query. */
-  #closing(client: Client, reason: RetireReason, cause: unknown): void {
+  #closing(client: Client, reason: CloseReason, cause: unknown): void {
     if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp(client)) return;
     if (this.listenerCount('error') === 0) return;
-    const error = isError(cause) ? cause : connectionOf(client).causeOfEnd();
+    // The client's own error, as with pg-pool: apps compare its message. The server's reason is its `cause`.
+    const connection = connectionOf(client);
+    const error = connection.errorOfEnd ?? (isError(cause) ? cause : connection.causeOfEnd());
     // As on pg-pool's errors. Not enumerable: a printed error would show the whole client.
     Object.defineProperty(error, 'client', { value: client, configurable: true, writable: true });
     this.#emit('error', error, client);

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { RetireReason } from '../../lifecycle/state.js';
+import type { CloseReason } from '../../lifecycle/state.js';
 import type { Policy } from '../../policy/policy.js';
 import type { Pool as Engine } from '../../pool/pool.js';
 import { type ConnectorHooks, clientConnector } from '../clientConnector.js';
@@ -29,7 +29,7 @@ export interface PoolFront {
 }
 
 /** What pg-pool logs, for the reasons that it has. */
-const LOGGED: { readonly [R in RetireReason]?: string } = {
+const LOGGED: { readonly [R in CloseReason]?: string } = {
   idle: 'remove idle client',
   'max-age': 'remove expired client',
   'max-uses': 'remove expended client',
@@ -47,7 +47,7 @@ export function makeEngine(front: PoolFront): Engine<Client> {
   const engine = sharedPool(clientConnector(poolHooks(pool, front)), policy, identity)
     .on('opening', () => pool().log('connecting new client'))
     .on('opened', () => pool().log('new client connected'))
-    .on('open-failed', (error) => pool().log('client failed to connect', error))
+    .on('openFailed', (error) => pool().log('client failed to connect', error))
     .on('closing', (_, reason) => pool().log(LOGGED[reason] ?? `remove client: ${reason}`));
   forgotten.register(made, engine);
   return engine;

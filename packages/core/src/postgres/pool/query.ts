@@ -75,7 +75,7 @@ export function noteOutcome({ borrower }: PgConnection, error: unknown): void {
 export function fateAfterError({ borrower, client }: PgConnection, error: unknown): 'keep' | 'renew' | 'close' {
   if (!isError(error) || !borrower.serverErrors.has(error)) return 'close';
   if (borrower.queries === 1 && leavesNothing(borrower.firstQuery)) return 'keep';
-  return canBeTakenOver(client) ? 'renew' : 'close';
+  return !borrower.hasOwnSettings && canBeTakenOver(client) ? 'renew' : 'close';
 }
 
 /** True also for an error of another realm, such as a test runner's. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
   afterAnswer,
-  connectAsked,
-  deadFrom,
+  deadAt,
   isOvertaken,
-  nextLook,
-  questionAsked,
+  nextProbe,
+  pendingCheck,
+  pendingConnect,
 } from '../../../packages/core/src/lifecycle/liveness.js';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
 
@@ -27,34 +27,34 @@ describe('a connection that does not answer', () => {
     'is dead after $want ms, when others are answered in $overtakenMs ms and healthTimeoutMs is $healthTimeoutMs',
     (row) => {
       const policy = policyOf(row.healthTimeoutMs);
-      expect(deadFrom({ ...questionAsked(7, policy, false), overtakenMs: row.overtakenMs }, policy)).toBe(7 + row.want);
+      expect(deadAt({ ...pendingCheck(7, policy, false), overtakenMs: row.overtakenMs }, policy)).toBe(7 + row.want);
     },
   );
 
   it('is dead sooner when it is busy with a query that nobody waits for, which may never end', () => {
     const policy = policyOf(1_000);
-    expect(deadFrom(questionAsked(7, policy, true), policy)).toBe(4_007);
+    expect(deadAt(pendingCheck(7, policy, true), policy)).toBe(4_007);
   });
 
   it('is judged by the quickest answer to what was asked when it had been silent for half of healthTimeoutMs', () => {
-    const question = questionAsked(100, policyOf(1_000), false);
+    const question = pendingCheck(100, policyOf(1_000), false);
     expect(afterAnswer(question, 99, 1)).toBe(question);
     expect(afterAnswer(question, 599, 1)).toBe(question);
     const overtaken = afterAnswer(question, 600, 40);
-    expect(overtaken).toMatchObject({ askedAt: 100, overtakenMs: 40 });
+    expect(overtaken).toMatchObject({ sentAt: 100, overtakenMs: 40 });
     expect(afterAnswer(overtaken, 700, 50)).toBe(overtaken);
     expect(afterAnswer(overtaken, 700, 30).overtakenMs).toBe(30);
   });
 
   it('has its server looked at in time for a verdict, and then ever more seldom', () => {
-    const question = questionAsked(0, policyOf(1_000), false);
-    expect([0, 500, 1_000, 2_000].map((now) => nextLook(question, now))).toEqual([500, 1_000, 2_000, 4_000]);
+    const question = pendingCheck(0, policyOf(1_000), false);
+    expect([0, 500, 1_000, 2_000].map((now) => nextProbe(question, now))).toEqual([500, 1_000, 2_000, 4_000]);
   });
 });
 
 describe('a connect that is not answered', () => {
   it('is overtaken by one that began later and took a third of its time', () => {
-    const connect = connectAsked(0);
+    const connect = pendingConnect(0);
     expect(isOvertaken(connect, 1e9)).toBe(false);
     // Of those that begin together some may be answered before the server slows down.
     expect(afterAnswer(connect, 0, 20)).toBe(connect);

@@ -138,9 +138,16 @@ export function printable(value: unknown): unknown {
 type SettingReading = Reading<PolicyValue>;
 
 /** PostgreSQL's spellings. */
-const FLAGS = new Map(
-  Object.entries({ true: true, on: true, yes: true, 1: true, false: false, off: false, no: false, 0: false }),
-);
+const FLAGS: Readonly<Record<string, boolean | undefined>> = {
+  true: true,
+  on: true,
+  yes: true,
+  1: true,
+  false: false,
+  off: false,
+  no: false,
+  0: false,
+};
 
 /** Reads a variable. */
 function readText(option: PolicyOption, text: string): SettingReading {
@@ -183,7 +190,7 @@ function wordsOf(option: PolicyOption): ReadonlyMap<string, PolicyValue> {
 }
 
 function flagOf(option: PolicyOption, text: string): boolean | undefined {
-  return option.kind === 'flag' ? FLAGS.get(text.toLowerCase()) : undefined;
+  return option.kind === 'flag' && Object.hasOwn(FLAGS, text.toLowerCase()) ? FLAGS[text.toLowerCase()] : undefined;
 }
 
 function readDuration(option: NumberOption, text: string): Reading<number> {

@@ -1,11 +1,10 @@
 import { type CheckLevel, checkLevel, type Incident } from '../lifecycle/freshness.js';
 import { isExpired, keepsConnections, retireReason } from '../lifecycle/retirement.js';
 import { CHECKING, type CloseReason, RETURNING, USED } from '../lifecycle/state.js';
-import type { Connections } from './connections.js';
+import type { Connections, Successors } from './connections.js';
 import type { Context } from './context.js';
 import type { PoolEntry } from './entry.js';
 import { type Check, CheckRefusedError, checkOne, ReadOnlyServerError, resetOne } from './operations.js';
-import type { Successors } from './successors.js';
 import type { PendingChecks } from './timeLimit.js';
 import type { WaitQueue } from './waitQueue.js';
 

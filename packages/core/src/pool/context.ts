@@ -4,7 +4,6 @@ import type { Policy } from '../policy/policy.js';
 import { Alarm, Clock, type Runtime } from './clock.js';
 import type { Connector } from './connector.js';
 import { Events } from './events.js';
-import { RunLoop } from './runLoop.js';
 import { ServerRecord } from './server.js';
 import type { Membership } from './sharedLimit.js';
 import { Counters } from './stats.js';
@@ -85,4 +84,34 @@ function soonest<C extends object>(connector: Connector<C>, policy: Policy, limi
 /** How long after a checkout to look for a query in flight first; `Infinity` where the driver cannot, or the policy turns it off. */
 export function firstLookMs<C extends object>(connector: Connector<C>, policy: Policy): number {
   return connector.queryInFlight && connector.findLost ? policy.inFlightCheckMs / 2 : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * The one place that brings callers and connections together after an event. Each part requests a run when an event may let a caller be served
+ * or a connection be opened; an event during a run gets a run of its own afterwards, never in the middle of the current one.
+ */
+class RunLoop {
+  #run: ((now: number) => void) | undefined;
+  #isRunning = false;
+  #nextAt: number | undefined;
+
+  /** From now on requests are carried out. */
+  start(run: (now: number) => void): void {
+    this.#run = run;
+  }
+
+  request(now: number): void {
+    this.#nextAt = now;
+    if (this.#isRunning || this.#run === undefined) return;
+    this.#isRunning = true;
+    try {
+      while (this.#nextAt !== undefined) {
+        const at: number = this.#nextAt;
+        this.#nextAt = undefined;
+        this.#run(at);
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+  }
 }

@@ -2,6 +2,7 @@ import { LINGER_MS } from '../lifecycle/retirement.js';
 import type { Connections } from './connections.js';
 import type { Context } from './context.js';
 import type { PoolEntry } from './entry.js';
+import { whenCollected } from './sharedLimit.js';
 
 /** An idle connection that a pool can do without. */
 interface Spare {
@@ -26,8 +27,6 @@ function neighbours(): Set<WeakRef<Neighbour>> {
   return realm[KEY]!;
 }
 
-const collected = new FinalizationRegistry<WeakRef<Neighbour>>((pool) => neighbours().delete(pool));
-
 /**
  * A server without a free slot may be full of connections that are idle in other pools of this process: one for each tenant or database. The
  * pool that lacks one asks the others to close them, longest idle first.
@@ -43,13 +42,14 @@ export class Crowding<C extends object> implements Neighbour {
     this.#context = context;
     this.#connections = connections;
     neighbours().add(this.#self);
-    collected.register(this, this.#self, this);
+    const self = this.#self;
+    whenCollected.register(this, () => void neighbours().delete(self), this);
   }
 
   /** The pool closes. */
   leave(): void {
     neighbours().delete(this.#self);
-    collected.unregister(this);
+    whenCollected.unregister(this);
   }
 
   /**

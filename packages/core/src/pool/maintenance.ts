@@ -1,11 +1,10 @@
 import { maintenanceOf, nextMaintenance } from '../lifecycle/retirement.js';
 import type { Checkout } from './checkout.js';
-import type { Connections } from './connections.js';
+import type { Connections, Successors } from './connections.js';
 import type { Context } from './context.js';
 import type { PoolEntry } from './entry.js';
 import type { InFlightCheck } from './inFlightCheck.js';
 import { leakMessage } from './messages.js';
-import type { Successors } from './successors.js';
 
 /** Maintenance that comes this late was held up by a process that did not run: its connections may have ended meanwhile. */
 const LATE_MS = 1_000;

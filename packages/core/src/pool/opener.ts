@@ -3,14 +3,13 @@ import { afterAnswer, isOvertaken, type PendingRequest, pendingConnect } from '.
 import type { CloseReason } from '../lifecycle/state.js';
 import type { Checkout } from './checkout.js';
 import { afterTwoTurns, type Timer } from './clock.js';
-import type { Connections } from './connections.js';
+import type { Connections, Successors } from './connections.js';
 import type { ConnectFailure } from './connector.js';
 import type { Context } from './context.js';
 import type { Crowding } from './crowding.js';
 import type { PoolEntry } from './entry.js';
 import { connectRefused, neverConnected } from './messages.js';
 import { connectOne, ReadOnlyServerError } from './operations.js';
-import type { Successors } from './successors.js';
 import type { PendingChecks } from './timeLimit.js';
 import type { WaitQueue } from './waitQueue.js';
 

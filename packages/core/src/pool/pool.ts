@@ -4,7 +4,7 @@ import type { Limits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
 import { Checkout } from './checkout.js';
 import { type Runtime, systemRuntime } from './clock.js';
-import { Connections } from './connections.js';
+import { Connections, Successors } from './connections.js';
 import type { Connector } from './connector.js';
 import { Context } from './context.js';
 import { Crowding } from './crowding.js';
@@ -16,7 +16,6 @@ import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
 import { type LimitMember, Membership, type SharedLimit } from './sharedLimit.js';
 import { type ConnectionInfo, describeConnection, type PoolStats, takeStats } from './stats.js';
-import { Successors } from './successors.js';
 import { PendingChecks } from './timeLimit.js';
 import { type AcquireOptions, WaitQueue } from './waitQueue.js';
 

@@ -21,8 +21,8 @@ export interface LimitMember {
  */
 const SLICE_MS = 250;
 
-/** Removes members that were collected: they are held weakly, since an app may make one for each request. */
-const collected = new FinalizationRegistry<() => void>((remove) => remove());
+/** Runs when an object that was held weakly has been collected: an app may make a pool for each request, and never close one. */
+export const whenCollected = new FinalizationRegistry<() => void>((run) => run());
 
 /**
  * One limit for several pools. Each has connections of its own, which no other pool ever uses; together they open no more than one of them may.
@@ -55,10 +55,10 @@ export class SharedLimit {
     const ref = new WeakRef(member);
     this.#members.add(ref);
     const remove = () => void this.#members.delete(ref);
-    collected.register(member, remove, ref);
+    whenCollected.register(member, remove, ref);
     return () => {
       remove();
-      collected.unregister(ref);
+      whenCollected.unregister(ref);
       this.#lacking.delete(member);
     };
   }

@@ -6,7 +6,7 @@ import { ROUTES, type RouteKey } from './contenders/routes.js';
 import { checkTenure } from './figures/checks.js';
 import { PAIRS, throughputRatio } from './figures/ratio.js';
 import { type Summary, summariseAll } from './figures/summary.js';
-import { verdict } from './figures/verdict.js';
+import { verdicts } from './figures/verdict.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { diagnoses } from './output/diagnoses.js';
 import { notes } from './output/notes.js';
@@ -56,11 +56,11 @@ async function present(outcome: Outcome, plan: Plan, options: Options): Promise<
   const summaries = summariseAll(outcome.passes);
   const said = {
     summaries,
-    verdict: verdict(summaries, outcome.findings.maxConnections),
+    verdicts: verdicts(summaries, outcome.findings.maxConnections),
     notes: notes(summaries, plan, outcome.serverCpuComplete),
     checks: checkTenure(summaries),
   };
-  console.log(`\n${terminalTables(summaries)}\n${said.verdict}\n\n${said.notes.join('\n')}\n`);
+  console.log(`\n${terminalTables(summaries)}\n${said.verdicts.join('\n')}\n\n${said.notes.join('\n')}\n`);
   for (const { passed, text } of said.checks) console.log(`${passed ? '✓' : '✗ NOT KEPT:'} ${text}`);
   for (const line of ratioLines(summaries)) console.log(line);
   console.log(`\n${diagnoses(summaries)}`);

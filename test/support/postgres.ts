@@ -22,6 +22,8 @@ export interface PostgresOptions {
   maxConnections?: number;
   /** Server settings, as in postgresql.conf. */
   settings?: Record<string, string | number>;
+  /** Of its processes, beside this process's own. */
+  env?: Record<string, string>;
   /** Shows a step of the start that takes longer than two seconds. Default: on stderr. */
   onSlow?: OnSlow;
   /** Its major version; the newest by default, or that of the environment's `TENURE_POSTGRES`. */
@@ -94,7 +96,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 async function startIn(
   folder: TemporaryFolder,
   user: ServerUser | undefined,
-  { maxConnections = 100, settings, onSlow = showOnStderr, version }: PostgresOptions,
+  { maxConnections = 100, settings, env = {}, onSlow = showOnStderr, version }: PostgresOptions,
 ): Promise<PostgresServer> {
   const programs = await step(
     'Trying the programs of PostgreSQL',
@@ -105,6 +107,7 @@ async function startIn(
     superuser: SUPERUSER,
     password: SUPERUSER,
     onSlow,
+    env,
     settings: {
       ...FAST_SETTINGS,
       listen_addresses: HOST,

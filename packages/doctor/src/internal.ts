@@ -1,7 +1,14 @@
 /** What the replay and the benchmarks share with the doctor. Not for users: it may change with any version. */
 export { atEachWidth, HEIGHT, WIDTHS } from './page/draw.js';
 export { html, Markup } from './page/html.js';
-export { connectionsPlot, type Lifeline, lifelinesPlot, type Scales, type Trace } from './page/plots.js';
+export {
+  comparisonPlot,
+  connectionsPlot,
+  type Lifeline,
+  lifelinesPlot,
+  type Scales,
+  type Trace,
+} from './page/plots.js';
 export { STYLE } from './page/style.js';
 export { traceOf } from './print/lifelines.js';
 export { askOver } from './server/connection.js';

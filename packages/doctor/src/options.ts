@@ -37,18 +37,18 @@ The argument is a URL, "host=… dbname=…", or the name of a database, as for 
 where to connect. It takes one connection, reads only, and changes nothing.
 
   --seconds N      how long to watch: ${LEAST_SECONDS} to ${MOST_SECONDS}, ${DEFAULT_SECONDS} by default
-  --until-sure     watch as long again where the first window leaves something open
+  --until-sure     watch for as long again if the first window leaves a question open
   --json           print the report as JSON
-  --html FILE      write the report as a page too
-  --record FILE    write what was seen too, for --replay
-  --replay FILE    judge a recording; no server is asked
+  --html FILE      also write the report as a page
+  --record FILE    also write what was seen to a file, for --replay
+  --replay FILE    judge a recording, without a server
   --watch          show the sessions live; q ends it
   --once           with --watch: print one picture and end
-  --reserved       take a slot that is kept for superusers, where no other is left
+  --reserved       use a slot that is reserved for superusers if no other is free
   --help           this text
   --version        the version
 
-The exit code is ${EXIT.healthy} for healthy, ${EXIT.findings} for findings, ${EXIT.cannotTell} when it cannot tell, ${EXIT.wrongUse} when it was called wrongly.
+The exit code is ${EXIT.healthy} for healthy, ${EXIT.findings} for findings, ${EXIT.cannotTell} when it cannot tell, ${EXIT.wrongUse} for wrong use.
 `;
 
 /** @throws {UsageError} */

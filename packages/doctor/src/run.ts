@@ -72,7 +72,7 @@ async function look(target: Target, options: Options, { complain }: Surroundings
     return await watch(target, {
       seconds: options.seconds,
       reserved: options.reserved,
-      askPassword,
+      askPassword: (user) => progress.giveWay(() => askPassword(user)),
       onChange: (recording) => progress.show(recording),
       another: (recording) => {
         const again = options.untilSure && !progress.secondWindow && judge(recording).unsettled;
@@ -103,7 +103,8 @@ async function present(judgement: Judgement, { json, html }: Options, { print }:
 }
 
 function columns(): number {
-  return Math.min(WIDEST, process.stdout.columns ?? DEFAULT_COLUMNS);
+  // A terminal that was given no size says 0.
+  return Math.min(WIDEST, process.stdout.columns || DEFAULT_COLUMNS);
 }
 
 async function writeTo(flag: string, file: string, text: string): Promise<void> {
@@ -148,9 +149,23 @@ class ProgressLine {
     this.#line(`Watching ${database} at ${host}:${port}: ${which}${left} s left · ${what}`);
   }
 
+  /** Leaves the terminal to a question. The time that a person takes to answer is not part of the window. */
+  async giveWay<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    this.#clear();
+    const begun = performance.now();
+    const answer = await ask();
+    this.#endAt += performance.now() - begun;
+    return answer;
+  }
+
   end(): void {
-    if (this.#ended || !process.stderr.isTTY) return;
+    if (this.#ended) return;
     this.#ended = true;
+    this.#clear();
+  }
+
+  #clear(): void {
+    if (!process.stderr.isTTY) return;
     this.#line.clear();
     this.#line.done();
   }

@@ -37,8 +37,13 @@ export async function watchLive(
 }
 
 function screenSize(): Screen {
-  const { columns = DEFAULT_SCREEN.columns, rows = DEFAULT_SCREEN.rows } = process.stdout;
-  return { columns, rows, color: colors.isColorSupported };
+  const { columns, rows } = process.stdout;
+  // A terminal that was given no size says 0.
+  return {
+    columns: columns || DEFAULT_SCREEN.columns,
+    rows: rows || DEFAULT_SCREEN.rows,
+    color: colors.isColorSupported,
+  };
 }
 
 /** What is drawn, and the keys that end it. */

@@ -6,46 +6,33 @@ import { PAIRS, throughputRatio } from './ratio.js';
 import { requestsOf, type Summary } from './summary.js';
 import { titleOf } from './titles.js';
 
-/** One sentence per route that says what the figures mean, made of the figures alone: true whatever they are. */
-export function verdict(summaries: readonly Summary[], maxConnections: number): string {
-  const sentences = byRoute(summaries, ({ contender }) => routeOf(contender)).map(([route, members]) => {
-    const said = route === 'orders' ? held(members, maxConnections) : opened(members);
-    return `${said}${comparison(members, route)}.`;
-  });
-  return sentences.join(' ');
+/** One line for each contender: what its figures mean, made of the figures alone, so that it is true whatever they are. */
+export function verdicts(summaries: readonly Summary[], maxConnections: number): string[] {
+  return byRoute(summaries, ({ contender }) => routeOf(contender)).flatMap(([route, members]) =>
+    members.map((summary) => {
+      const did = route === 'orders' ? held(summary, maxConnections) : opened(summary);
+      return `${titleOf(summary)}: ${did}. It answered ${share(summary)}${comparison(summary, members, route)}.`;
+    }),
+  );
 }
 
-function held(summaries: readonly Summary[], maxConnections: number): string {
-  const clauses = summaries.map((summary, index) => {
-    const ofServer = index === 0 ? ` of the server’s ${maxConnections} connections` : '';
-    return `${titleOf(summary)} held up to ${summary.peak}${ofServer} for ${transactions(summary)} each and ${outcome(summary)}`;
-  });
-  return clauses.join('; ');
+function held({ peak, transactionsPerConnection: each }: Summary, maxConnections: number): string {
+  return `up to ${peak} of ${maxConnections} connections, ${rough(each)} ${each === 1 ? 'transaction' : 'transactions'} each`;
 }
 
-function opened(summaries: readonly Summary[]): string {
-  const clauses = summaries.map((summary, index) => {
-    const unit = index === 0 ? ' connections per 1,000 requests' : '';
-    return `${titleOf(summary)} opened ${rough(summary.openedPerThousand)}${unit} and ${outcome(summary)}`;
-  });
-  return `Where ${TAKEN_PERCENT} % of the requests violate a unique key, ${clauses.join('; ')}`;
+function opened({ openedPerThousand }: Summary): string {
+  return `${rough(openedPerThousand)} connections opened per 1,000 requests, of which ${TAKEN_PERCENT} % violate a unique key`;
 }
 
-function transactions({ transactionsPerConnection: number }: Summary): string {
-  return `${rough(number)} ${number === 1 ? 'transaction' : 'transactions'}`;
-}
-
-function outcome(summary: Summary): string {
+function share(summary: Summary): string {
   const { answered } = summary;
   const all = requestsOf(summary);
-  return answered === all
-    ? `answered all ${count(all)} requests`
-    : `answered ${percent(answered, all)} of ${count(all)} requests`;
+  return answered === all ? `all ${count(all)} requests` : `${percent(answered, all)} of ${count(all)} requests`;
 }
 
-function comparison(summaries: readonly Summary[], route: RouteKey): string {
-  const ratio = throughputRatio(summaries, route);
+function comparison({ contender }: Summary, members: readonly Summary[], route: RouteKey): string {
+  const ratio = contender === PAIRS[route].ours ? throughputRatio(members, route) : null;
   return ratio === null
     ? ''
-    : `, with ${ratio.toFixed(2)} times the requests/s of ${contenderOf(PAIRS[route].theirs).title}`;
+    : `, at ${ratio.toFixed(2)} times the requests/s of ${contenderOf(PAIRS[route].theirs).title}`;
 }

@@ -1,4 +1,4 @@
-import { connectionsPlot, html, lifelinesPlot, Markup, type Scales, STYLE } from '@tenure/doctor/internal';
+import { comparisonPlot, html, lifelinesPlot, Markup, type Scales, STYLE } from '@tenure/doctor/internal';
 import { contenderOf, routeOf } from '../contenders/catalogue.js';
 import { byRoute, ROUTES, type RouteKey } from '../contenders/routes.js';
 import type { Findings } from '../database/findings.js';
@@ -12,7 +12,8 @@ import { aboutConnections, aboutLifelines } from './sentences.js';
 export interface ReportContent {
   passes: readonly PassFigures[];
   summaries: readonly Summary[];
-  verdict: string;
+  /** One line for each contender. */
+  verdicts: readonly string[];
   checks: readonly Check[];
   notes: readonly string[];
   findings: Findings;
@@ -21,7 +22,7 @@ export interface ReportContent {
 }
 
 export function page(content: ReportContent): string {
-  const { summaries, verdict, checks, notes, setting } = content;
+  const { summaries, verdicts, checks, notes, setting } = content;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -34,13 +35,17 @@ export function page(content: ReportContent): string {
 <header>
 <h1>The incident replayed</h1>
 <p class="soft">${setting}</p>
-<p class="verdict">${verdict}</p>
+<ul class="verdict">${verdicts.map((line) => html`<li>${line}</li>`)}</ul>
 </header>
+${connectionsSection(content)}
+<section>
+<h2>Connection lifelines</h2>
+<div class="plots">${summaries.map((summary) => lifelines(summary, content))}</div>
+</section>
 <section>
 ${byRoute(summaries, ({ contender }) => routeOf(contender)).map(([route, members]) => figuresTable(route, members))}
 ${checkList(checks)}
 </section>
-${summaries.map((summary) => contenderSection(summary, content))}
 <footer class="soft"><h3>How to read the figures</h3><ul>${notes.map((note) => html`<li>${note}</li>`)}</ul></footer>
 </body>
 </html>
@@ -63,20 +68,34 @@ function checkList(checks: readonly Check[]): Markup {
   return html`<ul class="checks">${items}</ul>`;
 }
 
-function contenderSection(summary: Summary, { passes, findings }: ReportContent): Markup {
-  const traces = passes.filter(({ contender }) => contender === summary.contender).map(({ trace }) => trace);
-  const first = traces[0]!;
-  const scales = { limit: findings.maxConnections, limitName: 'max_connections', seconds: longest(passes) };
-  const aboutLine = aboutConnections(summary, findings.maxConnections);
-  const aboutBars = aboutLifelines(summary, first.lifelines.length, { pass: traces.length > 1 });
+/** The one picture that the page opens with. */
+function connectionsSection({ passes, summaries, findings }: ReportContent): Markup {
+  const compared = summaries.map((summary) => ({
+    name: titleOf(summary),
+    samples: tracesOf(summary, passes)[0]!.samples,
+    isMarked: contenderOf(summary.contender).governed,
+  }));
+  const about = aboutConnections(summaries, findings.maxConnections);
   return html`<section>
-<h2>${titleOf(summary)}</h2>
-<p class="soft">${sentence(contenderOf(summary.contender).story)}</p>
-<div class="plots">
-<figure><h3>Connections over time</h3>${connectionsPlot(traces, scales, aboutLine)}<figcaption>${aboutLine}</figcaption></figure>
-<figure><h3>Connection lifelines</h3>${lifelinesPlot(first, scales, aboutBars)}<figcaption>${aboutBars}</figcaption></figure>
-</div>
+<h2>Connections over time</h2>
+<figure>${comparisonPlot(compared, scalesOf(passes, findings), about)}<figcaption>${about}</figcaption></figure>
 </section>`;
+}
+
+function lifelines(summary: Summary, { passes, findings }: ReportContent): Markup {
+  const traces = tracesOf(summary, passes);
+  const first = traces[0]!;
+  const about = aboutLifelines(summary, first.lifelines.length, { pass: traces.length > 1 });
+  return html`<figure><h3>${titleOf(summary)}</h3><p class="soft">${sentence(contenderOf(summary.contender).story)}</p>
+${lifelinesPlot(first, scalesOf(passes, findings), about)}<figcaption>${about}</figcaption></figure>`;
+}
+
+function tracesOf({ contender }: Summary, passes: readonly PassFigures[]) {
+  return passes.filter((pass) => pass.contender === contender).map(({ trace }) => trace);
+}
+
+function scalesOf(passes: readonly PassFigures[], { maxConnections }: Findings): Scales {
+  return { limit: maxConnections, limitName: 'max_connections', seconds: longest(passes) };
 }
 
 function longest(passes: readonly PassFigures[]): Scales['seconds'] {

@@ -6,7 +6,7 @@ import { passOf, summaryOf } from './support.js';
 const CONTENT = {
   passes: [passOf()],
   summaries: [summaryOf()],
-  verdict: 'One <sentence> & no more.',
+  verdicts: ['One <line> & no more.'],
   checks: [{ passed: false, text: 'a promise' }],
   notes: ['a note'],
   findings: { maxConnections: 100, version: '18.4' } as never,
@@ -19,16 +19,17 @@ test('the report needs nothing from elsewhere', () => {
   expect(text.match(/(?:href|src)="|url\(|@import/g)).toBeNull();
 });
 
-test('each contender has both plots, at both widths, with words for those who cannot see them', () => {
+test('opens with one picture of all contenders, then has the lifelines of each, at both widths, with words for those who cannot see them', () => {
   const { document } = parseHTML(page(CONTENT));
   const labels = [...document.querySelectorAll('figure svg[role=img]')].map((svg) => svg.getAttribute('aria-label'));
   expect(labels).toHaveLength(4);
-  expect(labels[0]).toMatch(/At most 80 of 100/);
+  expect(labels[0]).toMatch(/at most 80 of 100/);
+  expect(labels[2]).toMatch(/One bar for each backend PID/);
 });
 
 test('text is shown as it is', () => {
   const { document } = parseHTML(page(CONTENT));
-  expect(document.querySelector('.verdict')?.textContent).toBe('One <sentence> & no more.');
+  expect(document.querySelector('.verdict')?.textContent).toBe('One <line> & no more.');
 });
 
 test('each route has a table of its own, and errors a row where they are made', () => {
@@ -40,4 +41,15 @@ test('each route has a table of its own, and errors a row where they are made', 
   );
   expect(rows.map((names) => names.includes('opened / 1,000 requests'))).toEqual([true, true]);
   expect(rows.map((names) => names.includes('unique key violated'))).toEqual([false, true]);
+});
+
+test('marks Tenure among the contenders of the picture', () => {
+  const passes = [passOf({ contender: 'stock' }), passOf()];
+  const summaries = [summaryOf({ contender: 'stock' }), summaryOf()];
+  const { document } = parseHTML(page({ ...CONTENT, passes, summaries }));
+  const keys = [...document.querySelectorAll('.key li')].map((item) => [item.textContent, item.className]);
+  expect(keys).toEqual([
+    ['Knex 8\u00a0×\u00a010', ''],
+    ['Tenure 8\u00a0×\u00a010', 'marked'],
+  ]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { throughputRatio } from '../../src/figures/ratio.js';
-import { verdict } from '../../src/figures/verdict.js';
+import { verdicts } from '../../src/figures/verdict.js';
 import { summaryOf, twice } from './support.js';
 
 const incident = summaryOf({
@@ -10,30 +10,31 @@ const incident = summaryOf({
   load: { answered: 80, failed: 1_920, perSecond: 16 },
 });
 
-test('says in one sentence what each contender held and answered', () => {
+test('has one line for each contender: what it held, for how many transactions, and what it answered', () => {
   const stock = twice({ contender: 'stock', load: { perSecond: 2_500 } });
-  expect(verdict([incident, stock, twice()], 100)).toBe(
-    'Knex per request held up to 80 of the server’s 100 connections for 1 transaction each and answered 4.0 % of 2,000 requests; ' +
-      'Knex 8 × 10 held up to 80 for 100 transactions each and answered all 16,000 requests; ' +
-      'Tenure 8 × 10 held up to 80 for 100 transactions each and answered all 16,000 requests, with 0.80 times the requests/s of Knex 8 × 10.',
-  );
+  expect(verdicts([incident, stock, twice()], 100)).toEqual([
+    'Knex per request: up to 80 of 100 connections, 1 transaction each. It answered 4.0 % of 2,000 requests.',
+    'Knex 8 × 10: up to 80 of 100 connections, 100 transactions each. It answered all 16,000 requests.',
+    'Tenure 8 × 10: up to 80 of 100 connections, 100 transactions each. It answered all 16,000 requests, at 0.80 times the requests/s of Knex 8 × 10.',
+  ]);
 });
 
-test('of sign-ups it says what errors cost, in a sentence of their own', () => {
+test('of sign-ups it has what errors cost', () => {
   const stock = twice({ contender: 'prisma', opened: 400, load: { answered: 950, timedOut: 50, perSecond: 200 } });
   const ours = twice({ contender: 'prisma-tenure', load: { perSecond: 1_700 } });
-  expect(verdict([twice(), stock, ours], 100)).toBe(
-    'Tenure 8 × 10 held up to 80 of the server’s 100 connections for 100 transactions each and answered all 16,000 requests. ' +
-      'Where 30 % of the requests violate a unique key, Prisma 8 × 10 opened 400 connections per 1,000 requests and answered 95.0 % of 2,000 requests; ' +
-      'Prisma + Tenure 8 × 10 opened 10 and answered all 16,000 requests, with 8.50 times the requests/s of Prisma 8 × 10.',
-  );
+  expect(verdicts([twice(), stock, ours], 100)).toEqual([
+    'Tenure 8 × 10: up to 80 of 100 connections, 100 transactions each. It answered all 16,000 requests.',
+    'Prisma 8 × 10: 400 connections opened per 1,000 requests, of which 30 % violate a unique key. It answered 95.0 % of 2,000 requests.',
+    'Prisma + Tenure 8 × 10: 10 connections opened per 1,000 requests, of which 30 % violate a unique key. ' +
+      'It answered all 16,000 requests, at 8.50 times the requests/s of Prisma 8 × 10.',
+  ]);
 });
 
 test('does not flatter Tenure', () => {
   const bad = summaryOf({ limit: 160, load: { answered: 10, failed: 5, timedOut: 5 } });
-  expect(verdict([bad], 100)).toBe(
-    'Tenure 8 × 20 held up to 80 of the server’s 100 connections for 100 transactions each and answered 50.0 % of 20 requests.',
-  );
+  expect(verdicts([bad], 100)).toEqual([
+    'Tenure 8 × 20: up to 80 of 100 connections, 100 transactions each. It answered 50.0 % of 20 requests.',
+  ]);
 });
 
 test('compares only with what ran and answered something', () => {

@@ -12,6 +12,8 @@ import { alarmsOf, examine, runDoctor } from './doctor.js';
 import { load } from './scenarios.js';
 
 const SECRET = 'ge heim@#1';
+/** PostgreSQL’s ErrorResponse. */
+const TOO_MANY_CLIENTS = 'E\0\0\0\x25SFATAL\0C53300\0Mtoo many clients\0\0\0';
 const within = (seconds: number) => (seconds + 10) * 1_000;
 
 let postgres: PostgresServer;
@@ -37,6 +39,8 @@ afterAll(async () => {
 async function startLoad() {
   const pool = new pg.Pool({ connectionString: postgres.url, max: 6 });
   pool.on('error', () => {});
+  // All are open before the load, which need not want six at one moment.
+  await Promise.all(Array.from({ length: 6 }, () => pool.query('select pg_sleep(0.2)')));
   const stop = load(6, 150, () => pool.query('select pg_sleep(0.05)'));
   return () => stop().then(() => pool.end());
 }
@@ -94,8 +98,22 @@ describe('what it writes', () => {
     }
     await watching;
     expect(seen.length).toBeGreaterThan(0);
-    for (const query of seen)
-      expect(query).toMatch(/^(begin read only; set local statement_timeout|select current_setting)/);
+    for (const query of seen) expect(query).toMatch(/^begin read only; set local search_path = pg_catalog;/);
+  });
+
+  it('nothing by other hands: a function of that name which the owner of the database has made is not called', async () => {
+    await postgres.admin('create database trap owner app');
+    const trap = new pg.Client(postgres.url.replace(/\/app$/, '/trap'));
+    await trap.connect();
+    await trap.query(`
+      create schema trap;
+      create function trap.current_setting(text) returns text language plpgsql as $$ begin raise 'caught'; end $$;
+      create function trap.pg_stat_get_activity(text) returns int language plpgsql as $$ begin raise 'caught'; end $$;
+      alter database trap set search_path = trap, pg_catalog`);
+    await trap.end();
+    const { report, stderr } = await examine([postgres.superuserUrl.replace(/\/app$/, '/trap'), '--seconds', '2']);
+    expect(stderr).toBe('');
+    expect(report.server.samples).toBeGreaterThan(2);
   });
 });
 
@@ -166,7 +184,7 @@ describe('no connection', () => {
   ])('%s: a clear error, exit code 2, no password', async (_, url, message) => {
     const { code, stdout, stderr, ms } = await runDoctor([url().replace('ge x', 'ge%20x'), '--seconds', '3']);
     expect(stderr).toContain(message);
-    expect(stdout).toContain('The doctor was not let in');
+    expect(stdout).toContain('The doctor got no connection');
     expect(code).toBe(2);
     expect(stdout + stderr).not.toMatch(/heim/);
     expect(ms).toBeLessThan(within(3));
@@ -190,6 +208,19 @@ describe('no connection', () => {
     afterEach(() => {
       for (const socket of sockets.splice(0)) socket.destroy();
       server.close();
+    });
+
+    it('that is full at first, and then too busy to refuse: what was refused counts', async () => {
+      let logins = 0;
+      const port = await listen((socket) => {
+        if (++logins <= 3) socket.once('data', () => socket.end(TOO_MANY_CLIENTS));
+      });
+      const url = `postgres://me:geheim@127.0.0.1:${port}/app?sslmode=disable`;
+      const { report, code, ms } = await examine([url, '--seconds', '3']);
+      expect(alarmsOf(report)).toEqual(['full']);
+      expect(report.server.refusals).toBe(3);
+      expect(code).toBe(1);
+      expect(ms).toBeLessThan(within(3));
     });
 
     it.each<[string, (socket: Socket) => void, RegExp]>([

@@ -44,6 +44,18 @@ describe('a script that runs one query', () => {
     expect(await run(`${SCRIPT} ${DONE}`, ['passed on'], env, 1_500)).toMatchObject({ signal: 'SIGKILL' });
   });
 
+  it('waits for what it sends on a client that it has released, and then exits at once', async () => {
+    const late = `
+      const client = await pool.connect();
+      client.release();
+      await Promise.all([client.query('select pg_sleep(0.2)'), client.query('select 1')]);
+      await client.query('select pg_sleep(0.2)');
+    `;
+    const { code, livedOnMs } = await run(`${SCRIPT} ${late} ${DONE}`, ['passed on']);
+    expect(code).toBe(0);
+    expect(livedOnMs).toBeLessThan(AT_ONCE_MS);
+  });
+
   it('stays until the query is cancelled that it gave up on', async () => {
     const giveUp = `await pool.query({ text: 'select pg_sleep(30)', query_timeout: 20 }).catch(() => {});`;
     expect(await run(`${SCRIPT} ${giveUp} ${DONE}`, ['passed on'])).toMatchObject({ code: 0 });

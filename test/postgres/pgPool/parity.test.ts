@@ -24,6 +24,12 @@ describe.each(CLASSES)('%s', (_name, PoolToTest) => {
       expect(pool.hello()).toBe(0);
     });
 
+    it('has the class name by which libraries recognise a pool', () => {
+      expect(make(PoolToTest).constructor.name).toBe(pg.Pool.name);
+      class Own extends PoolToTest {}
+      expect(make(Own).constructor.name).toBe('Own');
+    });
+
     it('opens nothing before it is needed', async () => {
       const pool = make(PoolToTest, { application_name: 'unused' });
       await sleep(50);
@@ -414,6 +420,16 @@ describe.each(CLASSES)('%s', (_name, PoolToTest) => {
       expect(lost).toBe('client 1');
       expect(pool.totalCount).toBe(0);
       expect(await pidOf(pool)).toBeGreaterThan(0);
+    });
+
+    it('error with the words of pg when a client came back after the error that ended its session', async () => {
+      const pool = make(PoolToTest, { application_name: 'killed' });
+      const error = new Promise<Error>((resolve) => pool.on('error', resolve));
+      const client = await pool.connect();
+      const killed = failure(client.query('select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)'));
+      expect(await killed).toMatchObject({ code: '57P01' });
+      client.release();
+      expect(await error).toMatchObject({ message: 'Connection terminated unexpectedly', client });
     });
 
     it('nothing itself when a client is lost that someone has: the client tells', async () => {

@@ -16,7 +16,6 @@ beforeAll(() =>
 const LEFT = [
   'set role tenant',
   `set work_mem = '7MB'`,
-  `set app.tenant = 'left'`,
   'select pg_advisory_lock(42)',
   'create temp table mine (n int)',
   'listen news',
@@ -27,14 +26,14 @@ const LEFT = [
 /** What is left on a session. */
 async function leftOn(client: Pick<pg.ClientBase, 'query'>): Promise<unknown> {
   const { rows } = await client.query(`select
-    current_user::text as role, current_setting('work_mem') as mem, coalesce(current_setting('app.tenant', true), '') as tenant,
+    current_user::text as role, current_setting('work_mem') as mem, current_setting('app.tenant', true) as tenant,
     (select count(*)::int from pg_locks where pid = pg_backend_pid() and locktype = 'advisory') as locks,
     to_regclass('pg_temp.mine')::text as temp, (select count(*)::int from pg_listening_channels()) as channels,
     (select count(*)::int from pg_prepared_statements where name = 'said') as statements,
     (select count(*)::int from pg_cursors) - 1 as cursors`);
   return rows[0];
 }
-const NOTHING = { role: 'app', mem: '4MB', tenant: '', locks: 0, temp: null, channels: 0, statements: 0 };
+const NOTHING = { role: 'app', mem: '4MB', tenant: null, locks: 0, temp: null, channels: 0, statements: 0 };
 
 describe('release(error)', () => {
   it.each([
@@ -73,6 +72,26 @@ describe('release(error)', () => {
     expect((await next.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
     await next.query({ name: 'named', text: 'select 2' });
     next.release();
+  });
+
+  it.each([
+    `set app.tenant = 'left'`,
+    `SET SESSION "app".tenant TO 'left'`,
+    `begin; set local app.tenant = 'left'; commit`,
+    `select set_config('app.tenant', 'left', false)`,
+    `do $$ begin perform set_config('app.tenant', 'left', false); end $$`,
+  ])('leaves no trace of a setting of the app’s own, which no reset removes: %s', async (sets) => {
+    for (const Class of [pg.Pool, Pool]) {
+      const pool = make(Class, { max: 1 });
+      const first = await pool.connect();
+      await first.query(sets);
+      // A normal release leaves it, on both.
+      first.release();
+      const client = await pool.connect();
+      await client.query('select 1');
+      client.release(await failure(client.query('select 1/0')));
+      expect(await leftOn(pool)).toMatchObject(NOTHING);
+    }
   });
 
   it("runs the app's set-up again, and tells of the client as pg.Pool does", async () => {
@@ -161,11 +180,6 @@ describe('an error of pool.query', () => {
   it.each([
     ['an advisory lock', 'select pg_advisory_lock(1), 1/0'],
     ['a lock that a function took', 'select locked()'],
-    [
-      'a setting that a block committed',
-      `do $$ begin perform set_config('app.tenant', 'x', false); commit; raise 'no'; end $$`,
-    ],
-    ['a setting before a commit', `set app.tenant = 'x'; commit; select 1/0`],
     ['a statement that a function prepared', 'select prepared()'],
   ])('leaves nothing behind: %s', async (_, text) => {
     await postgres.admin(`
@@ -178,6 +192,22 @@ describe('an error of pool.query', () => {
     expect(await pidOf(pool)).toBe(pid);
     expect(pool.stats().opened).toBe(1);
   });
+
+  it.each([
+    ['that a block committed', `do $$ begin perform set_config('app.tenant', 'x', false); commit; raise 'no'; end $$`],
+    ['before a commit', `set app.tenant = 'x'; commit; select 1/0`],
+  ])(
+    'closes the connection where it may leave a setting of the app’s own, which no reset removes: %s',
+    async (_, text) => {
+      for (const Class of [pg.Pool, Pool]) {
+        const pool = make(Class, { max: 1 });
+        const pid = await pidOf(pool);
+        await failure(pool.query(text));
+        expect(await leftOn(pool)).toMatchObject(NOTHING);
+        expect(await pidOf(pool)).not.toBe(pid);
+      }
+    },
+  );
 
   it.each(['insert into jobs values ($1)', 'select * from nothing', 'select 1/0'])(
     'costs no question where it can leave nothing: %s',

@@ -35,6 +35,7 @@ export interface ClusterOptions {
   superuser: string;
   password: string;
   settings: Record<string, string | number>;
+  env: Record<string, string>;
   onSlow: OnSlow;
 }
 
@@ -133,7 +134,11 @@ export class Cluster {
 
   async #run(endSignal: 'QUIT' | 'KILL', command: string, args: readonly string[]): Promise<ChildProcess> {
     const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
-    const program = await this.#folder.start(command, args, { env: plainEnv(), stdio, endSignal });
+    const program = await this.#folder.start(command, args, {
+      env: { ...plainEnv(), ...this.#options.env },
+      stdio,
+      endSignal,
+    });
     for (const input of [program.stdout!, program.stderr!]) createInterface({ input }).on('line', this.keep);
     return program;
   }

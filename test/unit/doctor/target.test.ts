@@ -32,6 +32,7 @@ describe('where to connect', () => {
     ],
     [undefined, {}, { host: 'localhost', port: 5432, user: username, database: username }],
     ['postgres://me@db/shop', { PGPASSWORD: 'pw', PGHOST: 'other' }, { host: 'db', password: 'pw' }],
+    ['postgres://me:@db/shop', { PGPASSWORD: '' }, { password: undefined }],
   ])('%j with %j', (argument, env, expected) => {
     expect(targetOf(argument, env)).toMatchObject(expected);
   });
@@ -47,9 +48,11 @@ describe('where to connect', () => {
     ['postgres://me:geheim@db/shop?sslmode=on', /^sslmode “on” is not one of disable, allow, prefer/],
     [
       'postgres://me:geheim@db/shop?sslmode=verify-full&sslrootcert=/no/such/file',
-      /^The TLS settings do not work: .*\/no\/such\/file/,
+      /^sslrootcert “\/no\/such\/file” cannot be read/,
     ],
-    ['postgres://me:geheim@db/shop?sslmode=verify-ca', /^The TLS settings do not work/],
+    ['postgres://me:geheim@db/shop?sslmode=require&sslkey=package.json', /^sslkey “package.json” holds no certificate/],
+    ['postgres://me:geheim@db/shop?sslmode=verify-ca', /^sslmode=verify-ca needs the CA/],
+    ['postgres://me:geheim@db/shop?sslmode=verify-ca&sslrootcert=system', /^sslmode=verify-ca needs the CA/],
   ])('%j is refused, without the password', (argument, message) => {
     const refusal = () => targetOf(argument, {});
     expect(refusal).toThrow(UsageError);
@@ -68,6 +71,7 @@ describe('encryption', () => {
     ['?sslmode=require', [unverified]],
     ['?sslmode=no-verify', [unverified]],
     ['?sslmode=verify-full', [{}]],
+    ['?sslmode=verify-full&sslrootcert=system', [{}]],
   ])('%s is what psql makes of it', (parameters, expected) => {
     expect(targetOf(`postgres://db/shop${parameters}`, {}).encryptions).toEqual(expected);
   });

@@ -238,8 +238,9 @@ export class Checkout<C extends object> {
   }
 
   #makeIdle(entry: PoolEntry<C>, now: number): void {
-    const { alarm, soonest } = this.#context;
+    const { alarm, soonest, membership } = this.#context;
     this.#connections.makeIdle(entry);
+    membership.idled();
     alarm.setFor(Math.min(entry.expiresAt, entry.idleSince + soonest.idleMs), now);
   }
 

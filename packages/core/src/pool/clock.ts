@@ -10,7 +10,7 @@ export interface Timer {
   unref(): void;
 }
 
-/** Time and chance, as the engine sees them: the only way to either, so that tests can inject both. */
+/** Time and chance: the pool gets both from here only, so that tests can inject them. */
 export interface Runtime {
   /** Milliseconds of a clock that never goes back. It may stop while the process is frozen. */
   now(): number;
@@ -27,8 +27,8 @@ export interface Runtime {
 /** The longest delay a Node timer can hold, 24.8 days. A longer one would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
-// Taken once, when this file is loaded: an app's tests put fakes in the place of the globals, and of the functions of `node:timers`, and
-// under those no connection would ever be checked, and no wait would end.
+// Taken once, when this file is loaded. An app's tests replace the globals, and the functions of `node:timers`, by fakes: with those no check and
+// no wait would ever end.
 const setTimeout = genuine('setTimeout', timers.setTimeout);
 const clearTimeout = genuine('clearTimeout', timers.clearTimeout);
 const setImmediate = genuine('setImmediate', timers.setImmediate);
@@ -45,7 +45,7 @@ function genuine<F>(name: string, found: F): F {
   return (found as { readonly clock?: Record<string, F | undefined> }).clock?.[`_${name}`] ?? found;
 }
 
-/** A clock that stands still, as a fake one does, would stop the engine's own. */
+/** A fake `Date.now` would stop the pool's clock. */
 function wallClock(): () => number {
   const isGenuine = Function.prototype.toString.call(Date.now).includes('[native code]');
   return isGenuine ? Date.now : () => Math.floor(performance.timeOrigin + now());
@@ -75,12 +75,12 @@ export function afterTwoTurns(runtime: Runtime, run: () => void): void {
   runtime.nextTurn(() => runtime.nextTurn(run));
 }
 
-/** The wall clock running this far ahead of the other one between two looks is a jump. As long as the default of `healthBypassMs`. */
+/** The wall clock running this far ahead of the other one between two reads is a jump. As long as the default of `healthBypassMs`. */
 const JUMP_MS = 500;
 
 /**
- * The warm path's look at the clocks. The clock of a process may stop while a laptop sleeps or a function is suspended; the wall clock goes
- * on, so that its jump tells of the freeze. One that jumps back tells nothing.
+ * The clock of the warm path, and a detector of freezes. The clock of a process may stop while a laptop sleeps or a function is suspended. The wall
+ * clock goes on, so a forward jump of it shows the freeze. A backward jump shows nothing.
  */
 export class Clock {
   readonly #runtime: Runtime;
@@ -99,7 +99,7 @@ export class Clock {
     this.#onJump = run;
   }
 
-  /** The moment, at most a millisecond too early. Mostly it reads one clock: while the wall clock shows the same millisecond, so does the other. */
+  /** The time of the pool's clock, at most a millisecond too early. It reads the wall clock, and the other one only when the millisecond has changed. */
   read(): number {
     const wall = this.#runtime.wall();
     if (wall !== this.#wall) this.#moveOn(wall);

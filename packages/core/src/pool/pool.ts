@@ -204,7 +204,7 @@ export class Pool<C extends object> {
     this.#checkout.serve(now);
     // A full pool may hold a place for a connect that is to be given up.
     if (!this.#connections.isFull || this.#connections.opening > 0) this.#opener.grow(now);
-    this.#context.membership.lacks(this.#connections.lacking(this.#queue.length));
+    this.#context.membership.request(this.#connections.lacking(this.#queue.length));
   }
 
   /** Why a caller is refused at once. */

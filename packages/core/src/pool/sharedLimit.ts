@@ -11,18 +11,18 @@ export interface LimitMember {
   closeColdest(): void;
   /** Opens what its callers lack, or asks for the room. */
   run(): void;
-  /** Whether nothing moves: each of its connections has been held for this long, with no query in flight. */
+  /** Whether each of its connections has been held for this long, with no query in flight. */
   isStalled(forMs: number): boolean;
 }
 
 /**
- * To give a place away costs a connect: a connection that its own pool has just used, or has had for less than this, goes to a pool with fewer
- * connections only. Else two pools that take turns would close each other's connections with each turn.
+ * A place that changes pools costs a connect. So a connection that its own pool has just used, or has had for less than this, is closed only for a
+ * pool with fewer connections. Else two pools that take turns would close each other's connections with each turn.
  */
 const SLICE_MS = 250;
 
-/** Removes members that the app has forgotten: they are held weakly, since one may be made for each request. */
-const forgotten = new FinalizationRegistry<() => void>((remove) => remove());
+/** Removes members that were collected: they are held weakly, since an app may make one for each request. */
+const collected = new FinalizationRegistry<() => void>((remove) => remove());
 
 /**
  * One limit for several pools. Each has connections of its own, which no other pool ever uses; together they open no more than one of them may.
@@ -45,7 +45,7 @@ export class SharedLimit {
     this.#runtime = runtime;
   }
 
-  /** How many pools keep to this limit. */
+  /** How many pools share this limit. */
   get owners(): number {
     return [...this.#live()].length;
   }
@@ -55,23 +55,23 @@ export class SharedLimit {
     const ref = new WeakRef(member);
     this.#members.add(ref);
     const remove = () => void this.#members.delete(ref);
-    forgotten.register(member, remove, ref);
+    collected.register(member, remove, ref);
     return () => {
       remove();
-      forgotten.unregister(ref);
+      collected.unregister(ref);
       this.#lacking.delete(member);
     };
   }
 
-  /** Asks for places: the others close what they do not use, longest idle first. With 0 it asks for none any more. */
-  lacks(member: LimitMember, places: number): void {
+  /** Requests places: the others close connections that they do not use, longest idle first. 0 ends the request. */
+  request(member: LimitMember, places: number): void {
     if (places > 0) this.#lacking.set(member, places);
     else this.#lacking.delete(member);
     if (places > 0) this.#makeRoomFor(member);
   }
 
   /**
-   * Whether a connection that has come back to a member is closed, so that another pool gets its place.
+   * Whether a connection that has come back to a member is to be closed, so that another pool gets its place.
    *
    * @param isWanted a caller of its own pool waits for it
    * @param ageMs how long the pool has had it
@@ -79,7 +79,6 @@ export class SharedLimit {
   claims(from: LimitMember, isWanted: boolean, ageMs: number): boolean {
     if (this.#lacking.size === 0 || this.#short <= 0 || (isWanted && ageMs < SLICE_MS)) return false;
     for (const member of this.#lacking.keys()) if (member.places < from.places) return true;
-    if (!isWanted) this.#lookAgain();
     return false;
   }
 
@@ -132,7 +131,11 @@ export class SharedLimit {
     }
   }
 
-  /** A connection that becomes idle now will have been idle for long enough after a while. */
+  /** A member has an idle connection: a member that lacks a place gets it once it has been idle for long enough. */
+  idled(): void {
+    if (this.#lacking.size > 0) this.#lookAgain();
+  }
+
   #lookAgain(): void {
     this.#timer ??= this.#runtime.after(SLICE_MS, () => {
       this.#timer = undefined;
@@ -159,7 +162,7 @@ export class SharedLimit {
   }
 }
 
-/** What a pool has to do with a limit that it shares with others: nothing, unless `find` finds one. */
+/** A pool's membership in a shared limit: none, unless `find` finds one. */
 export class Membership {
   /** The connections of this pool. */
   readonly counts = new Counts();
@@ -167,7 +170,7 @@ export class Membership {
   #member: LimitMember | undefined;
   #limit: SharedLimit | undefined;
   #leave: (() => void) | undefined;
-  /** It has begun no connect yet. */
+  /** No connect has begun yet. */
   #isNew = true;
   #isAlone = false;
 
@@ -179,12 +182,12 @@ export class Membership {
     return this.#limit !== undefined;
   }
 
-  /** How many pools keep to the limit. */
+  /** How many pools share the limit. */
   get owners(): number {
     return this.#limit?.owners ?? 1;
   }
 
-  /** Connections that wait to be reused, in all pools that keep to the limit. */
+  /** Idle connections of all pools that share the limit. */
   get idle(): number {
     return (this.#limit?.counts ?? this.counts).idle;
   }
@@ -212,18 +215,23 @@ export class Membership {
     if (this.#isNew && this.#limit === undefined) this.#renew();
   }
 
-  /** A connect is about to begin: the settings that tell which limit holds may have changed since the last one. */
+  /** A connect is about to begin: the settings that decide which limit is shared may have changed since the last one. */
   connecting(): void {
     this.#renew();
     this.#isNew = false;
   }
 
-  /** How many places callers lack that only other pools can make free. */
-  lacks(places: number): void {
-    if (this.#leave) this.#limit?.lacks(this.#member!, this.#isNew ? Math.min(places, 1) : places);
+  /** Requests places that waiting callers lack and only other pools can make free. */
+  request(places: number): void {
+    if (this.#leave) this.#limit?.request(this.#member!, this.#isNew ? Math.min(places, 1) : places);
   }
 
-  /** Whether a connection that has come back is closed, for another pool to have its place. */
+  /** A connection has become idle. */
+  idled(): void {
+    this.#limit?.idled();
+  }
+
+  /** Whether a connection that has come back is to be closed, so that another pool gets its place. */
   claims(isWanted: boolean, ageMs: number): boolean {
     return this.#limit?.claims(this.#member!, isWanted, ageMs) === true;
   }
@@ -233,7 +241,7 @@ export class Membership {
     this.#limit?.freed();
   }
 
-  /** Goes on alone if no pool of the limit moves: they may wait for each other, as pools with limits of their own would not. Answers whether it does. */
+  /** Leaves the limit if all of its pools are stalled: they may wait for each other, as pools with limits of their own would not. @returns whether it left */
   leaveIfStalled(forMs: number): boolean {
     if (!this.#leave || this.elsewhere === 0 || !this.#limit!.isStalled(forMs)) return false;
     this.#isAlone = true;
@@ -241,7 +249,7 @@ export class Membership {
     return true;
   }
 
-  /** The pool closes: it asks for nothing more. Its connections count until they are gone. */
+  /** The pool closes: it requests no more places. Its connections count until they are gone. */
   leave(): void {
     this.#leave?.();
     this.#leave = undefined;

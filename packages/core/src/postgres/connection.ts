@@ -11,6 +11,8 @@ interface Life {
   lastWord: Error | undefined;
   /** Why it ended; the first cause counts. */
   cause: Error | undefined;
+  /** What `pg` said of the end, by the client's event `error`. */
+  error: Error | undefined;
   /** When it had been opened, by `performance.now()`. */
   openedAt: number;
   /** Who wants to hear of its end. Nobody, once it has been reported, or we asked for it. */
@@ -25,9 +27,18 @@ const lives = new WeakMap<PgClient, Life>();
  */
 export function observe(client: PgClient): void {
   if (lives.has(client)) return;
-  const life: Life = { lastWord: undefined, cause: undefined, openedAt: Number.POSITIVE_INFINITY, onLost: undefined };
+  const life: Life = {
+    lastWord: undefined,
+    cause: undefined,
+    error: undefined,
+    openedAt: Number.POSITIVE_INFINITY,
+    onLost: undefined,
+  };
   lives.set(client, life);
-  client.on('error', (error) => end(client, life, error));
+  client.on('error', (error) => {
+    life.error ??= error;
+    end(client, life, error);
+  });
   client.on('end', () => end(client, life, client._ending ? new EndedByAppError() : undefined));
   if (client.connection) {
     guardParser(client.connection);
@@ -91,6 +102,14 @@ export function expectEnd(client: PgClient): void {
 export function ageOf(client: PgClient): number {
   const openedAt = lives.get(client)?.openedAt ?? Number.POSITIVE_INFINITY;
   return Math.max(0, performance.now() - openedAt);
+}
+
+/**
+ * The error that `pg` emitted when this client's connection ended, if it has emitted one. Its `cause` is that of `causeOfEnd`, or it is the
+ * same error.
+ */
+export function errorOfEnd(client: PgClient): Error | undefined {
+  return lives.get(client)?.error;
 }
 
 /** Why a connection that is not open any more has ended. */

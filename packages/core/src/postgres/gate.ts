@@ -17,6 +17,12 @@ export interface Gate {
   isShut: boolean;
   /** The borrower's statement failed, and may have left something: nothing of this session may reach the next one. */
   isSpent: boolean;
+  /** A setting with a name of the app's own may have been made on the session, at any time: see `MAKES_SETTING`. */
+  hasOwnSettings: boolean;
+  /** The client is back in its pool, where it does not keep the process alive. */
+  isResting: boolean;
+  /** A query that was sent while it rests keeps the process alive. */
+  isAwaited: boolean;
   /** The app has been told that the client is gone. */
   isGone: boolean;
   /** The errors that statements of this client were answered with. */
@@ -34,6 +40,17 @@ const limited = new WeakMap<object, unknown>();
 /** Callers of these clients wait no more for what is under way. */
 const abandoned = new WeakSet<PgClient>();
 
+/**
+ * Makes a setting such as `app.tenant`. No reset removes it from a session: where a new session has none (`current_setting('app.tenant', true)` is
+ * null), one that was reset has an empty text.
+ */
+const MAKES_SETTING = /\bset\s+(?:session\s+|local\s+)?[\w"]+\s*\.|\bset_config\s*\(|^\s*(?:do|call)\b/i;
+
+function makesSetting(query: unknown): boolean {
+  const text = typeof query === 'string' ? query : (query as { text?: unknown } | null)?.text;
+  return typeof text === 'string' && MAKES_SETTING.test(text);
+}
+
 /** Puts the gate in a client's way. To be called before anyone has the client. */
 export function gateOf(client: PgClient): Gate {
   const known = gates.get(client);
@@ -45,13 +62,18 @@ export function gateOf(client: PgClient): Gate {
     isPoolQuery: false,
     isShut: false,
     isSpent: false,
+    hasOwnSettings: false,
+    isResting: false,
+    isAwaited: false,
     isGone: false,
     answers: new WeakSet(),
   };
   gates.set(client, gate);
   wrapMethod(client as unknown as { query: Call }, 'query', (original) => (...args) => {
     if (gate.isShut) return refuse(args);
+    if (gate.isResting && !gate.isAwaited) holdProcess(client, gate);
     if (gate.queries++ === 0) gate.first = args[0];
+    gate.hasOwnSettings ||= makesSetting(args[0]);
     const status = client.getTransactionStatus?.();
     if (status === 'T' || status === 'E') gate.sawTransaction = true;
     const result = original().apply(client, args);
@@ -69,6 +91,20 @@ export function enter(gate: Gate): void {
   gate.sawTransaction = false;
   gate.isPoolQuery = false;
   gate.isShut = false;
+  gate.isResting = false;
+}
+
+/** What is sent on a client after its release is answered before the process exits, as with `pg`. Else the process would lose it in silence. */
+function holdProcess(client: PgClient, gate: Gate): void {
+  gate.isAwaited = true;
+  client.connection?.stream.ref?.();
+  const onDrain = () => {
+    client.removeListener('drain', onDrain);
+    gate.isAwaited = false;
+    // A client that was taken in the meantime keeps the process alive until it is released.
+    if (gate.isResting) client.connection?.stream.unref?.();
+  };
+  client.on('drain', onDrain);
 }
 
 /** The callers of this client have gone: what is under way may be cancelled. */

@@ -62,10 +62,10 @@ const SETTINGS: Readonly<Record<Advised, Partial<Record<Stack, string>> & { unkn
     django: 'Set CONN_MAX_AGE = 0 and put PgBouncer in front, or run gunicorn with sync or gthread workers.',
     node: 'Create the pool once per process, outside the request handler and outside code that is reloaded.',
     prisma: 'Create one PrismaClient per process and keep it on globalThis, so that a reload finds it.',
-    java: 'Create one DataSource per application; a HikariDataSource that a reload leaves behind must be closed.',
+    java: 'Create one DataSource per application; close the HikariDataSource that a reload leaves behind.',
     asyncpg: 'Create one asyncpg pool per process, in the start-up hook of the app.',
     unknown:
-      'One pool per process: create it at start-up, outside the request. In Django with eventlet or gevent: CONN_MAX_AGE = 0 with PgBouncer in front, or sync workers.',
+      'Create one pool per process, at start-up and outside the request. In Django with eventlet or gevent: CONN_MAX_AGE = 0 with PgBouncer in front, or sync workers.',
   },
   'per-request': {
     django: 'Set CONN_MAX_AGE = 60 with sync or gthread workers, or put PgBouncer in front.',
@@ -114,23 +114,25 @@ const SETTINGS: Readonly<Record<Advised, Partial<Record<Stack, string>> & { unkn
   },
 };
 
-/** What Tenure is told for the same. */
+/** The setting of Tenure for the same. */
 const TENURE: Readonly<Record<Advised, string>> = {
-  'not-reused': 'With Tenure (Node.js): pools made at one place of the code are one pool; MAX_CONNS=10 bounds it.',
-  'per-request': 'With Tenure (Node.js): pools made at one place of the code are one pool; MAX_CONNS=10 bounds it.',
-  'closed-by-errors': 'With Tenure (Node.js): an SQL error costs no connection, without a setting.',
-  'fleet-too-large': 'With Tenure (Node.js): CONN_BUDGET bounds all processes together, MAX_CONNS each one.',
+  'not-reused':
+    'With Tenure (Node.js): pools that are created at the same place in the code become one pool, and MAX_CONNS=10 limits it.',
+  'per-request':
+    'With Tenure (Node.js): pools that are created at the same place in the code become one pool, and MAX_CONNS=10 limits it.',
+  'closed-by-errors': 'With Tenure (Node.js): an SQL error does not close the connection. No setting is needed.',
+  'fleet-too-large': 'With Tenure (Node.js): CONN_BUDGET limits all processes together, MAX_CONNS each one.',
   'open-transaction':
-    'With Tenure (Node.js): a transaction that is left open is rolled back when the connection is returned; CONN_LEAK_THRESHOLD=60 reports what is not returned.',
-  oversized: 'With Tenure (Node.js): REUSE_CONNS keeps that many idle ones; the rest is closed after a burst.',
-  'same-age': 'With Tenure (Node.js): CONN_MAX_AGE_JITTER=0.25, its default.',
+    'With Tenure (Node.js): a transaction that is left open is rolled back when the connection is returned; CONN_LEAK_THRESHOLD=60 reports connections that are held for longer than 60 s.',
+  oversized:
+    'With Tenure (Node.js): REUSE_CONNS is how many idle connections are kept; the others are closed after a burst.',
+  'same-age': 'With Tenure (Node.js): CONN_MAX_AGE_JITTER=0.25, the default, does that.',
 };
 
 export function fixOf(id: Advised, stack: Stack): string {
   return `${SETTINGS[id][stack] ?? SETTINGS[id].unknown} ${TENURE[id]}`;
 }
 
-/** "Written as Django writes" is a hint, so it is said where it comes from. */
 const NAMES: Partial<Record<Stack, string>> = {
   node: 'Node.js',
   prisma: 'Prisma',

@@ -9,12 +9,14 @@ const document = parseHTML('<!doctype html><html><body></body></html>').document
 
 /** An SVG cannot reflow its labels, so each plot is drawn for a wide and for a narrow page; the style sheet shows one. */
 export const WIDTHS = { wide: 500, narrow: 330 };
+/** Of a plot that has the page to itself. */
+export const FULL_WIDTHS = { wide: 1_060, narrow: 330 };
 export const HEIGHT = 300;
 const STYLE = { fontSize: '12px', fontFamily: 'inherit', background: 'none' };
 
 /** Draws a plot as SVG, once for each width of the page. */
-export function atEachWidth(options: Plot.PlotOptions): Markup {
-  const drawn = Object.entries(WIDTHS).map(([name, width]) => {
+export function atEachWidth(options: Plot.PlotOptions, widths = WIDTHS): Markup {
+  const drawn = Object.entries(widths).map(([name, width]) => {
     const svg = Plot.plot({ height: HEIGHT, style: STYLE, ...options, document, width });
     svg.setAttribute('role', 'img');
     return html`<div class="${name}">${new Markup(svg.outerHTML)}</div>`;

@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
-import { atEachWidth, HEIGHT, WIDTHS } from './draw.js';
-import type { Markup } from './html.js';
+import { atEachWidth, FULL_WIDTHS, HEIGHT, WIDTHS } from './draw.js';
+import { html, type Markup } from './html.js';
 
 /** Of its row; the rest keeps it apart from the next. */
 const BAR_SHARE = 0.8;
@@ -58,18 +58,76 @@ export function connectionsPlot(
         strokeWidth: 1.5,
         curve: 'step-after',
       }),
-      Plot.ruleY([limit], { stroke: 'var(--limit)', strokeWidth: 1.5, strokeDasharray: '5 4' }),
-      Plot.text([`${limitName} ${limit}`], {
-        x: seconds,
-        y: limit,
-        dy: -5,
-        textAnchor: 'end',
-        lineAnchor: 'bottom',
-        fill: 'var(--limit)',
-      }),
+      ...limitMarks({ limit, limitName, seconds }),
       Plot.ruleY([0], { stroke: 'var(--axis)' }),
     ],
   });
+}
+
+/** The line that none can cross, and its name. */
+function limitMarks({ limit, limitName, seconds }: Scales): Plot.Markish[] {
+  return [
+    Plot.ruleY([limit], { stroke: 'var(--limit)', strokeWidth: 1.5, strokeDasharray: '5 4' }),
+    Plot.text([`${limitName} ${limit}`], {
+      x: seconds,
+      y: limit,
+      dy: -5,
+      textAnchor: 'end',
+      lineAnchor: 'bottom',
+      fill: 'var(--limit)',
+      // At a full server the line of the connections runs through the label.
+      stroke: 'var(--card)',
+      strokeWidth: 5,
+    }),
+  ];
+}
+
+/** One line of a comparison. */
+export interface Compared {
+  readonly name: string;
+  readonly samples: Trace['samples'];
+  /** Drawn strong: the one that the page is about. */
+  readonly isMarked: boolean;
+}
+
+/** All contenders in one picture, and the key to their colours. */
+export function comparisonPlot(compared: readonly Compared[], scales: Scales, label: string): Markup {
+  const colours = coloursOf(compared);
+  const lines = compared.map(({ samples, isMarked }, index) =>
+    Plot.lineY(samples, {
+      x: 'at',
+      y: 'connections',
+      stroke: colours[index]!,
+      strokeWidth: isMarked ? 3 : 1.5,
+      curve: 'step-after',
+    }),
+  );
+  const drawn = atEachWidth(
+    {
+      ...AXES,
+      ariaLabel: label,
+      x: { domain: [0, scales.seconds], label: 'seconds' },
+      y: { domain: [0, scales.limit * 1.15], label: null, ticks: 5 },
+      marks: [
+        Plot.gridY({ ticks: 5, stroke: 'var(--grid)', strokeOpacity: 1 }),
+        ...lines,
+        ...limitMarks(scales),
+        Plot.ruleY([0], { stroke: 'var(--axis)' }),
+      ],
+    },
+    FULL_WIDTHS,
+  );
+  const keys = compared.map(
+    ({ name, isMarked }, index) =>
+      html`<li class="${isMarked ? 'marked' : ''}" style="--line: ${colours[index]!}">${name}</li>`,
+  );
+  return html`${drawn}<ul class="key">${keys}</ul>`;
+}
+
+/** Of those that are marked, and of the others: each has a colour of its own. */
+function coloursOf(compared: readonly Compared[]): string[] {
+  const used = { marked: 0, other: 0 };
+  return compared.map(({ isMarked }) => (isMarked ? `var(--marked-${++used.marked})` : `var(--other-${++used.other})`));
 }
 
 /** One bar per backend, from birth to end; strong where it worked. However many there are, each can be seen. */

@@ -4,11 +4,13 @@ export const STYLE = `
   color-scheme: light dark;
   --paper: #f7f7f5; --card: #fff; --ink: #1b1f24; --soft: #5b6470; --grid: #e6e7e9; --axis: #9aa1aa;
   --work: #1f6feb; --rest: #c4d8f5; --limit: #c4361f; --good: #1a7f37;
+  --marked-1: #1f6feb; --marked-2: #0b3d91; --other-1: #b4690e; --other-2: #8250df; --other-3: #7a828c; --other-4: #bf3989; --other-5: #2c8a8a; --other-6: #4d5560;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #0f1216; --card: #171b21; --ink: #e4e7eb; --soft: #9aa4b1; --grid: #262c34; --axis: #59636f;
     --work: #58a6ff; --rest: #1f3b61; --limit: #ff8066; --good: #4ac26b;
+    --marked-1: #58a6ff; --marked-2: #a5d1ff; --other-1: #e0a458; --other-2: #b797f7; --other-3: #8b949e; --other-4: #f778ba; --other-5: #4fc3c3; --other-6: #c9d1d9;
   }
 }
 * { box-sizing: border-box; }
@@ -25,6 +27,11 @@ p { margin: 6px 0; }
 .verdict { font-size: 1.05rem; margin: 20px 0; padding: 4px 0 4px 16px; border-left: 4px solid var(--work); }
 .verdict li { margin: 4px 0; }
 ul { padding-left: 1.1em; margin: 6px 0; }
+ul.verdict { list-style: none; }
+.key { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: .9rem; }
+.key li::before { content: ''; display: inline-block; width: 18px; height: 3px; margin-right: 7px; vertical-align: middle; background: var(--line); }
+.key .marked { font-weight: 700; }
+.key .marked::before { height: 5px; }
 .checks { list-style: none; padding: 0; margin-top: 14px; }
 .kept::before { content: '✓ '; color: var(--good); font-weight: 700; }
 .broken::before { content: '✗ not kept: '; color: var(--limit); font-weight: 700; }

@@ -16,7 +16,7 @@ export const GROUP_COLUMNS: readonly { title: string; wide?: true; of: (group: G
   { title: 'in tx', wide: true, of: stateCount('idle in transaction', 'idle in transaction (aborted)') },
   { title: 'opened', of: ({ births }) => count(births.length) },
   { title: 'ended', of: ({ deaths }) => count(deaths.length) },
-  { title: 'unused', of: ({ unused, hidden }) => (hidden ? '?' : count(unused)) },
+  { title: 'never used', of: ({ unused, hidden }) => (hidden ? '?' : count(unused)) },
   { title: 'life', of: ({ medianLifeMs }) => (medianLifeMs === null ? '–' : duration(medianLifeMs)) },
 ];
 

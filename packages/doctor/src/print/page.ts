@@ -65,8 +65,8 @@ function plots({ facts }: Judgement): Markup {
   const trace = traceOf(facts);
   const peak = Math.max(0, ...trace.samples.map(({ connections }) => connections));
   const scales = { limit: facts.limit, limitName: 'limit', seconds: Math.max(1, facts.seconds) };
-  const aboutLine = `The client sessions that the server had, logins included. At most ${peak}; it gives ${facts.limit}.`;
-  const aboutBars = `One bar per backend, from its birth to its end: in full colour while it worked, pale while it had nothing to do. ${plural(trace.lifelines.length, 'backend')} in ${duration(facts.to - facts.from)}.`;
+  const aboutLine = `The client sessions of the server, logins included. At most ${peak}; it allows ${facts.limit}.`;
+  const aboutBars = `One bar per backend, from its start to its end: in full colour while it worked, faint while it was idle. ${plural(trace.lifelines.length, 'backend')} in ${duration(facts.to - facts.from)}.`;
   return html`<section>
 <div class="plots">
 <figure><h3>Connections over time</h3>${connectionsPlot([trace], scales, aboutLine)}<figcaption>${aboutLine}</figcaption></figure>

@@ -3,8 +3,7 @@ import type { Judgement } from '../judge/judge.js';
 
 /** What the terminal and the page both say of a judgement. */
 
-const CHECKED =
-  'free slots, reuse, sessions opened per request or closed by errors, transactions left open, and lock waits';
+const CHECKED = 'free slots, reuse, sessions opened per request or closed by errors, open transactions, and lock waits';
 
 export function setting({ facts }: Judgement): string {
   const { server, seconds, samples, limit } = facts;
@@ -13,7 +12,7 @@ export function setting({ facts }: Judgement): string {
   const who = server
     ? `PostgreSQL ${server.version}${server.standby ? ' (hot standby)' : ''}, database ${server.database}, as ${server.role}`
     : 'A recording without a header: PostgreSQL’s default limits are assumed';
-  return `${who} · ${count(seconds)} s, ${plural(samples.length, 'sample')} · at most ${peak} sessions, of ${limit} that the server gives`;
+  return `${who} · ${count(seconds)} s, ${plural(samples.length, 'sample')} · at most ${plural(peak, 'session')}; the server allows ${limit}`;
 }
 
 export function verdictSentence({ verdict, findings }: Judgement): string {
@@ -46,7 +45,7 @@ export function reservations({ facts, unsettled }: Judgement): string[] {
       : '',
     restartedAt === null
       ? ''
-      : `The server was restarted in the window; what is said is of the ${duration(facts.to - facts.from)} without a restart.`,
-    unsettled ? 'A second window would settle what is open: run it with --until-sure.' : '',
+      : `The server was restarted in the window; this report is about the ${duration(facts.to - facts.from)} without a restart.`,
+    unsettled ? 'This window leaves a question open: --until-sure watches for as long again to answer it.' : '',
   ].filter(Boolean);
 }

@@ -79,7 +79,7 @@ export class Connector {
     let client: pg.Client | undefined;
     try {
       client = await this.#login(timeoutMs);
-      const [version] = await rowsOf(client, VERSION);
+      const [version] = await askOver(client, 0)(VERSION);
       const versionNumber = Number(version?.[0]?.[0]);
       if (!(versionNumber >= OLDEST)) {
         throw new ConnectionFailure('The doctor needs PostgreSQL 14 or later.', 'OLD_SERVER', false, undefined);
@@ -173,7 +173,7 @@ async function rowsOf(client: Queryable, text: string): Promise<unknown[][][]> {
 function refuseReserved({ superuser, maxConnections, reservedConnections }: ServerFacts, used: number): void {
   if (!superuser || used <= maxConnections - reservedConnections) return;
   throw new ConnectionFailure(
-    'The server is full: only slots that are kept for superusers are left (--reserved takes one).',
+    'The server is full: only slots that are reserved for superusers are left (--reserved uses one).',
     '53300',
     true,
     undefined,

@@ -45,7 +45,7 @@ function codeOf(error: unknown): string {
   return 'UNKNOWN';
 }
 
-type Say = (target: Target, message: string) => string;
+type Say = (target: Target, message: string, error: unknown) => string;
 
 const at = ({ host, port }: Target) => (host.startsWith('/') ? `the socket ${host}, port ${port}` : `${host}:${port}`);
 
@@ -65,9 +65,10 @@ const MESSAGES: Readonly<Record<string, Say>> = {
   ECONNRESET: (target) =>
     `${at(target)} closed the connection. Is that PostgreSQL, and does it want TLS (sslmode=require)?`,
   LOST: (target) => `${at(target)} closed the connection. Is that PostgreSQL, and was it restarted just now?`,
-  NO_TLS: (target) => `${at(target)} does not offer TLS, and the sslmode wants it: use sslmode=prefer or disable.`,
+  NO_TLS: (target) =>
+    `${at(target)} does not offer TLS, and this sslmode needs it. Enable TLS on the server (ssl = on), or use sslmode=prefer.`,
   [NO_PASSWORD]: (target) =>
-    `The server asks for a password for the role ${target.user}. Put it in the URL, in PGPASSWORD or in .pgpass; in a terminal it is asked for.`,
+    `The server asks for a password for the role ${target.user}. Put it in the URL, in PGPASSWORD or in .pgpass, or run the doctor in a terminal, where it asks for it.`,
   '28P01': (target) => `The password for the role ${target.user} is wrong.`,
   '28000': (target, message) => `The server does not let ${target.user} in: ${message}.`,
   '3D000': (target) => `There is no database ${target.database} at ${at(target)}.`,
@@ -80,16 +81,23 @@ const MESSAGES: Readonly<Record<string, Say>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: TLS_UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: TLS_UNTRUSTED,
   CERT_HAS_EXPIRED: (target) => `The TLS certificate of ${at(target)} has expired.`,
-  ERR_TLS_CERT_ALTNAME_INVALID: (target) =>
-    `The TLS certificate of ${at(target)} is for another host name. Use that name, or sslmode=verify-ca.`,
+  ERR_TLS_CERT_ALTNAME_INVALID: (target, _, error) =>
+    `The TLS certificate of ${at(target)} is for another host name${namesIn(error)}. Connect by a name that it has, or use sslmode=verify-ca, which does not compare the name.`,
 };
+
+/** The host names of the certificate that was refused. */
+function namesIn(error: unknown): string {
+  const { cert } = error as { cert?: { subjectaltname?: string; subject?: { CN?: string } } };
+  const names = cert?.subjectaltname ?? cert?.subject?.CN;
+  return names === undefined ? '' : ` (${names.replaceAll(/\b(DNS|IP Address):/g, '')})`;
+}
 
 function messageOf(error: unknown, code: string, target: Target): string {
   // A name with several addresses fails with one error for each.
   const { message = '', errors } = error as { message?: string; errors?: Error[] };
   const text = (message || errors?.[0]?.message || String(error)).replace(/\.$/, '');
   return (
-    MESSAGES[code]?.(target, text) ??
+    MESSAGES[code]?.(target, text, error) ??
     `No connection to ${at(target)}: ${text}${code === 'UNKNOWN' ? '' : ` (${code})`}.`
   );
 }

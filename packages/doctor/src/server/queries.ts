@@ -2,12 +2,15 @@
 
 /**
  * One question, in a transaction of its own that can write nothing and waits for nothing. The settings go with it, so that none
- * stays on a backend that a pooler lends to others.
+ * stays on a backend that a pooler lends to others. Without the search path, a function of the same name that the owner of the
+ * database has made would run with the rights of the doctor's role.
+ *
+ * @param versionNumber as in `server_version_num`; 0 where it is not known yet
  */
 export function readOnly(question: string, versionNumber: number): string {
   // Counters of the moment; PostgreSQL 14 has no such setting, but reads them anew in each transaction.
   const fresh = versionNumber >= 150_000 ? 'set local stats_fetch_consistency = none;' : '';
-  return `begin read only; set local statement_timeout = '2s'; set local lock_timeout = '500ms'; ${fresh} ${question}; commit`;
+  return `begin read only; set local search_path = pg_catalog; set local statement_timeout = '2s'; set local lock_timeout = '500ms'; ${fresh} ${question}; commit`;
 }
 
 export const VERSION = `select current_setting('server_version_num')::int`;
@@ -85,11 +88,19 @@ export const STATEMENTS = `
   order by (state like 'idle in transaction%') desc, pid
   limit ${STATEMENTS_LOOKED_AT}`;
 
-/** @param schema of the extension, quoted */
+/** After blanks, comments and parentheses. Others, as BEGIN and SET, are never planned, prepared or not. */
+const IS_PLANNED = String.raw`^(\s|\(|/\*([^*]|\*+[^*/])*\*+/|--[^\n]*\n)*(select|insert|update|delete|merge|with|values|table)\M`;
+
+/**
+ * The doctor's own questions are not the app's, and neither are those of other tools that read statistics.
+ *
+ * @param schema of the extension, quoted
+ */
 export function plansQuestion(schema: string): string {
   return `
     select queryid::text, sum(calls)::float8, sum(plans)::float8
-    from ${schema}.pg_stat_statements(false)
+    from ${schema}.pg_stat_statements(true)
     where dbid = (select oid from pg_database where datname = current_database()) and queryid is not null
+      and left(query, 500) ~* '${IS_PLANNED}' and query not like '%pg\\_stat\\_%'
     group by queryid`;
 }

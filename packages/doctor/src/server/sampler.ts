@@ -124,7 +124,8 @@ class Sampler {
     } catch (error) {
       if (!(error instanceof ConnectionFailure)) throw error;
       this.#lose();
-      const wasThere = this.#server !== null;
+      // One that has refused the doctor is there, whatever happens to the logins that follow.
+      const wasThere = this.#server !== null || this.#refusals.length > 0;
       if (!error.passing && !wasThere) throw error;
       const refusal = { at: Math.round(Date.now() + this.#clockAhead), code: error.code, message: error.message };
       this.#refusals.push(refusal);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { parse } from 'pg-connection-string';
 
@@ -42,7 +43,7 @@ export function targetOf(argument: string | undefined, env: Environment): Target
     port: portOf(settings.port ?? env.PGPORT),
     user,
     database: settings.dbname ?? env.PGDATABASE ?? user,
-    password: settings.password ?? env.PGPASSWORD,
+    password: settings.password || env.PGPASSWORD || undefined,
     encryptions: host.startsWith('/') ? [false] : encryptionsOf(settings, env),
   };
 }
@@ -121,12 +122,35 @@ function encryptionsOf(settings: Settings, env: Environment): Encryption[] {
     ['sslcert', 'PGSSLCERT'],
     ['sslkey', 'PGSSLKEY'],
   ] as const) {
-    const file = settings[name] ?? env[variable];
-    if (file !== undefined) parameters.set(name, file);
+    const file = settings[name] || env[variable];
+    // Of the system, in place of a file: Node has those without being asked.
+    if (!file || (name === 'sslrootcert' && file === 'system')) continue;
+    refuseUnlessPem(name, file);
+    parameters.set(name, file);
+  }
+  if (mode === 'verify-ca' && !parameters.has('sslrootcert')) {
+    throw new UsageError(
+      'sslmode=verify-ca needs the CA that signed the server’s certificate: sslrootcert=FILE or PGSSLROOTCERT. With a public CA use sslmode=verify-full.',
+    );
   }
   const encrypted = tlsOf(parameters);
   if (mode === 'prefer') return [encrypted, false];
   return mode === 'allow' ? [false, encrypted] : [encrypted];
+}
+
+/** Node takes any file, and then says that the server's certificate is not trusted. */
+function refuseUnlessPem(name: string, file: string): void {
+  if (!readText(name, file).includes('-----BEGIN ')) {
+    throw new UsageError(`${name} “${file}” holds no certificate and no key: it must be a file in PEM format.`);
+  }
+}
+
+function readText(name: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${name} “${file}” cannot be read: ${(error as Error).message}`);
+  }
 }
 
 function tlsOf(parameters: URLSearchParams): Encryption {

@@ -25,7 +25,7 @@ export function mayKeep(client: pg.PoolClient, error: unknown): boolean {
   const gate = gateOf(client);
   if (!isError(error) || !gate.answers.has(error)) return false;
   if (gate.queries === 1 && leavesNothing(gate.first)) return true;
-  gate.isSpent = isRenewable(client as unknown as PgClient);
+  gate.isSpent = !gate.hasOwnSettings && isRenewable(client as unknown as PgClient);
   return gate.isSpent;
 }
 

@@ -5,7 +5,7 @@ import { parsePolicy } from '../../policy/parsePolicy.js';
 import { soon, systemRuntime } from '../../pool/clock.js';
 import type { Pool as Engine } from '../../pool/pool.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
-import { causeOfEnd } from '../connection.js';
+import { causeOfEnd, errorOfEnd } from '../connection.js';
 import { enter, gateOf } from '../gate.js';
 import { placeOf, type TargetSettings, targetOf } from '../sharing/registry.js';
 import { isOpen } from '../status.js';
@@ -40,6 +40,11 @@ interface StockPool extends EventEmitter, MadePool {
 const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool;
 
 class GovernedPool extends StockPool {
+  static {
+    // Libraries recognise a pool by `constructor.name`, and refuse one with a name that they do not know.
+    Object.defineProperty(GovernedPool, 'name', { value: pg.Pool.name });
+  }
+
   readonly #engine: Engine<Client>;
   /** Clients in a borrower's hands, or come back with something left on them that is being looked at. */
   readonly #engaged = new Set<Client>();
@@ -238,6 +243,7 @@ class GovernedPool extends StockPool {
     const isKept = !error || mayKeep(client, error);
     if (!isKept) return this.#engine.discard(client);
     gate.isShut ||= gate.sawTransaction && !this.#isWatched;
+    gate.isResting = this.#engine.policy.exitOnIdle;
     if (!error && isOpen(client)) this.#engaged.delete(client);
     const release = () => this.#engine.release(client, error || undefined);
     // Called back in the middle of what was read from the socket, which may end with the server's goodbye: whoever waits for this connection
@@ -250,7 +256,8 @@ class GovernedPool extends StockPool {
   #closing(client: Client, reason: CloseReason, cause: unknown): void {
     if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp(client)) return;
     if (this.listenerCount('error') === 0) return;
-    const error = isError(cause) ? cause : causeOfEnd(client);
+    // That of the client itself, as with pg-pool: apps compare its message. The server's reason is its `cause`.
+    const error = errorOfEnd(client) ?? (isError(cause) ? cause : causeOfEnd(client));
     // pg-pool's errors have it too. Not for enumeration: a printed error would show the whole client.
     Object.defineProperty(error, 'client', { value: client, configurable: true, writable: true });
     this.#tell('error', error, client);

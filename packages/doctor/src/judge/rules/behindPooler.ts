@@ -10,7 +10,7 @@ const LEAST_RENAMED = 2;
 export function poolerNote(facts: Facts): string {
   return signOf(facts) === null
     ? ''
-    : ' A pooler is in between: these are its connections to the server, not the app’s connections to it.';
+    : ' A pooler is in between: these are the pooler’s connections to the server, not the app’s connections to the pooler.';
 }
 
 export const behindPooler: Rule = (facts) => {
@@ -23,10 +23,10 @@ export const behindPooler: Rule = (facts) => {
       group: sign.group,
       evidence: sign.evidence,
       what: `A pooler stands between the apps and the server: ${sign.text}.`,
-      why: 'What the server shows are the pooler’s connections; how many the apps have, and how they use them, only the pooler can say.',
+      why: 'The server shows only the pooler’s connections. How many the apps have, and how they use them, only the pooler can say.',
       cause:
-        'A pooler in front is a healthy set-up: look at its own figures (SHOW POOLS in PgBouncer: cl_waiting, maxwait).',
-      fix: 'Size the pooler’s default_pool_size by the server, and the apps’ pools by its max_client_conn. Tenure recognises a pooler by itself; CONN_POOLER says it where it cannot.',
+        'There is nothing wrong with a pooler. Its own figures show whether the apps wait for it (SHOW POOLS in PgBouncer: cl_waiting, maxwait).',
+      fix: 'Size the pooler’s default_pool_size by the server, and the apps’ pools by its max_client_conn. With Tenure (Node.js): most poolers are detected; where one is not, set CONN_POOLER.',
     },
   ];
 };

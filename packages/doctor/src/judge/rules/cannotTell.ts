@@ -23,16 +23,16 @@ export const cannotTell: Rule = (facts) =>
   });
 
 function notSeen({ samples, refusals, otherRefusals }: Facts): Reason | null {
-  const [refusal] = [...otherRefusals, ...refusals];
+  const [refusal] = [...refusals, ...otherRefusals];
   if (samples.length > 0 || !refusal) return null;
   return {
     evidence: { reason: 'no-connection', code: refusal.code, message: refusal.message },
-    what: `The doctor was not let in: ${refusal.message}`,
-    why: 'Nothing of the sessions could be seen.',
+    what: `The doctor got no connection. ${refusal.message}`,
+    why: 'No session could be seen.',
     fix:
       refusals.length > 0
         ? 'Run it again as a role with a reserved slot: a member of pg_use_reserved_connections, or a superuser with --reserved.'
-        : 'Correct what the message names, and run it again.',
+        : 'Fix what this message names, and run the doctor again.',
   };
 }
 
@@ -42,7 +42,7 @@ function tooShort({ samples, from, to, restartedAt }: Facts): Reason | null {
   return {
     evidence: { reason: 'too-short', seconds: round((to - from) / 1_000), samples: samples.length },
     what: `Only ${duration(to - from)} could be watched.${restart}`,
-    why: 'Reuse shows only over seconds.',
+    why: 'Whether connections are reused shows only over several seconds.',
     fix: 'Run it again, with --seconds 10 or more.',
   };
 }
@@ -52,8 +52,8 @@ function hidden({ hiddenShare, server }: Facts): Reason | null {
   const role = server?.role ?? 'the role';
   return {
     evidence: { reason: 'no-rights', hiddenShare: round(hiddenShare), role },
-    what: `${percent(hiddenShare)} of the sessions are of other roles, whose state ${role} may not see.`,
-    why: 'Whether those connections are reused, wait or sit in a transaction is not known.',
+    what: `${percent(hiddenShare)} of the sessions belong to other roles, and ${role} may not see their state.`,
+    why: 'Nobody can say whether those connections are reused, wait for a lock, or sit in a transaction.',
     fix: `As a superuser: GRANT pg_monitor TO "${role.replaceAll('"', '""')}"; then run it again.`,
   };
 }
@@ -65,7 +65,7 @@ function reset({ rises, samples }: Facts): Reason | null {
   return {
     evidence: { reason: 'stats-reset', databases },
     what: `The server’s counters were reset in the window${databases[0] ? ` (${databases.join(', ')})` : ''}.`,
-    why: 'How many sessions and transactions there were is not known.',
+    why: 'So the number of sessions and transactions is not known.',
     fix: 'Run it again.',
   };
 }

@@ -170,16 +170,16 @@ function goesOnUnseen(facts: Facts, database: string): boolean {
 }
 
 const WHY_PER_REQUEST = {
-  why: 'Each new connection is a process, a login and cold caches on the server: milliseconds of its CPU, for each request.',
+  why: 'For each new connection the server starts a process, checks a login and fills its caches: milliseconds of CPU for every request.',
   cause:
-    'Likeliest: the app connects for each request (no pool, a client made in the handler, CONN_MAX_AGE = 0). Second: a pool that closes what is idle at once; then the number of sessions would follow the load, and lives be longer than requests.',
+    'Likeliest: the app connects for each request (no pool, a client created in the handler, CONN_MAX_AGE = 0). Second: a pool that closes idle connections at once. Then the number of sessions follows the load, and connections live longer than requests.',
 };
 
 function perRequest(facts: Facts, churn: Churn): Finding {
   const { group, opened, seen, perSecond, medianLifeMs, transactions, rollbacks } = churn;
   const each = transactions === null ? '' : ` Each served ${plural(transactions, 'transaction')}.`;
   const rolledBack = churn.rollsAllBack
-    ? ' All its transactions are rolled back: it closes without COMMIT, or every statement fails.'
+    ? ' All its transactions are rolled back: it closes the connection without COMMIT, or every statement fails.'
     : '';
   const fair = transactions !== null && transactions > PER_REQUEST.transactions;
   const severity = group.stack === 'tool' ? 'info' : perSecond >= CRITICAL_PER_SECOND && !fair ? 'critical' : 'warning';
@@ -215,9 +215,9 @@ function closedByErrors(facts: Facts, churn: Churn): Finding {
       transactionsPerSession: round(transactions ?? 0, 1),
       medianLifeMs: Math.round(medianLifeMs ?? 0),
     },
-    what: `${group.name} opened ${plural(opened, 'connection')} (${count(perSecond)} a second), and ${plural(rollbacks ?? 0, 'transaction was', 'transactions were')} rolled back for each: about one connection is closed per failed statement.${poolerNote(facts)}`,
-    why: 'A failed statement leaves the session healthy. Closing it makes each error cost a login, and a wave of errors a wave of logins.',
-    cause: `Likeliest: the pool closes a connection that had an error (pg.Pool.query() and Prisma 7 do). ${percent((rollbacks ?? 0) / Math.max(1, transactions ?? 1))} of the transactions failed. Second: the app itself closes after each error; then its log has the reconnects.`,
+    what: `${group.name} opened ${plural(opened, 'connection')} (${count(perSecond)} a second). For each of them, ${plural(rollbacks ?? 0, 'transaction was', 'transactions were')} rolled back, so each failed statement seems to close its connection.${poolerNote(facts)}`,
+    why: 'After a failed statement the session is still healthy. Closing it makes every error cost a new login, and many errors cause many logins at once.',
+    cause: `Likeliest: the pool closes a connection that had an error (pg.Pool.query() and Prisma 7 do). ${percent((rollbacks ?? 0) / Math.max(1, transactions ?? 1))} of the transactions failed. Second: the app itself closes its connection after each error. Then its log shows the reconnects.`,
     fix: fixOf('closed-by-errors', group.stack),
   };
 }

@@ -24,12 +24,12 @@ export const clientsVanish: Rule = (facts) =>
         severity: inBursts ? 'info' : 'warning',
         group: null,
         evidence: { abandoned: rise.abandoned, ended, share: round(share), database, inBursts },
-        what: `${plural(rise.abandoned, 'session')} of ${database || 'the database'} (${percent(share)} of those that ended) ended because the client was gone, without saying goodbye${inBursts ? ', many at once' : ''}.`,
-        why: 'What they had begun is rolled back, and until the server notices, their slots and locks stay taken.',
+        what: `${plural(rise.abandoned, 'session')} of ${database || 'the database'} (${percent(share)} of those that ended) ended because the client disappeared without closing its connection${inBursts ? ', many at once' : ''}.`,
+        why: 'Their open transactions are rolled back, and their slots and locks stay taken until the server notices.',
         cause: inBursts
           ? 'Likeliest: processes ended without closing their connections, as in a deployment. Second: a network device cut many at once.'
-          : 'Likeliest: processes are killed, or exit without end(). Second: a load balancer or NAT cuts idle connections; then those that end had been idle for one and the same time.',
-        fix: 'Close the pool when the process is asked to stop (SIGTERM): pool.end(), knex.destroy(), prisma.$disconnect(). With Tenure (Node.js): pool.drain(), and CONN_KEEPALIVE below the idle time-out of what is in between.',
+          : 'Likeliest: processes are killed, or exit without end(). Second: a load balancer or NAT cuts idle connections. Then all of them had been idle for the same time.',
+        fix: 'Close the pool when the process is asked to stop (SIGTERM): pool.end(), knex.destroy(), prisma.$disconnect(). With Tenure (Node.js): pool.drain(), and CONN_KEEPALIVE shorter than the idle timeout of any load balancer or NAT in between.',
       } as const,
     ];
   });

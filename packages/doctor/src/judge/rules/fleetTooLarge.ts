@@ -32,9 +32,9 @@ export const fleetTooLarge: Rule = (facts, before) => {
         ownLoginsRefused: facts.refusals.length,
         clients: group.addresses.length,
       },
-      what: `Everything that is open is used, and more is asked for: ${group.name} held ${group.peak} of ${fullest.limit} connections, ${unused === 0 ? 'none' : unused} of all lay unused, and logins waited or were refused again and again (crowds of them in ${percent(logins)} of the samples).`,
-      why: 'The pools together may open more than the server gives: the process that starts last gets nothing, and after each restart that may be another one.',
-      cause: `Likeliest: processes × the pool’s maximum is above the limit of ${fullest.limit}${plateau(group)}. Second: another app takes the slots; then its group has grown in the list of groups.`,
+      what: `All connections are in use, and the apps want more: ${group.name} held ${group.peak} of ${fullest.limit}, ${unused === 0 ? 'none' : unused} of all were unused, and logins waited or were refused again and again (three or more at once in ${percent(logins)} of the samples).`,
+      why: 'Together the pools may open more connections than the server allows. The process that starts last gets none, and after each restart that can be a different one.',
+      cause: `Likeliest: processes × the pool’s maximum is above the limit of ${fullest.limit}${plateau(group)}. Second: another app takes the slots. Then its group is larger than usual in the list of groups.`,
       fix: fixOf('fleet-too-large', group.stack),
     },
   ];

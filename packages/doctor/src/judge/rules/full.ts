@@ -1,6 +1,6 @@
 import { isLogin } from '../../sample/sample.js';
 import type { Facts } from '../facts.js';
-import { duration, mean, percent, plural, round } from '../format.js';
+import { duration, median, percent, plural, round } from '../format.js';
 import type { Rule } from './rule.js';
 
 const FULL_SHARE = 0.97;
@@ -18,7 +18,7 @@ export interface Fullness {
   readonly peak: number;
   /** How long 97 % or more of the slots were taken. */
   readonly fullMs: number;
-  /** Mean share of the slots that sessions, not logins, held while it was full. */
+  /** Share of the slots that sessions, not logins, held while it was full: the median, since at a start logins fill it for a moment. */
   readonly heldShare: number;
   readonly fullFrom: number;
   readonly fullTo: number;
@@ -53,7 +53,7 @@ export function fullnessOf(facts: Facts): Fullness[] {
         of,
         peak: Math.max(0, ...used),
         fullMs: fullAt.reduce((sum, index) => sum + length(index), 0),
-        heldShare: mean(held),
+        heldShare: median(held),
         fullFrom: samples[fullAt[0] ?? 0]?.at ?? 0,
         fullTo: samples[fullAt.at(-1) ?? 0]?.at ?? 0,
       };
@@ -88,12 +88,12 @@ export const full: Rule = (facts) => {
         what: `${where} ${fullText(fullness, share, refused)}`,
         why:
           severity === 'info'
-            ? 'There is room, but a second copy of the app, as in a deployment, may not find any.'
-            : 'The next client is refused with 53300, “too many clients”: users see that as errors and time-outs.',
+            ? 'There is room now, but a second copy of the app, as during a deployment, may find none.'
+            : 'The next client is refused with 53300, “too many clients”. Users see errors and timeouts.',
         cause: causeText(facts, severity, heldShare),
         fix:
           of === 'server'
-            ? 'Lower what takes the slots before raising max_connections: each slot costs the server memory also when idle. With Tenure (Node.js): CONN_BUDGET bounds all processes together.'
+            ? 'Reduce the number of connections before you raise max_connections: each one costs the server memory, even when it is idle. With Tenure (Node.js): CONN_BUDGET limits all processes together.'
             : `Lower the pool’s maximum, or raise the CONNECTION LIMIT of the ${of}. With Tenure (Node.js): CONN_BUDGET.`,
       } as const,
     ];
@@ -111,17 +111,17 @@ function severityOf({ fullMs, heldShare }: Fullness, share: number, refused: num
 function fullText({ limit, peak, fullMs }: Fullness, share: number, refused: number): string {
   const refusals = refused > 0 ? ` The doctor’s own login was refused ${plural(refused, 'time')}.` : '';
   if (peak === 0) return `has no slot left.${refusals}`;
-  const seen = `${peak} connections at the peak, logins included, of ${limit} that it gives (${percent(share)})`;
+  const seen = `${peak} connections at the peak, logins included, of ${limit} that it allows (${percent(share)})`;
   if (fullMs === 0) return `is near its limit: ${seen}.${refusals}`;
   return `had no slot left for ${duration(fullMs)}: ${seen}.${refusals}`;
 }
 
 function causeText({ groups }: Facts, severity: string, heldShare: number): string {
   const [largest] = groups;
-  const most = largest ? ` Most sessions are of ${largest.name}: ${plural(largest.peak, 'session')} at its peak.` : '';
+  const most = largest ? ` Most sessions belong to ${largest.name}: ${largest.peak} at the peak.` : '';
   if (severity === 'info') return most.trim();
   if (heldShare > 0 && heldShare < HELD_SHARE) {
-    return `Logins in progress or being refused take the slots, not sessions: see the finding about who opens them.${most}`;
+    return `Most slots are taken by logins, in progress or being refused, and not by sessions. Another finding says who opens them.${most}`;
   }
-  return `Either connections are not reused, or more is asked for than there is: the other findings say which.${most}`;
+  return `Either connections are not reused, or the apps want more than the server allows. The other findings say which.${most}`;
 }

@@ -30,10 +30,10 @@ export const halfOpen: Rule = ({ server, groups, to }) => {
           silentHours: round(shortest / 3_600_000, 1),
           tcpKeepalivesIdleSeconds: keepalive,
         },
-        what: `${plural(silent.length, 'session')} from ${address} have been silent for ${duration(shortest)} or more, and no other session from there has moved.`,
-        why: `The peer may be gone without a trace: the server looks for that only after ${duration(keepalive * 1_000)}, and keeps the slots until then.`,
+        what: `${plural(silent.length, 'session')} from ${address} have been silent for ${duration(shortest)} or more, and no other session from that address has done anything.`,
+        why: `The client may be gone without a trace. The server checks only after ${duration(keepalive * 1_000)} of silence, and keeps the slots until then.`,
         cause:
-          'Likeliest: a machine, container or NAT entry that went away. Second: an app that is alive and has had nothing to do; then its pool moves as soon as a request comes.',
+          'Likeliest: a machine, a container or a NAT entry went away. Second: the app is alive and has had nothing to do. Then its sessions work again as soon as a request comes.',
         fix: 'Set tcp_keepalives_idle = 60 and client_connection_check_interval = 10s on the server. With Tenure (Node.js): CONN_KEEPALIVE=120, its default, checks idle connections from the app’s side.',
       } as const,
     ];

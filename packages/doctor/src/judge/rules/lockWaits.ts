@@ -67,12 +67,12 @@ export const lockWaits: Rule = (facts) =>
           ...(root ? { blocker: root.pid, blockerApplication: root.application, blockerState: root.state ?? '' } : {}),
         },
         what: `${plural(waiting, 'session')} of ${group.name} (${percent(share)}) waited for locks over ${duration(ms)}.${rootText(root)}`,
-        why: 'They wait for each other, not for a connection: more connections would only wait too.',
+        why: 'They wait for each other, not for a connection. More connections would only wait too.',
         cause:
           root?.state === 'active'
-            ? 'Likeliest: one long statement or migration holds what they need. Second: many requests update one row; then the blocker changes from sample to sample.'
-            : 'Likeliest: a transaction that was left open holds what they need. Second: many requests update one row; then the blocker changes from sample to sample.',
-        fix: `Set lock_timeout for the role, and end the blocker${root ? `: select pg_terminate_backend(${root.pid})` : ''}. With Tenure (Node.js): a transaction left open is rolled back when its connection is returned.`,
+            ? 'Likeliest: one long statement or migration holds what they need. Second: many requests update one row. Then the blocker changes from sample to sample.'
+            : 'Likeliest: a transaction that was left open holds what they need. Second: many requests update one row. Then the blocker changes from sample to sample.',
+        fix: `Set lock_timeout for the role, and end the blocker${root ? `: select pg_terminate_backend(${root.pid})` : ''}. With Tenure (Node.js): a transaction that is left open is rolled back when its connection is returned.`,
       } as const,
     ];
   });

@@ -18,8 +18,8 @@ export const notPrepared: Rule = ({ plans }) => {
       what: `${percent(share)} of ${count(plans.calls)} statements were planned each time they ran.`,
       why: 'Planning a short query often costs the server more than running it.',
       cause:
-        'Likeliest: the driver sends each statement anew, without a name. Second: statements differ in their literals; then pg_stat_statements counts few calls of each.',
-      fix: 'Use named statements (prepareThreshold in JDBC, prepare_threshold in psycopg 3, name in pg). With Tenure (Node.js): CONN_STATEMENTS=100, its default, prepares what runs again and again.',
+        'Likeliest: the driver sends statements without a name, so that each call is planned anew. Second: the app writes values into the text of its statements. Then pg_stat_activity shows literals where $1 would be, and parameters come first.',
+      fix: 'Use named statements (prepareThreshold in JDBC, prepare_threshold in psycopg 3, name in pg). With Tenure (Node.js): CONN_STATEMENTS=100, its default, prepares statements that run again and again.',
     },
   ];
 };

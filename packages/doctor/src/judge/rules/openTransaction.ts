@@ -50,10 +50,10 @@ export const openTransaction: Rule = (facts) => {
         what: textOf(oldest, mine, group, stuck),
         why:
           blocked > 0
-            ? `It holds locks that ${blocked === 1 ? 'another session waits' : `${blocked} others wait`} for, and its connection serves no one.`
-            : 'Its connection serves no one, its locks stay, and vacuum must keep the rows that it may still see.',
+            ? `It holds locks that ${blocked === 1 ? 'another session waits' : `${blocked} others wait`} for, and nobody else can use its connection.`
+            : 'Nobody else can use its connection, its locks stay, and vacuum must keep the rows that it may still see.',
         cause:
-          'Likeliest: a path through the code without COMMIT or ROLLBACK, often after an error, or a query outside of the transaction that it was meant for. Second: the app does something slow in the middle; then the same session moves on from time to time.',
+          'Likeliest: some path through the code ends without COMMIT or ROLLBACK, often after an error. Second: the app does something slow inside the transaction, such as a call to another service. Then the same session goes on from time to time.',
         fix: fixOf('open-transaction', group.stack),
       } as const,
     ];

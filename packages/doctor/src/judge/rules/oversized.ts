@@ -20,8 +20,8 @@ export const oversized: Rule = (facts) => {
       group: name,
       evidence: { sessions: round(mean, 1), unused, seconds: round(windowMs / 1_000), needed },
       what: `${unused} of the ${plural(Math.round(mean), 'connection')} of ${name} ran no statement in these ${duration(windowMs)}.`,
-      why: 'Each open connection takes a slot from other apps, and memory on the server.',
-      cause: `Likeliest: the pool keeps more open than the load needs; ${needed} would have done here. Second: a quiet moment${windowMs >= LONG_MS ? '' : ', so look again for a minute at a busy time (--seconds 60)'}.`,
+      why: 'Each open connection takes a slot that other apps could use, and memory on the server.',
+      cause: `Likeliest: the pool keeps more connections open than the load needs; ${needed} would have been enough here. Second: this was a quiet moment. ${windowMs >= LONG_MS ? 'Then a busier time shows more of them in use.' : 'Look again for a minute at a busy time (--seconds 60).'}`,
       fix: fixOf('oversized', stack),
     };
   });

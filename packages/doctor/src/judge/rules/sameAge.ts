@@ -25,10 +25,10 @@ export const sameAge: Rule = (facts) =>
         group: group.name,
         evidence: { ended, opened, ageSeconds: round(ageMs / 1_000, 1), withinSeconds: WITHIN_MS / 1_000 },
         what: `${plural(ended, 'connection')} of ${group.name}, all opened in one moment, ended within a second at the age of ${duration(ageMs)}, and ${opened} were opened in their place.`,
-        why: 'So many logins at once are a load of their own, and requests wait for them; it comes again with each lifetime.',
+        why: 'So many logins at once are a load of their own, and requests wait for them. It happens again after each lifetime.',
         cause: isRound
-          ? `Likeliest: a maximum age of ${duration(ageMs)} without a random share. Second: a process was restarted; then it does not come again after ${duration(ageMs)}.`
-          : 'Likeliest: a process was restarted at that moment. Second: a maximum age without a random share; then it comes again after the same time.',
+          ? `Likeliest: a maximum age of ${duration(ageMs)} without a random share (jitter). Second: a process was restarted. Then it does not happen again after ${duration(ageMs)}.`
+          : 'Likeliest: a process was restarted at that moment. Second: a maximum age without a random share (jitter). Then it happens again after the same time.',
         fix: fixOf('same-age', group.stack),
       } as const,
     ];

@@ -1,11 +1,12 @@
-import { type PgClient, pgSession } from '@tenure/core/pg';
+import type { PgClient } from '@tenure/core/adapter';
 import { expect, it, vi } from 'vitest';
+import { connectorFor, watch } from '../postgres/session/support.js';
 import { usePostgres } from '../support/usePostgres.js';
 import { useKnex } from './support.js';
 
 const postgres = await usePostgres();
 const { open } = useKnex(postgres);
-const session = pgSession();
+const session = connectorFor();
 
 it.each([
   ['a config', {}],
@@ -14,7 +15,7 @@ it.each([
   const db = open(config, { maxConnections: 1 });
   const connection: PgClient = await db.client.acquireConnection();
   const onReadOnly = vi.fn();
-  session.watch(connection, () => {}, onReadOnly);
+  watch(connection, () => {}, onReadOnly);
   await postgres.admin('alter system set default_transaction_read_only = on');
   await postgres.admin('select pg_reload_conf()');
   const signal = AbortSignal.timeout(10_000);

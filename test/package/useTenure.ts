@@ -1,5 +1,6 @@
 // What an application does first. package.test.ts compiles it as ESM and as CommonJS, against the packed packages.
 import { createPool, TenureError } from '@tenure/core';
+import * as adapterEntry from '@tenure/core/adapter';
 import * as pgEntry from '@tenure/core/pg';
 import { tenure } from '@tenure/knex';
 import knex from 'knex';
@@ -14,7 +15,12 @@ async function main(): Promise<void> {
   await stubs.drain();
   const refusal = await stubs.acquire().catch((error: unknown) => error);
 
-  const facts = [sum, name, refusal instanceof TenureError, Object.keys(pgEntry).length > 0];
+  const facts = [
+    sum,
+    name,
+    refusal instanceof TenureError,
+    [pgEntry, adapterEntry].every((entry) => Object.keys(entry).length > 0),
+  ];
   console.log(JSON.stringify(facts));
 }
 

@@ -19,12 +19,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   createPool: ENGINE,
   index: [...ENGINE, 'createPool'],
   pg: [...ENGINE, 'postgres', 'pg'],
+  adapter: [...ENGINE, 'postgres'],
 };
 
-/** Adapters see of the core what its users see. */
+/** Adapters import from the core what its users import, and what it exports for adapters. */
 const ADAPTERS: Record<string, readonly string[]> = {
-  'knex-plugin': ['@tenure/core', '@tenure/core/pg', 'knex', 'pg', 'node', 'clock'],
-  'prisma-extension': ['@tenure/core', '@tenure/core/pg', '@prisma', 'pg', 'node', 'clock'],
+  'knex-plugin': ['@tenure/core', '@tenure/core/adapter', 'knex', 'pg', 'node', 'clock'],
+  'prisma-extension': ['@tenure/core', '@tenure/core/pg', '@tenure/core/adapter', '@prisma', 'pg', 'node', 'clock'],
 };
 
 /** The one door to the clocks. */
@@ -89,7 +90,10 @@ describe('the layers', () => {
     ['core/src/pool/clock.ts', "import * as timers from 'node:timers';"],
     ['core/src/pool/pool.ts', "import { EventEmitter } from 'node:events';\nimport '../lifecycle/upkeep.js';"],
     ['core/src/postgres/pgPool.ts', "import pg from 'pg';\n/** `import knex from 'knex'` */"],
-    ['knex-plugin/src/tenure.ts', "import { Pool } from '@tenure/core/pg';\n// import 'tarn';\nimport './facade.js';"],
+    [
+      'knex-plugin/src/tenure.ts',
+      "import { placeOf } from '@tenure/core/adapter';\n// import 'tarn';\nimport './facade.js';",
+    ],
   ])('allow what is right in %s: %s', (path, source) => {
     expect(violations(path, source)).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { leavesNothing } from '../../packages/core/src/postgres/pool/afterError.js';
+import { leavesNothing } from '../../packages/core/src/postgres/pool/query.js';
 
 it.each([
   'insert into shops values ($1)',

@@ -1,10 +1,3 @@
-export { systemRuntime } from './pool/clock.js';
-export { type CancelOptions, cancelRequest, type PgConnectionClass } from './postgres/cancel.js';
-export { abandon } from './postgres/gate.js';
-export { type PgConfig, pgConnector } from './postgres/pgConnector.js';
-export { type PgSession, pgSession, type SessionOptions } from './postgres/pgSession.js';
-export type { PgClient } from './postgres/pgTypes.js';
-export { Pool, poolMadeAt } from './postgres/pool/pgPool.js';
+export { type PgConfig, type PgConnectorOptions, pgConnector } from './postgres/pgConnector.js';
+export { Pool } from './postgres/pool/pgPool.js';
 export type { PoolConfig } from './postgres/pool/pgPoolOptions.js';
-export { fromPgPool } from './postgres/pool/pgPoolOptions.js';
-export { type Identity, placeOf, sharedPool, type TargetSettings, targetOf } from './postgres/sharing/registry.js';

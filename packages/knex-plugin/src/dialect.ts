@@ -1,11 +1,11 @@
 import { TenureUsageError } from '@tenure/core';
-import type { PgClient } from '@tenure/core/pg';
+import type { PgClient } from '@tenure/core/adapter';
 import knex, { type Knex } from 'knex';
 import type { TarnPool } from './tarnPool.js';
 
 /** A connection as Knex hands it out: a client of node-postgres. */
 export interface Connection extends PgClient {
-  /** Why Knex will not use it again: its end, or a query that has timed out. */
+  /** Set by Knex when it will not use the connection again: after its end, or a query that has timed out. */
   __knex__disposed?: unknown;
 }
 
@@ -38,7 +38,7 @@ export function dialectOf({ client, dialect }: Knex.Config): DialectClass {
   throw new TenureUsageError(`${SUPPORTED}.${butNot(wanted)}`);
 }
 
-/** Knex takes a pool made by someone else; then there is nothing left for Tenure to do. */
+/** Knex accepts a pool that the app has made, and then uses no other. */
 export function refuseForeignPool({ connectionPool }: Knex.Config): void {
   if (!connectionPool) return;
   throw new TenureUsageError(
@@ -59,10 +59,10 @@ function isNative(wanted: object): boolean {
 function butNot(wanted: unknown): string {
   if (!wanted) return ' This config names none.';
   if (wanted === 'pgnative' || (typeof wanted === 'function' && isNative(wanted))) {
-    return ' The native driver tells neither the state of its socket nor its process ID: use the client pg, which needs no other change.';
+    return ' The native driver gives neither the state of its socket nor its process ID: use the client pg, which needs no other change.';
   }
   if (typeof wanted === 'function') return ' This class is none of those.';
-  // What is no name is not shown: a connection string in its place holds a password.
+  // Only a name is shown: a connection string in its place would contain a password.
   return typeof wanted === 'string' && /^[\w-]+$/.test(wanted)
     ? ` Not ${wanted}.`
     : ` What this config names is no client's name, but another ${typeof wanted}.`;

@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream';
 import type { Policy } from '@tenure/core';
-import { abandon, cancelRequest, pgSession, placeOf, sharedPool } from '@tenure/core/pg';
+import { cancelRequest, connectionOf, placeOf, sharedPool } from '@tenure/core/adapter';
 import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
 import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
-import { withoutMeaning } from './hostSettings.js';
-import { observeConnect, takeRequest } from './opening.js';
+import { ignoredSettings } from './hostSettings.js';
+import { withObservedConnects } from './opening.js';
 import { Origins, withOrigins } from './origins.js';
 import { remember } from './poolOf.js';
-import { guardSetUp, limitConnect, streamOf } from './setUp.js';
+import { streamOf } from './setUp.js';
 import { isGivenBackByStream, runStream } from './streams.js';
 import { targetOfClient } from './target.js';
 import { TarnPool } from './tarnPool.js';
@@ -17,33 +17,26 @@ import { toKnexError } from './translateError.js';
 /** A cancel that takes longer has failed. */
 const CANCEL_LIMIT_MS = 5_000;
 
-const { abort } = pgSession<Connection>();
-
 /**
  * Knex's client with Tenure's pool in the place of its own.
  *
- * Knex makes the pool in the constructor of its base class, and the clients of transactions without any constructor: nothing here may rely
- * on fields of its own.
+ * It can have no fields of its own: Knex makes the pool in the constructor of its base class, and the clients of transactions without any
+ * constructor.
  *
- * @param named what the app's config says in `client`: tools compare it
+ * @param named the `client` of the app's config, which tools compare
  */
 export function governedClient(
   Base: DialectClass,
   named: Knex.Config['client'],
   policyFor: (config: Knex.Config) => Policy,
 ): DialectClass {
-  /** Hears of the connection that the connect which begins at this moment yields. */
-  let onConnected: ((connection: Connection) => void) | undefined;
-  /** The pool's request for the connect that begins at this moment, if it is for the pool. */
-  let request: ReturnType<typeof takeRequest>;
-
-  return class extends withOrigins(Base) {
+  return class extends withOrigins(withObservedConnects(Base)) {
     constructor(config: Knex.Config) {
       super({ ...config, client: named } as Knex.Config);
     }
 
     override initializePool(config: Knex.Config = this.config): void {
-      // Knex only warns that there is one.
+      // Knex's own only warns that there is a pool already.
       if (this.pool) return super.initializePool(config);
       refuseForeignPool(config);
       const policy = policyFor(config);
@@ -53,9 +46,7 @@ export function governedClient(
       const engine = sharedPool(connector, policy, { place, target: () => targetOfClient(this, config) });
       const origins = Origins.keepFor(engine);
       engine.on('warning', ({ message, holders }) => this.logger.warn?.(origins?.explain(message, holders) ?? message));
-      const ignored = withoutMeaning(config.pool);
-      if (ignored.length > 0)
-        this.logger.warn?.(`Tenure has no use for ${ignored.join(', ')}: it does this in its own way.`);
+      warnOfIgnored(this, config.pool);
       remember(engine, this.logger);
       this.pool = new TarnPool(engine, closeErrors, config.pool?.log);
     }
@@ -71,35 +62,10 @@ export function governedClient(
       if (this.pool === undefined || connection === undefined || isGivenBackByStream(connection))
         return Promise.resolve();
       Origins.of(this)?.forget(connection);
-      // Knex's mark for a query with `.timeout()` that it did not cancel: its caller waits no more.
-      if (connection.__knex__disposed instanceof Error) abandon(connection);
+      // Knex sets this after a query with `.timeout()` that it did not cancel, whose caller has stopped waiting.
+      if (connection.__knex__disposed instanceof Error) connectionOf(connection).borrower.abandon();
       connection.__knex__disposed = undefined;
       return super.releaseConnection(connection);
-    }
-
-    override acquireRawConnection(): Promise<Connection> {
-      let setUp: Promise<Connection>;
-      onConnected = (connection) => {
-        guardSetUp(connection, connectLimitOf(this), setUp).catch(() => {});
-      };
-      request = takeRequest(this);
-      try {
-        setUp = super.acquireRawConnection();
-        return setUp;
-      } finally {
-        onConnected = undefined;
-        request = undefined;
-      }
-    }
-
-    override _acquireOnlyConnection(): Promise<Connection> {
-      limitConnect(this, connectLimitOf(this));
-      const tell = onConnected;
-      const exitOnIdle = this.pool?.engine.policy.exitOnIdle === true;
-      return observeConnect(this, request, exitOnIdle, () => super._acquireOnlyConnection()).then((connection) => {
-        tell?.(connection);
-        return connection;
-      });
     }
 
     override stream(connection: Connection, query: unknown, stream: Duplex, options: unknown): Promise<unknown> {
@@ -112,14 +78,16 @@ export function governedClient(
       try {
         await cancelRequest(this.driver.Connection, connection!, limits);
       } catch (error) {
-        // It may still arrive, and would then hit whatever runs by that time.
-        abort(connection!);
+        // It may still arrive, and would then cancel a later query.
+        connectionOf(connection!).abort();
         throw error;
       }
     }
   };
 }
 
-function connectLimitOf({ pool }: Dialect): number {
-  return pool?.engine.policy.connectTimeoutMs ?? Number.POSITIVE_INFINITY;
+function warnOfIgnored({ logger }: Dialect, pool: Knex.PoolConfig | undefined): void {
+  const ignored = ignoredSettings(pool);
+  if (ignored.length > 0)
+    logger.warn?.(`Tenure ignores ${ignored.join(', ')}: its policy decides what they are about.`);
 }

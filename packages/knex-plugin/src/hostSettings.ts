@@ -4,7 +4,7 @@ import type { Knex } from 'knex';
 type HostSetting = NonNullable<HostSettings['maxAgeMs']>;
 type Settings = { -readonly [K in keyof HostSettings]: HostSettings[K] };
 
-/** Settings that mean the same in Knex and here. Tarn, Knex's pool, takes none of them as text, nor 0 but for `min`; nor does Tenure. */
+/** Settings that mean the same in Knex and here. Tarn, Knex's pool, accepts none of them as text, and 0 only for `min`; so does Tenure. */
 const SAME: readonly (readonly [keyof Knex.PoolConfig, keyof HostSettings])[] = [
   ['max', 'maxConnections'],
   // In tarn: idle connections are kept down to this many; nothing is opened for it.
@@ -13,15 +13,10 @@ const SAME: readonly (readonly [keyof Knex.PoolConfig, keyof HostSettings])[] = 
   ['createTimeoutMillis', 'connectTimeoutMs'],
 ];
 
-/** Settings of tarn that Tenure has no use for: it does what they are about in its own way. */
-const WITHOUT_MEANING = [
-  'reapIntervalMillis',
-  'createRetryIntervalMillis',
-  'destroyTimeoutMillis',
-  'propagateCreateError',
-];
+/** Settings of tarn that Tenure ignores: its policy decides what they are about. */
+const IGNORED = ['reapIntervalMillis', 'createRetryIntervalMillis', 'destroyTimeoutMillis', 'propagateCreateError'];
 
-/** What is read elsewhere in this package. */
+/** Settings that this package reads. */
 const READ = [
   ...SAME.map(([option]) => option),
   ...['acquireTimeoutMillis', 'maxConnectionLifetimeMillis', 'maxConnectionLifetimeJitterMillis'],
@@ -35,7 +30,7 @@ export function fromKnex(config: Knex.Config): HostSettings {
   for (const [option, key] of SAME) {
     if (pool[option] !== undefined) Object.assign(settings, { [key]: setting(`pool.${option}`, pool[option]) });
   }
-  const known = [...READ, ...WITHOUT_MEANING];
+  const known = [...READ, ...IGNORED];
   const unknown = Object.keys(pool).filter((option) => !known.includes(option));
   // Tarn refuses them too.
   const problems = unknown.map((option) => ({
@@ -47,8 +42,8 @@ export function fromKnex(config: Knex.Config): HostSettings {
 }
 
 /** The settings in a pool config that change nothing here. */
-export function withoutMeaning(pool: Knex.PoolConfig = {}): string[] {
-  return WITHOUT_MEANING.filter((option) => option in pool).map((option) => `pool.${option}`);
+export function ignoredSettings(pool: Knex.PoolConfig = {}): string[] {
+  return IGNORED.filter((option) => option in pool).map((option) => `pool.${option}`);
 }
 
 /** Knex takes the smaller of two: `Math.min(config.acquireConnectionTimeout, pool.acquireTimeoutMillis)`, which also reads text. */

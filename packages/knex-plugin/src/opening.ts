@@ -1,56 +1,47 @@
-import { pgSession } from '@tenure/core/pg';
-import type { Connection, Dialect } from './dialect.js';
+import { connectionOf } from '@tenure/core/adapter';
+import type { Connection, Dialect, DialectClass } from './dialect.js';
+import { guardSetUp, limitConnect } from './setUp.js';
 
-const session = pgSession<Connection>();
+/** Connects that the pool has requested and Knex has not begun, since it may have to fetch its settings first. */
+const requests = new WeakMap<Dialect, Set<PoolRequest>>();
 
-/** Connects that the pool has asked for and Knex has not begun, since it may have to fetch its settings first. */
-const asked = new WeakMap<Dialect, Set<PoolRequest>>();
+/** A connect that the pool has requested; called with the connection before it connects. */
+type PoolRequest = (connection: Connection) => void;
 
-/** A connect that the pool has asked for. */
-interface PoolRequest {
-  /** Hangs up: Knex itself has no way to give a connect up. */
-  readonly signal: AbortSignal;
-}
-
-/** Opens a connection for the pool: Knex opens others for the app itself, which are not ours to look after. */
-export async function openForPool<T>(client: Dialect, signal: AbortSignal, open: () => Promise<T>): Promise<T> {
-  const requests = asked.get(client) ?? new Set();
-  asked.set(client, requests);
-  const request = { signal };
-  requests.add(request);
+/** Opens a connection for the pool. Knex opens others for the app itself, which are not the pool's. */
+export async function openForPool<T>(client: Dialect, observe: PoolRequest, open: () => Promise<T>): Promise<T> {
+  const pending = requests.get(client) ?? new Set();
+  requests.set(client, pending);
+  const request: PoolRequest = (connection) => observe(connection);
+  pending.add(request);
   try {
     return await open();
   } finally {
-    requests.delete(request);
+    pending.delete(request);
   }
 }
 
 /** Takes the pool's request for the connect that begins now; `undefined` when it is not for the pool. */
-export function takeRequest(client: Dialect): PoolRequest | undefined {
-  const requests = asked.get(client);
-  const [request] = requests ?? [];
-  if (request) requests?.delete(request);
+function takeRequest(client: Dialect): PoolRequest | undefined {
+  const pending = requests.get(client);
+  const [request] = pending ?? [];
+  if (request) pending?.delete(request);
   return request;
 }
 
 /**
- * Takes the connection that a connect makes into care before it connects.
+ * Runs Knex's connect, and observes the connection that it makes, before that connects.
  *
- * @param exitOnIdle lets the process exit meanwhile: who waits for the connection keeps it alive
+ * @param request `undefined` when the connection is for the app itself
  */
-export function observeConnect<T>(
-  client: Dialect,
-  request: PoolRequest | undefined,
-  exitOnIdle: boolean,
-  connect: () => T,
-): T {
+function observeConnect<T>(client: Dialect, request: PoolRequest | undefined, connect: () => T): T {
   const { driver } = client;
   const Client = new Proxy(driver.Client, {
     construct(Target, args) {
       const connection = Reflect.construct(Target, args) as Connection;
-      session.observe(connection);
-      if (request && exitOnIdle) session.unref(connection);
-      request?.signal.addEventListener('abort', () => session.abort(connection));
+      if (request) request(connection);
+      // No error of it may be an uncaught one either.
+      else connectionOf(connection);
       return connection;
     },
   });
@@ -61,4 +52,47 @@ export function observeConnect<T>(
   } finally {
     client.driver = driver;
   }
+}
+
+/**
+ * Knex's client, observing each connection that it makes before that connects, and dropping each whose set-up fails or takes too long.
+ *
+ * The two variables are set around a call of Knex's method, which runs synchronously up to the point that reads them: no other connect can
+ * begin in between.
+ */
+export function withObservedConnects(Base: DialectClass): DialectClass {
+  /** Called with the connection that the connect which begins at this moment makes. */
+  let onConnected: ((connection: Connection) => void) | undefined;
+  /** The pool's request for the connect that begins at this moment, if it is for the pool. */
+  let request: ReturnType<typeof takeRequest>;
+
+  return class extends Base {
+    override acquireRawConnection(): Promise<Connection> {
+      let setUp: Promise<Connection>;
+      onConnected = (connection) => {
+        guardSetUp(connection, connectLimitOf(this), setUp).catch(() => {});
+      };
+      request = takeRequest(this);
+      try {
+        setUp = super.acquireRawConnection();
+        return setUp;
+      } finally {
+        onConnected = undefined;
+        request = undefined;
+      }
+    }
+
+    override _acquireOnlyConnection(): Promise<Connection> {
+      limitConnect(this, connectLimitOf(this));
+      const callBack = onConnected;
+      return observeConnect(this, request, () => super._acquireOnlyConnection()).then((connection) => {
+        callBack?.(connection);
+        return connection;
+      });
+    }
+  };
+}
+
+function connectLimitOf({ pool }: Dialect): number {
+  return pool?.engine.policy.connectTimeoutMs ?? Number.POSITIVE_INFINITY;
 }

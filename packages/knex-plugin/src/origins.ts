@@ -1,7 +1,7 @@
 import type { Holder, Pool } from '@tenure/core';
 import type { Connection, Dialect, DialectClass } from './dialect.js';
 
-/** A place in the app's code; its text is made only when someone asks. */
+/** A place in the app's code; V8 formats its text only when it is read. */
 type Place = { readonly stack?: string };
 
 /** What Knex keeps with `asyncStackTraces`: a stack, and how many of its lines are Knex's own. */
@@ -17,13 +17,13 @@ const NOT_THE_APP = /[\\/]node_modules[\\/]knex[\\/]|\(<anonymous>\)$/;
 /**
  * Where in the app the work of each connection began. Kept only when `leakAfterMs` is set.
  *
- * Knex takes its connections in a job of its own, where the call stack shows nothing but Knex. The app's frames are on it when the app asks
+ * Knex acquires its connections in a job of its own, where the call stack has only Knex's frames. The app's frames are on it when the app calls
  * for a query, a schema change or a transaction.
  */
 export class Origins {
   readonly #byBackend = new Map<number | null | undefined, Place>();
 
-  /** Starts to keep the origins of this pool's work, if its policy wants stacks. */
+  /** Keeps the origins of this pool's work from now on, if its policy asks for stacks. */
   static keepFor(pool: Pool<Connection>): Origins | undefined {
     if (pool.policy.leakAfterMs === Number.POSITIVE_INFINITY) return undefined;
     const origins = new Origins();
@@ -44,7 +44,7 @@ export class Origins {
     this.#byBackend.delete(processID);
   }
 
-  /** The pool's message, with the app's frames where the pool saw Knex's. */
+  /** The pool's message, with the app's frames in the place of Knex's. */
   explain(message: string, holders: readonly Holder[] = []): string {
     let explained = '';
     let rest = message;
@@ -59,13 +59,13 @@ export class Origins {
   }
 }
 
-/** Knex's client, noting where the app asks it for work. Costs nothing but a look while nobody wants to know. */
+/** Knex's client, noting where the app calls it. Costs one look-up while origins are not kept. */
 export function withOrigins(Base: DialectClass): DialectClass {
   const places = new WeakMap<object, Place>();
 
   function placed<B extends object>(client: Dialect, method: 'queryBuilder' | 'schemaBuilder' | 'raw', builder: B): B {
     const { _asyncStack: stack } = builder as AsyncStack;
-    // Or the method below would be on top of the stack that Knex gives to errors.
+    // Or the stack that Knex gives to errors would begin with the method below.
     if (stack) stack.lines++;
     if (Origins.of(client)) places.set(builder, callerOf(client[method]));
     return builder;
@@ -95,7 +95,7 @@ export function withOrigins(Base: DialectClass): DialectClass {
   };
 }
 
-/** The same client, which notes for whom it takes a connection. */
+/** The same client, which notes the place for which it acquires a connection. */
 function onBehalfOf(client: Dialect, place: Place | undefined): Dialect {
   if (place === undefined) return client;
   const acquireConnection = async () => {

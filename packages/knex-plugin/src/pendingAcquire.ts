@@ -6,8 +6,8 @@ export interface AcquireListener<C> {
 }
 
 /**
- * Tarn's answer to `acquire()`. Knex itself never aborts one: an AbortSignal for each would cost it more than the acquire does. So a caller
- * who gives up is told so at once, and what the pool brings later goes back.
+ * The result of tarn's `acquire()`. `abort` rejects at once, and a connection that is acquired later is released. An AbortSignal for each acquire
+ * would cost more than the acquire itself, and Knex never aborts one.
  */
 export class PendingAcquire<C extends object> {
   readonly promise: Promise<C>;

@@ -2,7 +2,7 @@ import { type Pool, TenureUsageError } from '@tenure/core';
 import type { Knex } from 'knex';
 import type { Connection } from './dialect.js';
 
-/** By logger, which every client that Knex derives from another shares with it; the clients of transactions know of no pool. */
+/** By logger, which a client shares with all that Knex derives from it: the clients of transactions have no pool. */
 const pools = new WeakMap<object, Pool<Connection>>();
 
 export function remember(pool: Pool<Connection>, logger: object): void {

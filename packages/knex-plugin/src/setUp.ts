@@ -1,38 +1,31 @@
 import { promisify } from 'node:util';
-import { type CancelOptions, pgSession, systemRuntime } from '@tenure/core/pg';
+import { type CancelOptions, connectionOf, systemRuntime } from '@tenure/core/adapter';
 import type { Knex } from 'knex';
 import type { Connection, Dialect } from './dialect.js';
-
-const session = pgSession<Connection>();
-
-/** What the app's set-up objected to on a connection that worked. */
-const objections = new WeakSet<object>();
 
 /** Prepares a session for the app. */
 export type SetUp = (connection: Connection) => Promise<unknown>;
 
 /** The app's `pool.afterCreate`, which Knex calls with a callback. */
-export function afterCreateOf({ afterCreate }: Knex.PoolConfig): SetUp | undefined {
+export function afterCreateOf(
+  { afterCreate }: Knex.PoolConfig,
+  onError: (connection: Connection, error: unknown) => void,
+): SetUp | undefined {
   if (!afterCreate) return undefined;
   const run = promisify(afterCreate) as SetUp;
   return async (connection) => {
     try {
       await run(connection);
     } catch (error) {
-      if (error instanceof Error && session.isOpen(connection)) objections.add(error);
+      onError(connection, error);
       throw error;
     }
   };
 }
 
-/** Whether the app's set-up objected. The next connection would meet the same objection, so that waiting is in vain. */
-export function isObjection(error: unknown): boolean {
-  return error instanceof Error && objections.has(error);
-}
-
-/** Drops a connection whose set-up fails or takes too long. Knex does neither: it forgets the connection, which then stays open for good. */
+/** Drops a connection whose set-up fails or takes too long. Knex does neither: it loses the connection, which then stays open for good. */
 export async function guardSetUp<T>(connection: Connection, limitMs: number, setUp: Promise<T>): Promise<T> {
-  const giveUp = () => session.abort(connection);
+  const giveUp = () => connectionOf(connection).abort();
   const limit = Number.isFinite(limitMs) ? systemRuntime.after(limitMs, giveUp) : undefined;
   try {
     return await setUp;
@@ -49,7 +42,7 @@ export function streamOf({ connectionSettings }: Dialect): CancelOptions['stream
   return (connectionSettings as CancelOptions | undefined)?.stream;
 }
 
-/** Whether the app is asked for the password at each connect: by a function, or by one that gives all settings and says when they expire. */
+/** Whether each connect asks the app for the password: by a function for it, or by one for all settings, which also gives their expiry. */
 export function asksPassword({ config, connectionSettings }: Dialect): boolean {
   const { password }: { password?: unknown } = connectionSettings ?? {};
   return typeof config.connection === 'function' || typeof password === 'function';

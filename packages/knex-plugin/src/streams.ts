@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream';
 
-/** The connection whose stream is telling its listeners, at this moment, that it has closed. */
+/** The connection whose stream is calling its `close` listeners at this moment. Knex returns the connection from one of them, synchronously. */
 let closing: object | undefined;
 
 /**
- * Runs a query whose rows go to a stream, so that its connection comes back exactly once: when the rows have been read from the server, or
+ * Runs a query whose rows go to a stream, so that its connection is returned exactly once: when the rows have been read from the server, or
  * when the stream closes before that.
  *
- * Knex gives the connection back at both moments. The later one may come when someone else holds it; and if the stream was closed before its
- * connection came, neither comes.
+ * Knex returns the connection at both moments. At the later one another borrower may hold it; and if the stream was closed before its connection
+ * was acquired, neither moment comes.
  */
 export function runStream(connection: object, stream: Duplex, run: () => Promise<unknown>): Promise<unknown> {
   const closed = stream.closed ? Promise.resolve() : closeOf(stream, connection);
@@ -21,7 +21,7 @@ function closeOf(stream: Duplex, connection: object): Promise<void> {
       closing = undefined;
       resolve();
     };
-    // Knex listens too, and gives the connection back between these two.
+    // Knex listens as well, and returns the connection between these two.
     stream.prependOnceListener('close', () => {
       closing = connection;
       // If a listener throws, those after it are not called.
@@ -31,7 +31,7 @@ function closeOf(stream: Duplex, connection: object): Promise<void> {
   });
 }
 
-/** Whether Knex gives this connection back only because a stream has closed. */
+/** Whether Knex returns this connection only because a stream has closed. */
 export function isGivenBackByStream(connection: object): boolean {
   return connection === closing;
 }

@@ -1,11 +1,11 @@
-import { type TargetSettings, targetOf } from '@tenure/core/pg';
+import { type TargetSettings, targetOf } from '@tenure/core/adapter';
 import type { Knex } from 'knex';
 import type { Dialect } from './dialect.js';
 
-/** Methods that make a client's connections. One that was put on the instance may connect elsewhere than the settings say. */
+/** Methods that make a client's connections. One that the app has replaced on the instance may connect to another server. */
 const METHODS = ['acquireRawConnection', '_acquireOnlyConnection', '_driver'] as const;
 
-/** What a Knex client connects to now; `undefined` where only the client itself can tell: by a function, a method of its own, or a class of the app's. */
+/** What a Knex client connects to now; `undefined` where a function, a replaced method or a class of the app decides that. */
 export function targetOfClient(client: Dialect, config: Knex.Config): TargetSettings | undefined {
   const { connectionSettings, driver } = client;
   const isResolved = typeof config.connection !== 'function' && typeof config.client !== 'function';

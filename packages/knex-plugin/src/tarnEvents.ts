@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 
-/** What Knex's own pool tells, and with which arguments. */
+/** The events of Knex's own pool, and their arguments. */
 export interface TarnEventMap<C> {
   acquireRequest: [eventId: number];
   acquireSuccess: [eventId: number, connection: C];
@@ -20,7 +20,7 @@ export interface TarnEventMap<C> {
 
 export type TarnLog = (message: string, level: string) => void;
 
-/** Tells listeners what happens. One that throws disturbs nobody, and is told of in the pool's log, as in tarn. */
+/** Emits events. The error of a listener goes to the pool's log, as in tarn, and the other listeners are still called. */
 export class TarnEvents<C> {
   readonly emitter = new EventEmitter();
   readonly #log: TarnLog | undefined;
@@ -29,7 +29,7 @@ export class TarnEvents<C> {
     this.#log = log;
   }
 
-  tell<E extends keyof TarnEventMap<C>>(event: E, ...args: TarnEventMap<C>[E]): void {
+  emit<E extends keyof TarnEventMap<C>>(event: E, ...args: TarnEventMap<C>[E]): void {
     if (this.emitter.listenerCount(event) === 0) return;
     for (const listener of this.emitter.listeners(event)) {
       try {

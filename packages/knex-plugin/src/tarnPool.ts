@@ -2,7 +2,7 @@ import type { Pool } from '@tenure/core';
 import { PendingAcquire } from './pendingAcquire.js';
 import { type TarnEventMap, TarnEvents, type TarnLog } from './tarnEvents.js';
 
-/** The pool as Knex and the tools around it know it: the public face of tarn, with Tenure's engine behind it. */
+/** The pool as Knex and tools for it expect it: the public methods and events of tarn, over Tenure's engine. */
 export class TarnPool<C extends object> {
   readonly #events: TarnEvents<C>;
   #lastEventId = 0;
@@ -10,7 +10,7 @@ export class TarnPool<C extends object> {
   #destroyed: Promise<void> | undefined;
 
   /**
-   * @param closeErrors why connections could not be closed properly; the engine drops them then, and does not tell
+   * @param closeErrors why connections could not be closed properly: the engine then drops them, and does not emit the error
    * @param log `pool.log` of the app's config
    */
   constructor(
@@ -19,8 +19,8 @@ export class TarnPool<C extends object> {
     log: TarnLog | undefined,
   ) {
     this.#events = new TarnEvents(log);
-    this.#tellOfOpening();
-    this.#tellOfClosing(closeErrors);
+    this.#emitOpening();
+    this.#emitClosing(closeErrors);
   }
 
   get min(): number {
@@ -33,16 +33,16 @@ export class TarnPool<C extends object> {
 
   acquire(): PendingAcquire<C> {
     const eventId = ++this.#lastEventId;
-    this.#events.tell('acquireRequest', eventId);
+    this.#events.emit('acquireRequest', eventId);
     return new PendingAcquire(this.engine, {
-      acquired: (connection) => this.#events.tell('acquireSuccess', eventId, connection),
-      failed: (error) => this.#events.tell('acquireFail', eventId, error),
+      acquired: (connection) => this.#events.emit('acquireSuccess', eventId, connection),
+      failed: (error) => this.#events.emit('acquireFail', eventId, error),
     });
   }
 
-  /** `false` for a connection that is not out, as in tarn. */
+  /** Returns `false` for a connection that is not checked out, as in tarn. */
   release(connection: C): boolean {
-    this.#events.tell('release', connection);
+    this.#events.emit('release', connection);
     try {
       this.engine.release(connection);
       return true;
@@ -59,7 +59,7 @@ export class TarnPool<C extends object> {
     return this.#destroyed;
   }
 
-  /** Tarn's round for idle connections. Tenure makes its own rounds, so there is nothing to do. */
+  /** Does nothing. Tarn looks for idle connections to close; Tenure's maintenance does that by itself. */
   check(): void {}
 
   isEmpty(): boolean {
@@ -101,50 +101,50 @@ export class TarnPool<C extends object> {
 
   async #destroy(): Promise<void> {
     const eventId = ++this.#lastEventId;
-    this.#events.tell('poolDestroyRequest', eventId);
+    this.#events.emit('poolDestroyRequest', eventId);
     this.#reap(false);
     await this.engine.drain();
-    this.#events.tell('poolDestroySuccess', eventId);
+    this.#events.emit('poolDestroySuccess', eventId);
     this.#events.emitter.removeAllListeners();
   }
 
-  /** The engine's events do not say which attempt they are about; where there are several, the oldest is taken to end first. */
-  #tellOfOpening(): void {
+  /** The engine's events do not name the attempt they are about. Of several, the oldest is taken to end first. */
+  #emitOpening(): void {
     const attempts: number[] = [];
     const next = () => attempts.shift() ?? ++this.#lastEventId;
     this.engine
       .on('opening', () => {
         attempts.push(++this.#lastEventId);
-        this.#events.tell('createRequest', this.#lastEventId);
+        this.#events.emit('createRequest', this.#lastEventId);
       })
       .on('opened', (connection) => {
-        this.#events.tell('createSuccess', next(), connection);
+        this.#events.emit('createSuccess', next(), connection);
         this.#reap(true);
       })
-      .on('openFailed', (error) => this.#events.tell('createFail', next(), error));
+      .on('openFailed', (error) => this.#events.emit('createFail', next(), error));
   }
 
-  #tellOfClosing(closeErrors: WeakMap<C, unknown>): void {
+  #emitClosing(closeErrors: WeakMap<C, unknown>): void {
     const eventIds = new Map<C, number>();
     this.engine
       .on('closing', (connection) => {
         eventIds.set(connection, ++this.#lastEventId);
-        this.#events.tell('destroyRequest', this.#lastEventId, connection);
+        this.#events.emit('destroyRequest', this.#lastEventId, connection);
       })
       .on('closed', (connection) => {
         const eventId = eventIds.get(connection)!;
         eventIds.delete(connection);
         const error = closeErrors.get(connection);
-        if (error === undefined) this.#events.tell('destroySuccess', eventId, connection);
-        else this.#events.tell('destroyFail', eventId, connection, error);
+        if (error === undefined) this.#events.emit('destroySuccess', eventId, connection);
+        else this.#events.emit('destroyFail', eventId, connection, error);
         if (this.isEmpty()) this.#reap(false);
       });
   }
 
-  /** Tarn makes rounds for idle connections while it has any. Tenure's upkeep has no such beginning and end; this tells as much. */
+  /** Tarn looks for idle connections while it has any. Tenure's maintenance has no such start and stop, so the events follow the connections. */
   #reap(reaping: boolean): void {
     if (this.#reaping === reaping) return;
     this.#reaping = reaping;
-    this.#events.tell(reaping ? 'startReaping' : 'stopReaping');
+    this.#events.emit(reaping ? 'startReaping' : 'stopReaping');
   }
 }

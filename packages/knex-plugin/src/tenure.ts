@@ -8,12 +8,12 @@ import { fromKnex } from './hostSettings.js';
 const governed = new WeakSet<object>();
 
 /**
- * Puts Tenure's pool in the place of Knex's own. Everything else of the config, and of Knex, stays as it is.
+ * Replaces Knex's own pool with Tenure's. Everything else of the config, and of Knex, stays as it is.
  *
  * @param config what `knex()` takes: a config, or a connection string
- * @param policy single settings; what is not given is read from the environment, then from Knex's own pool settings, or has its default
+ * @param policy single settings; others are read from the environment, then from Knex's own pool settings, or have their default
  * @returns a config for `knex()`; the one that was passed is not changed
- * @throws TenurePolicyError with every problem, when a setting cannot be followed
+ * @throws TenurePolicyError with every problem, when a setting is not allowed
  * @throws TenureUsageError when the config is for another database, or brings its own pool
  */
 export function tenure(config: Knex.Config | string, policy?: PolicyOverrides): Knex.Config {
@@ -44,7 +44,7 @@ function isGoverned({ client }: Knex.Config): boolean {
   return typeof client === 'function' && governed.has(client);
 }
 
-/** Calling `tenure` again is harmless, but which of two policies counts nobody could tell. */
+/** A second call of `tenure` is harmless, but two policies would contradict each other. */
 function unlessTwoPolicies<C extends Knex.Config>(config: C, policy: PolicyOverrides | undefined): C {
   if (policy === undefined) return config;
   throw new TenureUsageError('This Knex config has been through tenure() already: give the policy to the first call.');

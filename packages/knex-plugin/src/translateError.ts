@@ -2,7 +2,7 @@ import type { TenureErrorCode, TenureTimeoutError } from '@tenure/core';
 import knex from 'knex';
 import type { Origins } from './origins.js';
 
-/** What code around Knex expects: a `KnexTimeoutError` when no connection came, and PostgreSQL's own error when it refuses us. */
+/** The error as code around Knex expects it: a `KnexTimeoutError` when no connection was acquired, and PostgreSQL's own when it refused one. */
 export function toKnexError(error: unknown, origins?: Origins): unknown {
   if (!(error instanceof Error)) return error;
   // By its code: the pool may belong to another copy of the core.
@@ -21,7 +21,7 @@ export function toKnexError(error: unknown, origins?: Origins): unknown {
   }
 }
 
-/** Begins as Knex's own does, for whoever looks for it in a log. */
+/** The message begins as Knex's own, which logs are searched for. */
 function timeoutError(message: string, cause: Error): Error {
   return Object.assign(new knex.KnexTimeoutError(`Knex: Timeout acquiring a connection. ${message}`), { cause });
 }

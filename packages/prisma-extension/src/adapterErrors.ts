@@ -4,7 +4,7 @@ import type { TenurePoolError, TenureTimeoutError } from '@tenure/core';
 export type Adapter = Awaited<ReturnType<PrismaPg['connect']>>;
 type Queryable = Pick<Adapter, 'queryRaw' | 'executeRaw'>;
 
-/** What Prisma knows an error of its adapters by; it asks for nothing more, since there may be several copies of their class. */
+/** The members by which Prisma recognises an error of its adapters. It does not check the class, of which there may be several copies. */
 interface DriverError extends Error {
   readonly cause: {
     readonly kind: string;
@@ -15,7 +15,7 @@ interface DriverError extends Error {
   };
 }
 
-/** SQLSTATEs and codes of Node with which a connection ends. */
+/** SQLSTATEs and Node's codes of errors that end a connection. */
 const LOST_CODES = [
   // Class 08 but 08P01, which healthy sessions have too
   '08000',
@@ -35,7 +35,7 @@ const LOST_CODES = [
   'TENURE_CONNECTION_LOST', // a query in flight whose answer will never come
 ];
 
-/** What `pg` says without a code. */
+/** Messages of `pg` for the same, which have no code. */
 const LOST_MESSAGES = [
   'Connection terminated',
   'Client has encountered a connection error and is not queryable',
@@ -43,8 +43,8 @@ const LOST_MESSAGES = [
 ];
 
 /**
- * Gives the errors of an adapter, and of its transactions, one shape each: whatever ends a connection is Prisma's `ConnectionClosed`
- * (P1017), and an error of the pool has its figures in `meta`, which Prisma hands to the caller.
+ * Translates the errors of an adapter and of its transactions. Each error that ends a connection becomes Prisma's `ConnectionClosed` (P1017), and
+ * an error of the pool has its figures in `meta`, which Prisma passes to the caller.
  */
 export function withPlainErrors(adapter: Adapter): Adapter {
   const start = adapter.startTransaction.bind(adapter);
@@ -81,7 +81,7 @@ function plainDriverError(error: DriverError): Error {
 function plainError(error: Error & { code?: unknown }): Error {
   const code = codeOf(error);
   if (code !== undefined) return LOST_CODES.includes(code) ? connectionClosed(error, code, error.message) : error;
-  if (!saysLost(error.message)) return error;
+  if (!isLostMessage(error.message)) return error;
   // The core adds the reason of the end, such as PostgreSQL's FATAL error, as the cause.
   const reason = error.cause instanceof Error ? error.cause : error;
   return connectionClosed(error, codeOf(reason), reason.message);
@@ -91,7 +91,7 @@ function codeOf(error: Error & { code?: unknown }): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-function saysLost(message: string): boolean {
+function isLostMessage(message: string): boolean {
   return LOST_MESSAGES.some((beginning) => message.startsWith(beginning));
 }
 
@@ -108,7 +108,7 @@ function isDriverError(error: Error): error is DriverError {
   return error.name === 'DriverAdapterError' && typeof error.cause === 'object' && error.cause !== null;
 }
 
-/** By its code: the app may have several copies of the core. */
+/** Checked by code, since the app may have several copies of the core. */
 function isPoolError(
   error: Error,
 ): error is TenurePoolError & Partial<Pick<TenureTimeoutError, 'waitedMs' | 'holders'>> {
@@ -120,7 +120,7 @@ function metaOf(error: TenurePoolError & Partial<Pick<TenureTimeoutError, 'waite
   return { ...figures, ...(waitedMs !== undefined && { waitedMs }), ...(holders !== undefined && { holders }) };
 }
 
-/** Whether Prisma's caller is told that a connection was lost. */
+/** Whether this is Prisma's error for a lost connection. */
 export function isConnectionLost(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'P1017';
 }

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { type HostSettings, type Policy, type PolicyOverrides, parsePolicy, TenureUsageError } from '@tenure/core';
-import { fromPgPool, Pool, type PoolConfig, placeOf, poolMadeAt } from '@tenure/core/pg';
+import { fromPgPool, placeOf, poolMadeAt } from '@tenure/core/adapter';
+import { Pool, type PoolConfig } from '@tenure/core/pg';
 import type pg from 'pg';
 import { type Adapter, withPlainErrors } from './adapterErrors.js';
 import type { AdapterOptions } from './prismaInternals.js';
@@ -10,16 +11,16 @@ import { fromPrismaUrl } from './urlSettings.js';
 /** What `new PrismaPg()` takes. */
 export type PoolOrConfig = pg.Pool | pg.PoolConfig | string;
 
-/** What governs the pools under one adapter factory. */
+/** The policy and the pool of one adapter factory. */
 export interface Governor {
   readonly pool: SharedPool;
   /** Whether reads are run again, once, when their connection was lost. */
   readonly retryReads: boolean;
-  /** What it was set up with: the same again changes nothing, anything else is refused. */
+  /** The settings it was made with. A second call of `tenure` with the same ones changes nothing; with others it is refused. */
   readonly given: PolicyOverrides;
 }
 
-/** What pg-pool writes into the options of a pool by itself: nobody can tell it from what the app wrote, and it is taken for not written. */
+/** Defaults that pg-pool writes into the options of a pool. They look the same as the app's own, and count as not written. */
 const FILLED_IN: pg.PoolConfig = {
   max: 10,
   min: 0,
@@ -29,7 +30,7 @@ const FILLED_IN: pg.PoolConfig = {
   allowExitOnIdle: false,
 };
 
-/** Makes what governs a factory that was given this pool or config. The policy is checked now; nothing is opened. */
+/** Makes the policy and the pool of a factory with this pool or config. The policy is checked now; nothing is opened. */
 export function govern(
   poolOrConfig: PoolOrConfig,
   { disposeExternalPool }: AdapterOptions,
@@ -47,7 +48,7 @@ export function govern(
   }
   const config = isPool(source) ? writtenIn(source) : source;
   const policy = parsePolicy(process.env, given, fromHost(config));
-  // Prisma makes the pool when it connects: then nothing of the app is on the stack.
+  // Captured now: when Prisma connects and the pool is made, the app is not on the stack.
   const place = placeOf(govern, policy);
   const make = () => {
     const pool = poolMadeAt(place, withPolicy(config, policy));
@@ -89,7 +90,7 @@ function fromHost(config: pg.PoolConfig): HostSettings {
   return { ...url, ...options, problems: [...(url.problems ?? []), ...(options.problems ?? [])] };
 }
 
-/** The options of a pool that somebody wrote. */
+/** The options of a pool, without those that pg-pool has filled in. */
 function writtenIn(pool: pg.Pool): pg.PoolConfig {
   const options = copyOf<pg.PoolConfig>(pool.options);
   for (const [name, value] of Object.entries(FILLED_IN)) {
@@ -100,8 +101,8 @@ function writtenIn(pool: pg.Pool): pg.PoolConfig {
 }
 
 /**
- * What listens to the app's pool hears of the one in its place: `connect` often sets up the session. Events that nobody listens to are not
- * passed on, since a pool with listeners is not shared.
+ * Emits the events of the pool on the app's pool, which it replaces: a listener to `connect` often sets up the session. Events without a listener
+ * are not passed on, since listeners to checkouts have a cost.
  */
 function passOn(pool: Pool, app: pg.Pool): void {
   const appPool = app as EventEmitter;
@@ -117,12 +118,12 @@ function passOn(pool: Pool, app: pg.Pool): void {
 }
 
 function onFirstListener(emitter: EventEmitter, event: string, run: () => void): void {
-  const look = (heard: string | symbol) => {
-    if (heard !== event) return;
-    emitter.removeListener('newListener', look);
+  const onNewListener = (added: string | symbol) => {
+    if (added !== event) return;
+    emitter.removeListener('newListener', onNewListener);
     run();
   };
-  emitter.on('newListener', look);
+  emitter.on('newListener', onNewListener);
 }
 
 function withPolicy(config: pg.PoolConfig, policy: Policy | PolicyOverrides): PoolConfig {
@@ -134,7 +135,7 @@ function copyOf<T extends object>(config: T): T {
   return Object.create(Object.getPrototypeOf(config), Object.getOwnPropertyDescriptors(config));
 }
 
-/** By what it can do: it may come from another copy of `pg`, or of Tenure. */
+/** Checked by its members, since it may come from another copy of `pg`, or of Tenure. */
 function isPool(source: pg.PoolConfig | pg.Pool): source is pg.Pool {
   return 'totalCount' in source && 'options' in source;
 }
@@ -143,20 +144,20 @@ function isTenurePool(source: pg.PoolConfig | pg.Pool): source is Pool {
   return isPool(source) && 'stats' in source && 'drain' in source;
 }
 
-/** Connects on the governed pool; to dispose of the adapter is to let go of the pool. */
+/** Connects on the shared pool, which is released when the adapter is disposed of. */
 export async function connectOn(shared: SharedPool, connect: (pool: Pool) => Promise<Adapter>): Promise<Adapter> {
-  const { pool, letGo } = shared.take();
+  const { pool, release } = shared.take();
   try {
     const adapter = await connect(pool);
     const dispose = adapter.dispose.bind(adapter);
     adapter.dispose = async () => {
       await dispose();
-      await letGo();
+      await release();
     };
     shared.work.addTransactionsOf(adapter);
     return withPlainErrors(adapter);
   } catch (error) {
-    await letGo();
+    await release();
     throw error;
   }
 }

@@ -5,10 +5,10 @@ import type pg from 'pg';
 import type { Adapter } from './adapterErrors.js';
 
 /**
- * All that Tenure knows of Prisma beyond what it documents; read in `@prisma/client` and `@prisma/adapter-pg` 7.10.0.
+ * All that Tenure uses of Prisma beyond its documentation; read in `@prisma/client` and `@prisma/adapter-pg` 7.10.0.
  *
- * The client's engine keeps the adapter factory it was made with, and asks that very object to connect before its first query, and again
- * after each `$disconnect()`. So the one place to put a pool under a client is the factory's own `connect`.
+ * The client's engine keeps the adapter factory it was made with, and calls `connect` of that object before its first query, and again after
+ * each `$disconnect()`. So that method is the one place at which a client can be given another pool.
  */
 
 export type AdapterOptions = NonNullable<ConstructorParameters<typeof PrismaPg>[1]>;
@@ -21,7 +21,7 @@ interface Factory extends Pick<PrismaPg, 'adapterName' | 'connect'> {
   readonly options?: AdapterOptions | undefined;
 }
 
-/** What a client's factory is marked with. Registered, so that the ESM and the CommonJS copy of this package know each other's work. */
+/** The mark of a factory that has Tenure's pool. A registered symbol, so that the ESM and the CommonJS copy of this package share it. */
 const GOVERNED = Symbol.for('@tenure/prisma/governed');
 
 interface ClientWithInternals {
@@ -61,7 +61,7 @@ export function factoryOf(client: object): object {
   return adapter;
 }
 
-/** What an adapter factory is governed by already, if it is. */
+/** The mark of an adapter factory; `undefined` without one. */
 export function markOf(factory: object): unknown {
   return (factory as { [GOVERNED]?: unknown })[GOVERNED];
 }
@@ -87,7 +87,7 @@ export function givenTo(factory: object): { source: pg.PoolConfig | pg.Pool; opt
   return { source: externalPool ?? config, options };
 }
 
-/** Makes a factory connect on the pools it is handed, with all else that it does left as it is. */
+/** Makes a factory connect on Tenure's pools. Everything else that it does stays as it is. */
 export function overrideConnect(
   factory: object,
   connect: (onPool: (pool: Pool) => Promise<Adapter>) => Promise<Adapter>,
@@ -95,7 +95,7 @@ export function overrideConnect(
   const { options } = givenTo(factory);
   const stockConnect = (factory as Factory).connect;
   const onPool = async (pool: Pool): Promise<Adapter> => {
-    // The factory as it is, but for the pool. It asks for no `instanceof` here, so that several copies of `pg` do no harm.
+    // The same factory with another pool. It does not check `instanceof` here, so that several copies of `pg` do no harm.
     const withPool = Object.create(factory, {
       externalPool: { value: pool },
       options: { value: { ...options, disposeExternalPool: false } },
@@ -109,8 +109,8 @@ export function overrideConnect(
 }
 
 /**
- * Lets what is under way end before a client disconnects. Prisma itself would roll back every transaction that is open, those of nested writes
- * included, and refuse what it has not sent yet.
+ * Waits for pending work before a client disconnects. Prisma itself would roll back every open transaction, those of nested writes included, and
+ * refuse requests that it has not sent yet.
  */
 export function disconnectAfter(client: object, ended: () => Promise<void>): void {
   const { _engine: engine } = client as ClientWithInternals;
@@ -137,8 +137,8 @@ export interface ClientRequest {
 }
 
 /**
- * Comes between a client and its operations, with those of the clients that are extended from it. What a query extension would cost each of
- * them is more than all the rest of Tenure.
+ * Intercepts the operations of a client, and of the clients that are extended from it. A query extension would do the same, at a cost for each
+ * operation that is more than all the rest of Tenure.
  */
 export function interceptRequests(
   client: object,

@@ -1,29 +1,29 @@
 import type { ConnectionInfo, PoolStats } from '@tenure/core';
 import type { Pool } from '@tenure/core/pg';
-import { WorkUnderWay } from './workUnderWay.js';
+import { PendingWork } from './pendingWork.js';
 
-/** The governed pool of a client, as `prisma.$pool`. After `$disconnect()` it shows the pool that was, until a query makes the next one. */
+/** The pool of a client, as `prisma.$pool`. After `$disconnect()` it still shows the pool that was closed, until a query makes the next one. */
 export interface PrismaPool {
-  /** Figures of this moment, counters since the pool was made, and where each setting came from. */
+  /** Present figures, counters since the pool was made, and the source of each setting. */
   stats(): PoolStats;
   /** Every connection: its backend, state, age, idle time, uses and checks. */
   connections(): ConnectionInfo[];
   /** Replaces every connection, gracefully: idle ones now, the others when they come back. */
   invalidate(): void;
   /**
-   * Closes the pool: lets work finish, up to a time limit, and refuses what comes after, until `$disconnect()`.
+   * Closes the pool: waits until pending work has ended, up to a time limit, and refuses later work until `$disconnect()`.
    *
-   * @param timeoutMs how long work may take to finish before its connections are dropped; default: no limit
+   * @param timeoutMs milliseconds after which connections are dropped that are still in use; default: no limit
    */
   drain(timeoutMs?: number): Promise<void>;
   /** The pool itself, a `pg.Pool`. Each `$disconnect()` ends it; keep no reference. */
   readonly current: Pool;
 }
 
-/** How the pools of a factory come and go. */
+/** How the pools of a factory are made and closed. */
 export interface PoolSource {
   make(): Pool;
-  /** Nobody uses this pool any more. */
+  /** No client uses this pool any more. */
   done(pool: Pool): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export class SharedPool implements PrismaPool {
   #pool: Pool | undefined;
   #users = 0;
   /** Of all clients of the factory. */
-  readonly work = new WorkUnderWay();
+  readonly work = new PendingWork();
   /** Whether a client has ever connected. */
   wasUsed = false;
 
@@ -62,21 +62,21 @@ export class SharedPool implements PrismaPool {
     return this.current.drain(timeoutMs);
   }
 
-  /** The pool for one more client, and how that client lets go of it. */
-  take(): { pool: Pool; letGo: () => Promise<void> } {
+  /** The pool for one more client, and the function by which that client releases it. */
+  take(): { pool: Pool; release: () => Promise<void> } {
     if (this.#pool?.ending) this.#replace();
     const pool = this.current;
     this.#users++;
     this.wasUsed = true;
     let held = true;
-    const letGo = async () => {
+    const release = async () => {
       if (!held) return;
       held = false;
-      // Clients of a pool that was replaced have been told already.
+      // A pool that was replaced has been closed already.
       if (pool !== this.#pool || --this.#users > 0) return;
       await this.#source.done(pool);
     };
-    return { pool, letGo };
+    return { pool, release };
   }
 
   #replace(): void {

@@ -27,11 +27,11 @@ const READS = [
 ];
 
 /**
- * Governs the connections of a Prisma client: `new PrismaClient({ adapter: new PrismaPg(config) }).$extends(tenure())`.
+ * Gives a Prisma client Tenure's pool: `new PrismaClient({ adapter: new PrismaPg(config) }).$extends(tenure())`.
  *
- * Adds `prisma.$pool`, and gives the very client back. To be applied before the client's first query; the order among other extensions does not matter.
+ * Adds `prisma.$pool`, and returns the same client. To be applied before the client's first query, in any order with other extensions.
  *
- * @param policy what is not given is read from the environment, then from the adapter's config and connection URL, or has its default
+ * @param policy single settings; others are read from the environment, then from the adapter's config and connection URL, or have their default
  */
 export function tenure(policy: PolicyOverrides = {}) {
   if (typeof policy === 'object' && policy !== null && '$extends' in policy) {
@@ -41,7 +41,7 @@ export function tenure(policy: PolicyOverrides = {}) {
     const { pool, retryReads } = governorOf(factoryOf(client), policy);
     if (!isExtended(client, pool)) {
       const isGoverned = async () => {
-        // A client that has connected does nothing here; its type leaves the method out.
+        // Does nothing for a client that has connected. The client's type leaves the method out.
         await (client as unknown as { $connect(): Promise<void> }).$connect();
         if (!pool.wasUsed) throw tooLate();
       };
@@ -59,13 +59,13 @@ export function tenure(policy: PolicyOverrides = {}) {
       disconnectAfter(client, () => pool.work.ended());
       Object.defineProperty(client, '$pool', { value: pool, configurable: true });
     }
-    // Only of the type of this one: Prisma charges for each operation of a client that an extension has made.
+    // Used for its type only: each operation of a client that an extension has made costs more.
     const extended = () => client.$extends({ name: 'tenure', client: { $pool: pool as PrismaPool } });
     return client as unknown as ReturnType<typeof extended>;
   });
 }
 
-/** What governs a client's factory: what did before, or a new governor, put under it now. */
+/** The governor of a client's factory, made at the first call. */
 function governorOf(factory: object, given: PolicyOverrides): Governor {
   const before = markOf(factory) as Governor | undefined;
   if (before) {
@@ -82,7 +82,7 @@ function governorOf(factory: object, given: PolicyOverrides): Governor {
   return governor;
 }
 
-/** An extension of ours that is there already does the reading again. */
+/** Whether the client has this extension already: twice it would retry reads twice. */
 function isExtended(client: object, pool: PrismaPool): boolean {
   return '$pool' in client && client.$pool === pool;
 }

@@ -6,7 +6,7 @@ import { connectOn, type Governor, govern, type PoolOrConfig } from './governor.
 import { type AdapterOptions, mark } from './prismaInternals.js';
 import type { PrismaPool } from './sharedPool.js';
 
-/** An adapter factory like `PrismaPg`, with a governed pool. */
+/** An adapter factory like `PrismaPg`, over Tenure's pool. */
 export class TenureAdapter {
   readonly provider = 'postgres';
   readonly adapterName = '@tenure/prisma';
@@ -39,7 +39,7 @@ export class TenureAdapter {
 }
 
 /**
- * An adapter that needs nothing of Prisma but what it documents: `new PrismaClient({ adapter: tenureAdapter(config) })`.
+ * An adapter that uses only what Prisma documents: `new PrismaClient({ adapter: tenureAdapter(config) })`.
  *
  * @param poolOrConfig what `new PrismaPg()` takes: a connection URL, a configuration, or a pool
  * @param options the options of `PrismaPg`

@@ -2,7 +2,7 @@ import type { HostSettings, PolicyKey, PolicyProblem } from '@tenure/core';
 
 type HostSetting = NonNullable<HostSettings['maxAgeMs']>;
 
-/** How a parameter of Prisma 6's connection URL reads as policy. */
+/** How a parameter of Prisma 6's connection URL translates to the policy. */
 interface Row {
   readonly parameter: string;
   readonly key: PolicyKey;
@@ -16,7 +16,7 @@ const seconds = (written: number) => (written === 0 ? Number.POSITIVE_INFINITY :
 const A_COUNT = { read: count, allowed: 'a whole number' };
 const SECONDS = { read: seconds, allowed: 'seconds as a whole number; 0 = no limit' };
 
-/** Prisma 7 leaves the pool to `pg`, which knows none of these. Times are in seconds, and 0 is no limit. */
+/** Prisma 7 leaves the pool to `pg`, which has none of these. Times are in seconds, and 0 is no limit. */
 const ROWS: readonly Row[] = [
   { parameter: 'connection_limit', key: 'maxConnections', ...A_COUNT },
   { parameter: 'pool_timeout', key: 'acquireTimeoutMs', ...SECONDS },
@@ -37,14 +37,14 @@ export function fromPrismaUrl(connectionString: string | undefined): HostSetting
     if (/^\d+$/.test(written)) settings[key] = { name: parameter, written, value: read(Number(written)) };
     else problems.push({ name: parameter, value: written, allowed });
   }
-  // It meant: no named statements. With `pgbouncer=false` Prisma 6 did as without it.
+  // It turned named statements off. `pgbouncer=false` changed nothing in Prisma 6.
   if (parameters.getAll('pgbouncer').at(-1) === 'true') {
     settings.statements = { name: 'pgbouncer', written: 'true', value: 0 };
   }
   return problems.length > 0 ? { ...settings, problems } : settings;
 }
 
-/** Of what `pg` takes as a connection string; not all of it is a URL. */
+/** The parameters of a connection string. Not all that `pg` accepts as one is a URL. */
 function parametersOf(connectionString = ''): URLSearchParams {
   try {
     return new URL(connectionString, 'postgres://base').searchParams;

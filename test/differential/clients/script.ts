@@ -78,7 +78,10 @@ export function write(random: Random): Script {
       steps.push({ do: 'query', on, text: random.pick(SETTING) });
       isSet = true;
     } else if (kind === 5) {
-      steps.push({ do: random.pick(['mark', 'patch', 'look'] as const), on });
+      steps.push({
+        do: max === 1 ? random.pick(['mark', 'patch', 'look'] as const) : random.pick(['patch', 'look'] as const),
+        on,
+      });
       isSet = true;
     } else if (kind === 6)
       steps.push({

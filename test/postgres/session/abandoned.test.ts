@@ -1,12 +1,12 @@
 import { type AddressInfo, createServer, connect as dial, Socket } from 'node:net';
-import { pgSession, type SessionOptions } from '@tenure/core/pg';
+import { connectionOf } from '@tenure/core/adapter';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
 import { usePostgres } from '../../support/usePostgres.js';
-import { failure, soon, useClients } from './support.js';
+import { connectorFor, failure, soon, useClients, watch } from './support.js';
 import { turnTlsOn } from './tlsServer.js';
 
 const RETURNS = 100;
@@ -17,14 +17,14 @@ const { host, port, user, password, database } = postgres;
 const config = { host, port, user, password, database };
 
 const open = useClients(config);
-const session = pgSession<pg.Client>();
+const session = connectorFor();
 
 /** Longer than anyone waits here. */
 const LONG = 'select pg_sleep(30)';
 
 async function watched(more: pg.ClientConfig = {}) {
   const client = await open(more);
-  session.watch(client, () => {});
+  watch(client, () => {});
   return client;
 }
 
@@ -207,7 +207,7 @@ describe('behind a proxy that lets no cancel through', () => {
 
 it("a cancel goes through the app's own stream", async () => {
   const stream = vi.fn(() => new Socket());
-  const { watch, reset } = pgSession<pg.Client>({ stream } as SessionOptions<pg.Client>);
+  const { reset } = connectorFor({ stream });
   const client = await open({ stream });
   watch(client, () => {});
   await giveUp(client, LONG);
@@ -224,7 +224,7 @@ describe.skipIf(!hasPgBouncer()).each(['session', 'transaction'] as const)(
       const clients = await Promise.all(
         Array.from({ length: 5 }, async () => {
           const client = new pg.Client(bouncer.url);
-          session.observe(client);
+          connectionOf(client);
           await client.connect();
           return client;
         }),

@@ -1,13 +1,11 @@
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import { expect, it } from 'vitest';
-import { pgSession } from '../../../packages/core/src/postgres/pgSession.js';
 import { usePostgres } from '../../support/usePostgres.js';
-import { ended, failure, useClients } from './support.js';
+import { ended, failure, useClients, watch } from './support.js';
 
 const postgres = await usePostgres();
 const connect = useClients({ connectionString: postgres.url });
-const { watch } = pgSession<pg.Client>();
 
 /** A client whose session the server has ended for being idle for too long. */
 async function expired() {

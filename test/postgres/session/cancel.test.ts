@@ -1,11 +1,11 @@
 import { chmod } from 'node:fs/promises';
-import { cancelRequest, pgSession } from '@tenure/core/pg';
+import { cancelRequest } from '@tenure/core/adapter';
 import pg from 'pg';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { TemporaryFolder } from '../../support/temporaryFolder.js';
 import { usePostgres } from '../../support/usePostgres.js';
 import { silentServer } from './fakeServer.js';
-import { failure, soon, useClients } from './support.js';
+import { connectorFor, failure, soon, useClients } from './support.js';
 import { turnTlsOn } from './tlsServer.js';
 
 const CANCELS = 200;
@@ -22,7 +22,7 @@ const config = { host, port, user, password, database };
 const ssl = { ca };
 
 const open = useClients(config);
-const session = pgSession();
+const session = connectorFor();
 
 const WAYS: [string, pg.ClientConfig][] = [
   ['TCP', {}],

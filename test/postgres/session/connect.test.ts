@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { type PgConfig, pgConnector, type SessionOptions } from '@tenure/core/pg';
+import { type PgConfig, type PgConnectorOptions, pgConnector } from '@tenure/core/pg';
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
@@ -25,7 +25,7 @@ afterEach(async () => {
   expect(uncaught).not.toHaveBeenCalled();
 });
 
-async function open(target: PgConfig, options?: SessionOptions<pg.Client>) {
+async function open(target: PgConfig, options?: PgConnectorOptions) {
   const connector = pgConnector(target, options);
   const client = await connector.connect(soon(), onLost, () => {});
   close.push(() => connector.close(client));
@@ -97,7 +97,7 @@ describe('a connector', () => {
 describe('an attempt that is aborted', () => {
   const reason = new Error('time is up');
   /** Aborts an attempt once `ready`, and sees that it fails for that reason alone. */
-  async function abortWhen(ready: () => unknown, target: PgConfig, options?: SessionOptions<pg.Client>) {
+  async function abortWhen(ready: () => unknown, target: PgConfig, options?: PgConnectorOptions) {
     const controller = new AbortController();
     const outcome = failure(pgConnector(target, options).connect(controller.signal, onLost, () => {}));
     await ready();

@@ -1,15 +1,14 @@
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { pgSession } from '../../../packages/core/src/postgres/pgSession.js';
 import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
 import { startPostgres } from '../../support/postgres.js';
 import { useProxy } from '../../support/proxy/useProxy.js';
 import { usePostgres } from '../../support/usePostgres.js';
-import { failure, soon } from './support.js';
+import { connectorFor, failure, soon, watch } from './support.js';
 
 const postgres = await usePostgres();
-const { queryInFlight, findLost, breakOff, watch } = pgSession<pg.Client>();
+const { queryInFlight, findLost, breakOff } = connectorFor<pg.Client>();
 
 /** A client in care, until the end of the test. */
 async function connect(to: pg.ClientConfig = {}): Promise<pg.Client> {

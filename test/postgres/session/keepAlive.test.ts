@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { pgConnector, pgSession } from '@tenure/core/pg';
+import { pgConnector } from '@tenure/core/pg';
 import type pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { soon, useClients } from './support.js';
+import { soon, useClients, watch } from './support.js';
 import { turnTlsOn } from './tlsServer.js';
 
 const postgres = await usePostgres();
@@ -44,7 +44,7 @@ describe.runIf(process.platform === 'linux').each(WAYS)('a connection over %s', 
   it('is kept alive from when it is watched', async () => {
     const client = await open(way);
     expect(await isKeptAlive(client)).toBe(false);
-    pgSession().watch(client, () => {});
+    watch(client, () => {});
     await expect.poll(() => isKeptAlive(client)).toBe(true);
   });
 });
@@ -58,7 +58,7 @@ describe('keepalive', () => {
   ])('%s', async (_, chosen, calls) => {
     const client = await open(chosen);
     const setKeepAlive = vi.spyOn(client.connection.stream as Socket, 'setKeepAlive');
-    pgSession().watch(client, () => {});
+    watch(client, () => {});
     expect(setKeepAlive.mock.calls).toEqual(calls);
   });
 });

@@ -1,17 +1,26 @@
-import { pgSession } from '@tenure/core/pg';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { blockLoop, blockLoopUntilGone, failure, inPhase, PHASES, soon, useClients } from './support.js';
+import {
+  blockLoop,
+  blockLoopUntilGone,
+  connectorFor,
+  failure,
+  inPhase,
+  PHASES,
+  soon,
+  useClients,
+  watch,
+} from './support.js';
 
 const postgres = await usePostgres();
 const open = useClients({ connectionString: postgres.url });
-const session = pgSession();
+const session = connectorFor();
 const ping = (signal = soon()) => session.ping(client, signal);
 
 let client: Awaited<ReturnType<typeof open>>;
 beforeEach(async () => {
   client = await open();
-  session.watch(client, () => {});
+  watch(client, () => {});
 });
 
 describe('a ping', () => {

@@ -1,15 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pgConnector, pgSession } from '@tenure/core/pg';
+import { pgConnector } from '@tenure/core/pg';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { failure, soon } from './support.js';
+import { connectorFor, failure, soon, watch } from './support.js';
 
 const postgres = await usePostgres();
 await postgres.admin('create table numbers (n int); grant all on numbers to app');
 const connector = pgConnector(postgres.url);
-const session = pgSession<pg.Client>();
+const session = connectorFor();
 const WRITE = 'insert into numbers values (1)';
 
 const onReadOnly = vi.fn();
@@ -106,7 +106,7 @@ describe('not news about the server', () => {
     const client = new pg.Client(postgres.url);
     await client.connect();
     clients.push(client);
-    session.watch(client, () => {}, onReadOnly);
+    watch(client, () => {}, onReadOnly);
     await serverWrites(false);
     await session.ping(client, soon());
     await refusedWrite(client);

@@ -1,20 +1,29 @@
-import { pgSession } from '@tenure/core/pg';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { blockLoop, blockLoopUntilGone, failure, inPhase, PHASES, soon, useClients } from './support.js';
+import {
+  blockLoop,
+  blockLoopUntilGone,
+  connectorFor,
+  failure,
+  inPhase,
+  PHASES,
+  soon,
+  useClients,
+  watch,
+} from './support.js';
 
 const postgres = await usePostgres();
 await postgres.admin('create table counters (id int primary key, n int); grant all on counters to app');
 await postgres.admin('insert into counters values (1, 0)');
 
 const open = useClients({ connectionString: postgres.url });
-const session = pgSession();
+const session = connectorFor();
 const rollback = () => session.reset(client, 'rollback', soon());
 
 let client: Awaited<ReturnType<typeof open>>;
 beforeEach(async () => {
   client = await open();
-  session.watch(client, () => {});
+  watch(client, () => {});
 });
 
 const count = async () => (await postgres.admin('select n from counters'))[0]?.n;

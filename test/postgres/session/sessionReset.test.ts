@@ -1,20 +1,19 @@
-import { pgSession } from '@tenure/core/pg';
 import type pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { failure, soon, useClients } from './support.js';
+import { connectorFor, failure, soon, useClients, watch } from './support.js';
 
 const postgres = await usePostgres();
 await postgres.admin('create role readers; grant readers to app; create role writers; grant writers to app');
 await postgres.admin('create schema own; grant all on schema own to app');
 
 const connect = useClients({ connectionString: postgres.url });
-const session = pgSession<pg.Client>();
+const session = connectorFor();
 const resetSession = (client: pg.Client, { reset } = session) => reset(client, 'session', soon());
 
 async function open(config?: pg.ClientConfig): Promise<pg.Client> {
   const client = await connect(config);
-  session.watch(client, () => {});
+  watch(client, () => {});
   return client;
 }
 
@@ -106,7 +105,7 @@ describe('a session reset', () => {
 });
 
 describe("the app's set-up", () => {
-  const withSetUp = (setUp: (client: pg.Client) => Promise<unknown>) => pgSession<pg.Client>({ setUp });
+  const withSetUp = (setUp: (client: pg.Client) => Promise<unknown>) => connectorFor<pg.Client>({ setUp });
 
   it('runs again after a session reset, and only then', async () => {
     const setUp = vi.fn((client: pg.Client) => client.query(`set search_path = own`));

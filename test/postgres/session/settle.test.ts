@@ -1,18 +1,17 @@
-import { pgSession } from '@tenure/core/pg';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { blockLoop, ended, failure, inPhase, PHASES, soon, useClients } from './support.js';
+import { blockLoop, connectorFor, ended, failure, inPhase, PHASES, soon, useClients, watch } from './support.js';
 
 const postgres = await usePostgres();
 const open = useClients({ connectionString: postgres.url });
-const session = pgSession();
+const session = connectorFor();
 const settle = (signal = soon()) => session.reset(client, 'settle', signal);
 
 let client: Awaited<ReturnType<typeof open>>;
 let readyCount: number;
 beforeEach(async () => {
   client = await open();
-  session.watch(client, () => {});
+  watch(client, () => {});
   readyCount = 0;
   client.connection.on('readyForQuery', () => readyCount++);
 });

@@ -1,18 +1,17 @@
-import { pgSession } from '@tenure/core/pg';
 import type pg from 'pg';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { ended, failure, soon, useClients } from './support.js';
+import { connectorFor, ended, failure, soon, useClients, watch } from './support.js';
 
 const postgres = await usePostgres();
 const open = useClients({ connectionString: postgres.url });
-const session = pgSession();
+const session = connectorFor();
 const { transactionStatus: statusOf } = session;
 
 let client: pg.Client;
 beforeEach(async () => {
   client = await open();
-  session.watch(client, () => {});
+  watch(client, () => {});
 });
 
 /** The status in the callback of a query, before `pg` goes on to the next. */

@@ -1,9 +1,29 @@
 import { readFile } from 'node:fs';
+import {
+  type ClientConnector,
+  type ConnectorHooks,
+  clientConnector,
+  connectionOf,
+  type PgClient,
+} from '@tenure/core/adapter';
 import pg from 'pg';
 import { afterEach } from 'vitest';
 
 /** Long enough for anything that ends at all. */
 export const soon = () => AbortSignal.timeout(10_000);
+
+/** The connector of a host, for clients that a test has opened without it. */
+export function connectorFor<C extends PgClient = PgClient>(
+  hooks: Pick<ConnectorHooks<C>, 'setUp' | 'stream'> = {},
+): ClientConnector<C> {
+  const open = () => Promise.reject(new Error('The tests open their clients themselves'));
+  return clientConnector<C>({ open, ...hooks });
+}
+
+/** Takes a client that a test has opened for one of a pool. */
+export function watch(client: PgClient, onLost: (cause?: Error) => void, onReadOnly = () => {}): void {
+  connectionOf(client).watch({ onLost, onReadOnly });
+}
 
 /** Connected clients of `pg`, opened without Tenure; whatever a test leaves open is closed after it. */
 export function useClients(config: pg.ClientConfig) {

@@ -1,13 +1,12 @@
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
-import { pgSession } from '@tenure/core/pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
 import { usePostgres } from '../../support/usePostgres.js';
-import { ended, failure, soon, useClients } from './support.js';
+import { connectorFor, ended, failure, soon, useClients, watch } from './support.js';
 
 const postgres = await usePostgres();
 const open = useClients({ connectionString: postgres.url });
-const session = pgSession();
+const session = connectorFor();
 const onLost = vi.fn<(cause?: Error) => void>();
 
 // Anything that Node would have died of.
@@ -24,7 +23,7 @@ afterEach(() => {
 
 async function watched() {
   const client = await open();
-  session.watch(client, onLost);
+  watch(client, onLost);
   return client;
 }
 
@@ -81,7 +80,7 @@ describe('a connection that is lost', () => {
     const end = ended(client);
     await postgres.terminateBackends();
     await end;
-    session.watch(client, onLost);
+    watch(client, onLost);
     expect(onLost).not.toHaveBeenCalled();
     await Promise.resolve();
     expect(onLost).toHaveBeenCalledTimes(1);
@@ -124,7 +123,7 @@ describe('the end of a connection', () => {
       settings: { client_idle_timeout: 1 },
     });
     const client = await open({ connectionString: bouncer.url });
-    session.watch(client, onLost);
+    watch(client, onLost);
     await ended(client);
     const [cause] = onLost.mock.calls[0]!;
     expect(cause).toMatchObject({ code: '08P01', message: 'client_idle_timeout' });
@@ -239,7 +238,7 @@ describe('a connection whose peer hangs up without a word', () => {
   it('is seen to be closed as soon as the FIN has been read', async () => {
     const { port } = server.address() as AddressInfo;
     const client = await open({ host: postgres.host, port, user: 'app', password: 'app', connectionString: undefined });
-    session.watch(client, onLost);
+    watch(client, onLost);
     const openAtEnd = new Promise<boolean>((resolve) =>
       client.connection.stream.once('end', () => resolve(session.isOpen(client))),
     );

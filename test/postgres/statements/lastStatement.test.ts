@@ -1,21 +1,23 @@
 import { type PolicyOverrides, parsePolicy } from '@tenure/core';
-import { pgSession } from '@tenure/core/pg';
-import pg from 'pg';
+import { pgConnector } from '@tenure/core/pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
 import { expect, it, onTestFinished } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
-import { failure, soon, useClients } from '../session/support.js';
+import { failure, soon } from '../session/support.js';
 
 const postgres = await usePostgres();
-const connect = useClients({ connectionString: postgres.url });
 
 async function kept(policy: PolicyOverrides) {
-  const session = pgSession();
-  session.governedBy(parsePolicy({}, { statements: 0, ...policy }));
-  const client = await connect();
-  await session.keepStatements(client, soon());
-  return { client, last: () => session.lastStatement(client) };
+  const connector = pgConnector(postgres.url);
+  connector.governedBy?.(parsePolicy({}, { statements: 0, ...policy }));
+  const client = await connector.connect(
+    soon(),
+    () => {},
+    () => {},
+  );
+  onTestFinished(() => client.end());
+  return { client, last: () => connector.lastStatement?.(client) };
 }
 
 it('is the text of what the client sent last, without parameter values, when leaks are reported', async () => {
@@ -47,21 +49,15 @@ it('is not kept when nobody will ask', async () => {
 });
 
 it('is never a look of our own', async () => {
-  const session = pgSession();
-  session.governedBy(parsePolicy({}, { leakAfterMs: 1_000, statements: 1, prepareThreshold: 1 }));
-  const client = new pg.Client(postgres.url);
-  session.observe(client);
-  await client.connect();
-  onTestFinished(() => client.end());
-  await session.keepStatements(client, soon());
+  const { client, last } = await kept({ leakAfterMs: 1_000, statements: 1, prepareThreshold: 1 });
   const texts: string[] = [];
   const { query } = client.connection;
   client.connection.query = (text) => {
     texts.push(text);
-    expect(session.lastStatement(client)).toBe('select pg_backend_pid() as pid');
+    expect(last()).toBe('select pg_backend_pid() as pid');
     query.call(client.connection, text);
   };
   await client.query('select $1::int as looking', [1]);
   expect(texts).toEqual([expect.stringContaining('have tables changed')]);
-  expect(session.lastStatement(client)).toBe('select $1::int as looking');
+  expect(last()).toBe('select $1::int as looking');
 });

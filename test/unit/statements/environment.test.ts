@@ -1,29 +1,29 @@
 import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { noteParameters } from '../../../packages/core/src/postgres/connection.js';
-import type { PgClient } from '../../../packages/core/src/postgres/pgTypes.js';
-import { Environment, environmentOf } from '../../../packages/core/src/postgres/statements/environment.js';
+import { Environment } from '../../../packages/core/src/postgres/statements/environment.js';
 import { Effect } from '../../../packages/core/src/postgres/statements/text.js';
 
-let client: PgClient;
+let parameters: Map<string, string>;
+let wire: EventEmitter;
 let environment: Environment;
 
 function report(parameterName: string, parameterValue: string): void {
-  (client.connection as unknown as EventEmitter).emit('parameterStatus', { parameterName, parameterValue });
+  parameters.set(parameterName, parameterValue);
+  wire.emit('parameterStatus', { parameterName, parameterValue });
 }
 
 /** A query with this effect is sent, and its transaction ends. */
 function run(effect: number, text?: string): void {
   environment.follow(effect, text);
-  environment.settle();
+  environment.transactionEnded();
 }
 
 beforeEach(() => {
-  client = { connection: new EventEmitter() } as unknown as PgClient;
-  noteParameters(client);
+  parameters = new Map();
+  wire = new EventEmitter();
   report('standard_conforming_strings', 'on');
   report('TimeZone', 'UTC');
-  environment = new Environment(client);
+  environment = new Environment(parameters, wire);
 });
 
 describe('The environment of a session', () => {
@@ -32,7 +32,6 @@ describe('The environment of a session', () => {
     run(Effect.none);
     expect(current).toBeDefined();
     expect(environment.current).toBe(current);
-    expect(environmentOf(client)).toBe(environment);
   });
 
   it('is none while settings of a transaction hold, and the old one after it', () => {
@@ -41,7 +40,7 @@ describe('The environment of a session', () => {
     report('TimeZone', 'Asia/Tokyo');
     expect(environment.current).toBe(undefined);
     report('TimeZone', 'UTC');
-    environment.settle();
+    environment.transactionEnded();
     expect(environment.current).toBe(current);
   });
 
@@ -49,7 +48,7 @@ describe('The environment of a session', () => {
     const { current } = environment;
     environment.follow(Effect.transaction);
     report('TimeZone', 'Asia/Tokyo');
-    environment.settle();
+    environment.transactionEnded();
     expect(environment.current).not.toBe(undefined);
     expect(environment.current).not.toBe(current);
   });
@@ -58,17 +57,17 @@ describe('The environment of a session', () => {
     const { current } = environment;
     environment.follow(Effect[effect]);
     expect(environment.current).toBe(undefined);
-    expect(environment.settle()).toBe(Effect[effect]);
+    expect(environment.transactionEnded()).toBe(Effect[effect]);
     expect(environment.current).not.toBe(undefined);
     expect(environment.current).not.toBe(current);
-    expect(environment.settle()).toBe(Effect.none);
+    expect(environment.transactionEnded()).toBe(Effect.none);
   });
 
   it('is a new one when the server reports what nobody asked for, as after a reload of its configuration', () => {
     const { current } = environment;
     report('TimeZone', 'Asia/Tokyo');
     expect(environment.current).toBe(undefined);
-    environment.settle();
+    environment.transactionEnded();
     expect(environment.current).not.toBe(current);
   });
 
@@ -81,34 +80,34 @@ describe('The environment of a session', () => {
 
   it('is none where a backslash in a literal is an escape, or nobody can tell', () => {
     report('standard_conforming_strings', 'off');
-    environment.settle();
+    environment.transactionEnded();
     expect(environment.current).toBe(undefined);
-    expect(new Environment({} as PgClient).current).toBe(undefined);
+    expect(new Environment(new Map()).current).toBe(undefined);
   });
 
   it('is none for a while where it changes all the time, so that preparing does not pay', () => {
     const prepareAgain = () => {
       run(Effect.settings);
-      environment.payback.preparedAgain();
+      environment.reuse.notePreparedAgain();
     };
     for (let n = 0; n < 100; n++) prepareAgain();
     expect(environment.current).not.toBe(undefined);
     prepareAgain();
     expect(environment.current).toBe(undefined);
-    for (let n = 0; n < 99; n++) environment.stayedCalm();
+    for (let n = 0; n < 99; n++) environment.noteUnchanged();
     expect(environment.current).toBe(undefined);
-    environment.stayedCalm();
+    environment.noteUnchanged();
     expect(environment.current).not.toBe(undefined);
   });
 });
 
 describe('A session reset', () => {
   function reset(setUp: string, effect: number = Effect.settings): void {
-    environment.clearing();
+    environment.resetBegins();
     run(Effect.session, 'the commands of the reset');
-    environment.settingUp();
+    environment.setUpBegins();
     run(effect, setUp);
-    environment.restored();
+    environment.resetEnds();
   }
 
   it('brings the original environment back', () => {

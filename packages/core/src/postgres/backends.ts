@@ -1,17 +1,16 @@
 import type { InFlight } from '../pool/connector.js';
-import { ageOf } from './connection.js';
-import { placeOf } from './failures.js';
+import { connectionOf } from './connection.js';
 import type { PgClient } from './pgTypes.js';
-import { roundTrip } from './roundTrip.js';
-import { isOpen } from './status.js';
+import { locationOf } from './servers.js';
+import { isOpen, roundTrip } from './session.js';
 
-/** How far the two clocks may run apart, and how long a session is set up after its backend has started. */
+/** How much the server's clock may differ from ours, plus the time between the start of a backend and the end of its session's set-up. */
 const TOLERANCE_MS = 2_000;
 
-/** States of a session that works for nobody. Another, such as `disabled`, says nothing. */
+/** States of a session without a query. Others, such as `disabled`, do not show that. */
 const RESTING = ['idle', 'idle in transaction', 'idle in transaction (aborted)'];
 
-/** A backend, as the server lists it. Of sessions that the role may not see, the state and the start are null. */
+/** A row of `pg_stat_activity`. Of sessions that the role may not see, the state and the start are null. */
 interface Backend {
   readonly pid: number;
   readonly state: string | null;
@@ -20,29 +19,29 @@ interface Backend {
   readonly upMs: number;
 }
 
-/** The query whose answer the server owes, if all of it has been sent, and how many bytes have gone by. */
+/** The query that the server has not answered yet, if all of it has been sent, and how many bytes were sent and received. */
 export function queryInFlight(client: PgClient): InFlight | undefined {
   const { _activeQuery: query, readyForQuery, processID } = client;
   const stream = client.connection?.stream;
-  // A cursor between two reads waits for the app, and then the server is ready; what is still being sent cannot be answered.
+  // A cursor between two reads waits for the app, and its server is ready; a query that is still being sent cannot be answered.
   if (!query || readyForQuery !== false || processID == null || !isOpen(client) || stream?.writableLength)
     return undefined;
   return { query, bytes: (stream?.bytesRead ?? 0) + (stream?.bytesWritten ?? 0) };
 }
 
 /**
- * Asks the server, over one connection, which sessions it is not working for although a query is in flight on them, and why not.
+ * Asks the server, over one connection, which sessions have no query running although the client waits for one, and why.
  *
- * Finds nothing where the answer would mean nothing: behind a pooler, whose process IDs are its own; for sessions that were connected to another
- * address; and where several servers share one address, so that a session which is surely alive is not on this one either.
+ * Finds nothing where the answer would not be valid: behind a pooler, whose process IDs are its own; for sessions at another address; and where
+ * several servers share one address, which shows when a session that is certainly alive is missing as well.
  */
 export async function findLost<C extends PgClient>(
   suspects: readonly C[],
   { over, alive }: { readonly over: C; readonly alive: readonly C[] },
   signal: AbortSignal,
 ): Promise<ReadonlyMap<C, string>> {
-  const { server } = placeOf(over);
-  const isHere = (client: PgClient) => placeOf(client).server === server;
+  const { server } = locationOf(over);
+  const isHere = (client: PgClient) => locationOf(client).server === server;
   const here = suspects.filter(isHere);
   const witnesses = [over, ...alive.filter(isHere)];
   const lost = new Map<C, string>();
@@ -57,10 +56,10 @@ export async function findLost<C extends PgClient>(
   return lost;
 }
 
-/** Why a client has no backend any more; the one that has its process ID now may be another's. */
+/** Why a client has no backend any more. A backend with its process ID may be a later one. */
 function missing(client: PgClient, backends: ReadonlyMap<number, Backend>): string | undefined {
   const backend = backends.get(client.processID!);
-  const oldestMs = ageOf(client) - TOLERANCE_MS;
+  const oldestMs = connectionOf(client).ageMs - TOLERANCE_MS;
   const [any] = backends.values();
   if (any === undefined || any.upMs < oldestMs) return 'is gone, since the server was restarted';
   const isOurs = backend !== undefined && (backend.ageMs === null || backend.ageMs >= oldestMs);
@@ -81,13 +80,13 @@ async function listBackends(clients: readonly PgClient[], over: PgClient, signal
       backends.set(Number(pid), { pid: Number(pid), state: state as string | null, ageMs, upMs: Number(up) });
     }
   } catch (error) {
-    // What answers and has no such view is not PostgreSQL; that the connection has ended is for the check to find.
+    // A server that answers and has no such view is not PostgreSQL. A connection that has ended fails the check.
     if (signal.aborted || !isOpen(over)) throw error;
   }
   return backends;
 }
 
-/** Ends a connection as if it had broken with this error: what is in flight on it fails with it. */
+/** Ends a connection as if it had broken with this error, with which all queries in flight on it then fail. */
 export function breakOff(client: PgClient, error: Error): void {
   client.connection?.stream.destroy(error);
 }

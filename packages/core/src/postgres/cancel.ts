@@ -1,31 +1,36 @@
 import { isIP } from 'node:net';
-import type { PgClient, PgConnection } from './pgTypes.js';
+import type { PgClient, PgWire } from './pgTypes.js';
 
 /** The class `Connection` of the copy of `pg` that the client came from. Its types leave out what is used here. */
-export type PgConnectionClass = new (config: object) => PgConnection;
+export type PgConnectionClass = new (config: object) => PgWire;
+
+/** A cancel request could not be sent. */
+class CancelError extends Error {
+  override name = 'CancelError';
+}
 
 export interface CancelOptions {
   /** Limits the time; when it is aborted, the cancel's own socket is destroyed. */
   readonly signal?: AbortSignal | undefined;
   /** The app's own `stream` option, if the client was made with one. */
   readonly stream?: (() => unknown) | undefined;
-  /** Lets the process exit meanwhile. */
+  /** Lets the process exit although the cancel is in flight. Default: false. */
   readonly exitOnIdle?: boolean;
 }
 
-/** The parts of `Connection` that speak the start of the protocol. Internal to `pg`; its `Client.cancel` uses them, but without TLS. */
-interface CancelConnection extends PgConnection {
+/** The methods of `Connection` for the start of the protocol. Internal to `pg`, whose `Client.cancel` uses them without TLS. */
+interface CancelConnection extends PgWire {
   connect(portOrPath: number | string, host?: string): void;
   requestSsl(): void;
   cancel(processId: unknown, secretKey: unknown): void;
 }
 
 /**
- * Asks the server to cancel what the client's session is doing, on a socket of its own: no session is opened, no slot taken.
+ * Asks the server to cancel the query in flight on a client, on a socket of its own: this opens no session and takes no slot of the server's.
  *
- * Resolves when the server has closed that socket, which it does once the session has been signalled. Whoever then also awaits the session's
- * ReadyForQuery (`reset` with `settle`) knows that the cancel cannot hit a later query. It may hit none: a cancel that overtakes its query is
- * lost, so the wait for ReadyForQuery needs a limit.
+ * Resolves when the server has closed that socket, which it does once it has signalled the session. A cancel can then hit a later query only until
+ * the session's ReadyForQuery, which the caller has to await (`reset` with `settle`). That wait needs a limit: a cancel that overtakes its query is
+ * lost.
  */
 export function cancelRequest(
   Connection: PgConnectionClass,
@@ -35,7 +40,7 @@ export function cancelRequest(
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const { processID, secretKey, sslNegotiation } = client;
-    if (processID == null) throw new Error('Only a connected client, and not a native one, can be cancelled');
+    if (processID == null) throw new CancelError('Only a connected client, and not a native one, can be cancelled');
     const { host, port, ssl } = stream === undefined ? serverOf(client) : client;
     const connection = new Connection({ ssl, sslNegotiation, stream }) as CancelConnection;
     if (exitOnIdle) connection.stream.unref?.();
@@ -57,12 +62,12 @@ export function cancelRequest(
       if (!ssl) send();
       else if (sslNegotiation !== 'direct') connection.requestSsl();
     });
-    // The handshake has only begun here; what is written waits for it.
+    // The handshake has only begun here; written data waits for it.
     connection.on('sslconnect', send);
     connection.on('error', fail);
     connection.on('end', () => {
       if (sent) finish(resolve);
-      else fail(new Error('The server closed the connection before it took the cancel request'));
+      else fail(new CancelError('The server closed the connection before it took the cancel request'));
     });
     signal?.addEventListener('abort', onAbort);
     if (host?.startsWith('/')) connection.connect(`${host}/.s.PGSQL.${port}`);
@@ -71,22 +76,22 @@ export function cancelRequest(
 }
 
 /** A process ID that no backend can have. */
-const NOBODY = 2 ** 31 - 1;
+const NO_BACKEND = 2 ** 31 - 1;
 
 /**
- * Asks the server of a silent session whether it answers at all: with a cancel request that names no session, since that opens none, takes no
- * slot, goes the way that the session went, and is answered by poolers too. Resolves when the server has answered.
+ * Checks whether the server of a silent session answers at all, with a cancel request that names no session: it opens none, takes no slot, is
+ * sent to the same address, and poolers answer it too. Resolves when the server has answered.
  */
 export async function probe(client: PgClient, options: CancelOptions): Promise<void> {
-  if (client.connection === undefined) throw new Error('A native client does not say where its server is');
+  if (client.connection === undefined) throw new CancelError('A native client does not say where its server is');
   const Connection = client.connection.constructor as PgConnectionClass;
-  const nobody = Object.create(client, { processID: { value: NOBODY }, secretKey: { value: 0 } });
-  await cancelRequest(Connection, nobody, { ...options, exitOnIdle: true });
+  const withoutSession = Object.create(client, { processID: { value: NO_BACKEND }, secretKey: { value: 0 } });
+  await cancelRequest(Connection, withoutSession, { ...options, exitOnIdle: true });
 }
 
 type Server = Pick<PgClient, 'host' | 'port' | 'ssl'>;
 
-/** The very server that the session is on: its name may stand for several. TLS still checks the name. */
+/** The server that the session is on, by address: its name may stand for several. TLS still checks the name. */
 function serverOf({ connection, host, port, ssl }: PgClient): Server {
   const { remoteAddress, remotePort } = connection?.stream ?? {};
   if (remoteAddress === undefined) return { host, port, ssl };

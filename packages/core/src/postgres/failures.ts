@@ -1,10 +1,10 @@
+import type { SessionStatus } from '../errors.js';
 import type { ConnectFailure } from '../pool/connector.js';
-import type { PgClient } from './pgTypes.js';
 
 /** 53300: no slot left on the server, for the database or for the role. */
 const FULL = '53300';
 
-/** How the codes begin of failures that the next attempt would meet again. */
+/** Prefixes of the codes of failures that the next attempt would meet again. */
 const LASTING_CODES = [
   // SQLSTATE
   '28', // no such role, wrong password, no entry in pg_hba.conf
@@ -32,7 +32,7 @@ const LASTING_CODES = [
   'ERR_SOCKET_BAD_PORT',
 ];
 
-/** What `pg` says without a code. */
+/** The same of `pg` itself, which gives these errors no code. */
 const LASTING_MESSAGES = [
   'The server does not support SSL connections',
   'SASL: ', // no password given, or a server that cannot prove itself
@@ -40,22 +40,22 @@ const LASTING_MESSAGES = [
   'sslnegotiation=direct requires SSL',
 ];
 
-/** PgBouncer gave 08P01 to everything before it had SQLSTATEs of its own; its messages are never translated. Checked with 1.18, but for the second one: that is of 1.24. */
+/** PgBouncer gave 08P01 to all errors before it had SQLSTATEs of its own; its messages are never translated. Read in 1.18, the second one of FULL in 1.24. */
 const PGBOUNCER = '08P01';
 const PGBOUNCER_FULL = ['no more connections allowed', 'client connections exceeded'];
 const PGBOUNCER_LASTING = ['no such database', 'no such user', 'password authentication failed', 'unsupported startup'];
 
-/** A login that was refused, by the beginning of its code or message. */
+/** Prefixes of the code or message of a login that was refused. */
 const LOGIN = ['28', 'SASL: ', 'password authentication failed'];
 
 /**
- * Tells what a failed connect says about the next attempt. Whatever is not known to last is `transient`: a name that does not resolve, a
- * server that refuses, resets or stays silent, one that is starting or stopping.
+ * Classifies a failed connect by what the next attempt would meet. A failure that is not known to last is `transient`: a name that does not
+ * resolve, a server that refuses, resets or stays silent, one that is starting or stopping.
  */
 export function classifyConnectError(error: unknown): ConnectFailure {
   if (!(error instanceof Error)) return 'transient';
   // One error for each address of a host name.
-  if (error instanceof AggregateError && error.errors.length > 0) return whatAllSay(error.errors);
+  if (error instanceof AggregateError && error.errors.length > 0) return classifyAll(error.errors);
   const { message, cause } = error;
   const code = 'code' in error ? error.code : undefined;
   if (typeof code === 'string') return byCode(code, message);
@@ -65,7 +65,7 @@ export function classifyConnectError(error: unknown): ConnectFailure {
   return error instanceof TypeError ? 'permanent' : 'transient';
 }
 
-/** The same, for connects that get their secret anew from the app each time: after a login that was refused, the next secret may be right. */
+/** The same, where the app gives each connect its password anew: after a login that was refused, the next password may be right. */
 export function classifyLogin(error: unknown): ConnectFailure {
   const failure = classifyConnectError(error);
   if (failure !== 'permanent') return failure;
@@ -74,7 +74,7 @@ export function classifyLogin(error: unknown): ConnectFailure {
   return isLogin ? 'login' : failure;
 }
 
-function whatAllSay(errors: readonly unknown[]): ConnectFailure {
+function classifyAll(errors: readonly unknown[]): ConnectFailure {
   const [first, ...others] = new Set(errors.map(classifyConnectError));
   return first === undefined || others.length > 0 ? 'transient' : first;
 }
@@ -90,16 +90,34 @@ function beginsWithOne(text: string, beginnings: readonly string[]): boolean {
   return beginnings.some((beginning) => text.startsWith(beginning));
 }
 
-/** The server ends a session for what that session did, or left undone. */
-const OWN_FAULT = [
+/** The server ended a session for a time limit of that session's own. */
+const SESSION_FAULT = [
   '57P05', // idle_session_timeout
   '25P03', // idle_in_transaction_session_timeout
   '25P04', // transaction_timeout
 ];
 
-const PGBOUNCER_OWN_FAULT = ['client_idle_timeout', 'idle transaction timeout', 'query timeout'];
+const PGBOUNCER_SESSION_FAULT = ['client_idle_timeout', 'idle transaction timeout', 'query timeout'];
 
-/** The app closed a connection that was in its hands. */
+/** A connection is not open any more, and neither the server nor the socket gave a reason. */
+export class ConnectionEndedError extends Error {
+  override name = 'ConnectionEndedError';
+
+  constructor() {
+    super('The connection has ended');
+  }
+}
+
+/** A session that should wait for a query does not. */
+export class SessionStatusError extends Error {
+  override name = 'SessionStatusError';
+
+  constructor(problem: string, status: SessionStatus) {
+    super(`${problem}: its status is "${status}"`);
+  }
+}
+
+/** The app closed a connection that it had checked out. */
 export class EndedByAppError extends Error {
   override name = 'EndedByAppError';
 
@@ -109,91 +127,46 @@ export class EndedByAppError extends Error {
 }
 
 /**
- * Tells whether the end of a connection is news about its server. A backend that someone terminated says the same (57P01) as one whose server
- * shuts down, so it counts as news: asking the others costs little.
+ * Classifies the end of a connection by what else it concerns: the whole server, or this session alone. A backend that was terminated by an
+ * administrator reports the same (57P01) as one whose server shuts down, so it counts as the server's: to check the other connections is cheap.
  */
 export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
   if (cause instanceof EndedByAppError) return 'session';
   if (cause === undefined || !('code' in cause)) return 'server';
   const { code, message } = cause;
-  const isOwnFault = code === PGBOUNCER ? PGBOUNCER_OWN_FAULT.includes(message) : OWN_FAULT.includes(String(code));
+  const isOwnFault =
+    code === PGBOUNCER ? PGBOUNCER_SESSION_FAULT.includes(message) : SESSION_FAULT.includes(String(code));
   return isOwnFault ? 'session' : 'server';
 }
 
-/** Where a session is, or was refused. */
-interface Place {
-  /** As connected: two names may lead to one server. */
-  readonly server: string;
-  readonly user: string | undefined;
-  readonly database: string | undefined;
-}
-
-/** Where a server that was full refused a client, by the error. */
-const refusedAt = new WeakMap<object, Place>();
-
-/** To be called before the client connects: afterwards its socket does not say any more where it led. */
-export function noteFullServer(client: PgClient): void {
-  client.connection?.on('errorMessage', (error) => {
-    if (classifyConnectError(error) === 'full') refusedAt.set(error, placeOf(client));
-  });
-}
-
-/**
- * Whether the end of this connection, which may belong to another pool, makes room where a server that is full refused a client: it is on the
- * same server, and has the same role or database where the limit is one of the role's or the database's own.
- */
-export function makesRoom(error: unknown, connection: PgClient): boolean {
-  const refused = typeof error === 'object' && error !== null ? refusedAt.get(error) : undefined;
-  if (refused === undefined) return false;
-  const place = placeOf(connection);
-  if (place.server !== refused.server) return false;
-  const limit = limitOf(error as { routine?: unknown; message?: unknown });
-  return limit === 'server' || place[limit] === refused[limit];
-}
-
-/** Where a client is connected, as far as that can be told. */
-export function placeOf({ connection, host, port, user, database }: PgClient): Place {
-  const { remoteAddress, remotePort } = connection?.stream ?? {};
-  // A Unix socket, or the app's own stream, has no address.
-  const server = remoteAddress === undefined ? `${host}:${port}` : `${remoteAddress}:${remotePort}`;
-  return { server, user, database };
-}
-
-/** Whose limit it is: by the function of PostgreSQL's that raised it, since its messages are translated, or by the name of PgBouncer's setting. */
-function limitOf({ routine, message }: { routine?: unknown; message?: unknown }): 'server' | 'user' | 'database' {
-  if (routine === 'InitializeSessionUserId' || String(message).includes('(max_user_')) return 'user';
-  if (routine === 'CheckMyDatabase' || String(message).includes('(max_db_')) return 'database';
-  return 'server';
-}
-
-/** What `pg` makes of an error message of the server. */
+/** An error of the server, as `pg` makes it. */
 export interface ServerError {
   readonly code?: string;
-  /** The function of the server that raised it. Never translated, unlike the message. */
+  /** The function of the server that raised it; unlike the message, never translated. */
   readonly routine?: string;
 }
 
 /**
- * What an error says about the prepared statement it met before it ran.
+ * What an error means for the prepared statement that it met before the statement ran.
  *
- * - `missing`: the session does not have it.
- * - `outdated`: what it refers to has changed.
- * - `doubtful`: its parameters may have had other types when it was prepared; or a value is simply wrong.
+ * - `missing`: the session does not have the statement.
+ * - `outdated`: a table, type or function in it has changed.
+ * - `doubtful`: either its parameters had other types when it was prepared, or a value is wrong.
  */
-export type Verdict = 'missing' | 'outdated' | 'doubtful';
+export type StatementFailure = 'missing' | 'outdated' | 'doubtful';
 
 const NO_SUCH_STATEMENT = '26000';
 const NOT_SUPPORTED = '0A000';
 const NO_PERMISSION = '42501';
 
-/** Judges an error that came when a statement was to be used that had been prepared before. */
-export function verdictOf({ code = '', routine }: ServerError): Verdict | undefined {
+/** Classifies an error at the use of a statement that had been prepared before. */
+export function classifyStatementError({ code = '', routine }: ServerError): StatementFailure | undefined {
   if (code === NO_SUCH_STATEMENT) return 'missing';
   // "cached plan must not change result type"
   if (code === NOT_SUPPORTED) return routine === 'RevalidateCachedQuery' ? 'outdated' : undefined;
-  // The role may have changed, which asks for no other plan.
+  // The role may have lost a privilege, which no other plan gives back.
   if (code === NO_PERMISSION) return undefined;
-  // No such table, column, function, operator: when it was prepared there was one.
+  // No such table, column, function or operator, and there was one when it was prepared.
   if (code.startsWith('42')) return 'outdated';
   // A value that does not fit, maybe since the column had another type; a type that was dropped and made again.
   return code.startsWith('22') || code.startsWith('XX') ? 'doubtful' : undefined;

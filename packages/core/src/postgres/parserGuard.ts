@@ -1,9 +1,10 @@
-import type { PgConnection } from './pgTypes.js';
+import { wrapMethod } from './patches.js';
+import type { PgWire } from './pgTypes.js';
 
 type Listener = (chunk: unknown) => void;
 
 /** What lies between a socket and the listeners of a connection; internal to `pg`, and optional therefore. */
-interface ParsingConnection extends PgConnection {
+interface ParsingWire extends PgWire {
   attachListeners?(stream: ChunkStream): void;
   emit(event: string, ...args: unknown[]): boolean;
 }
@@ -15,9 +16,9 @@ interface ChunkStream {
   destroy(): unknown;
 }
 
-/** What arrived is not PostgreSQL's protocol; the `cause` is what the parser said. */
-class NonsenseError extends Error {
-  override name = 'NonsenseError';
+/** What arrived is not PostgreSQL's protocol; the `cause` is the parser's error. */
+class ProtocolError extends Error {
+  override name = 'ProtocolError';
 
   constructor(cause: Error) {
     super(`The server sent what is not PostgreSQL's protocol: ${cause.message}`, { cause });
@@ -25,28 +26,28 @@ class NonsenseError extends Error {
 }
 
 /**
- * Makes nonsense from the server the end of that one connection. The parser of `pg` throws over it, into the socket's event, where nobody can
+ * Makes a protocol error end the one connection that it arrived on. The parser of `pg` throws it into the socket's event, where nobody can
  * catch it: a broken server or proxy, or one that speaks another protocol, would end the process.
  *
  * To be called before the client connects.
  */
-export function guardParser(connection: PgConnection): void {
-  const parsing = connection as ParsingConnection;
-  const { attachListeners, emit } = parsing;
-  if (attachListeners === undefined) return;
-  /** What listeners threw: bugs of the app's, which are to surface as they do with `pg`. */
+export function guardParser(wire: PgWire): void {
+  const parsing = wire as ParsingWire;
+  if (parsing.attachListeners === undefined) return;
+  /** Errors that listeners threw: bugs of the app, which are to surface as they do with `pg`. */
   const thrownByListeners = new WeakSet<object>();
-  parsing.emit = (...args) => {
+  const { emit } = parsing;
+  wrapMethod(parsing, 'emit', () => (...args) => {
     try {
       return emit.apply(parsing, args);
     } catch (error) {
       if (typeof error === 'object' && error !== null) thrownByListeners.add(error);
       throw error;
     }
-  };
-  parsing.attachListeners = (stream) => {
+  });
+  wrapMethod(parsing, 'attachListeners', (original) => (stream) => {
     const before = stream.listeners('data');
-    attachListeners.call(parsing, stream);
+    original()!.call(parsing, stream);
     for (const parse of stream.listeners('data').filter((listener) => !before.includes(listener))) {
       stream.removeListener('data', parse);
       stream.on('data', (chunk) => {
@@ -55,9 +56,9 @@ export function guardParser(connection: PgConnection): void {
         } catch (error) {
           if (!(error instanceof Error) || thrownByListeners.has(error)) throw error;
           stream.destroy();
-          emit.call(parsing, 'error', new NonsenseError(error));
+          emit.call(parsing, 'error', new ProtocolError(error));
         }
       });
     }
-  };
+  });
 }

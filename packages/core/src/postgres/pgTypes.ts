@@ -1,9 +1,11 @@
+import type { ServerError } from './failures.js';
+
 /**
  * What Tenure uses of node-postgres, described by structure: the Knex plugin works with Knex's own copy of `pg`, which may be another one
  * than ours, and classes of two copies are not instances of each other.
  *
  * Members that `pg` documents come first in each interface. The rest is internal to `pg`; pg-pool relies on some of it too. All of it has
- * been read in 8.21 to 8.23. Everything internal is optional, and its absence always means "cannot be told".
+ * been read in 8.21 to 8.23. Everything internal is optional, and its absence always means "unknown".
  */
 export interface PgClient {
   query(text: string, callback: (error: unknown, result?: PgResult) => void): void;
@@ -11,14 +13,14 @@ export interface PgClient {
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'drain' | 'end', listener: () => void): unknown;
   removeListener(event: 'drain' | 'error' | 'end', listener: () => void): unknown;
-  /** pg 8.21 and later. The native client has none: it cannot tell. */
+  /** pg 8.21 and later. The native client has none. */
   getTransactionStatus?(): string | null;
 
   /** Absent on the native client, like the rest. */
-  readonly connection?: PgConnection;
-  /** From BackendKeyData; behind a pooler it is the pooler's own. */
+  readonly connection?: PgWire;
+  /** From BackendKeyData; behind a pooler it is a number of the pooler's. */
   readonly processID?: number | null;
-  /** What a cancel must show. */
+  /** Proves to the server that a cancel comes from the client. */
   readonly secretKey?: unknown;
   readonly host?: string | undefined;
   readonly port?: number | undefined;
@@ -32,9 +34,11 @@ export interface PgClient {
   /** The query whose answer is being read. */
   readonly _activeQuery?: PgSubmittable | null;
   /** Queries that have not been sent. */
-  readonly _queryQueue?: readonly object[];
+  readonly _queryQueue?: object[];
   /** Queries sent ahead of their turn, in pipeline mode. pg 8.22 and later. */
   readonly _sentQueryQueue?: readonly object[];
+  /** Sends the first query in the queue, if the server waits for one. */
+  _pulseQueryQueue?(): void;
   /** False once the connection has failed. */
   readonly _queryable?: boolean;
   /** `end()` has been called. */
@@ -43,7 +47,7 @@ export interface PgClient {
   readonly _ended?: boolean;
 }
 
-/** What a query of one statement is answered with. */
+/** The result of a query of one statement. */
 export interface PgResult {
   readonly rows: readonly Record<string, unknown>[];
 }
@@ -51,7 +55,7 @@ export interface PgResult {
 /** A query, or something that behaves like one: a cursor, a stream. */
 export interface PgSubmittable {
   close?(): unknown;
-  /** Of a cursor: who waits for the rows that it reads. */
+  /** Of a cursor: the callback for the rows that it reads. */
   readonly _cb?: unknown;
   destroy?(): unknown;
   on?(event: 'error', listener: () => void): unknown;
@@ -60,25 +64,25 @@ export interface PgSubmittable {
   readonly cursor?: PgSubmittable & { readonly text?: unknown };
   /** Of a stream to read. */
   resume?(): unknown;
-  /** Of a stream: all of its data has been handed in. */
+  /** Of a stream: all of its data was written to it. */
   readonly writableEnded?: boolean;
 }
 
-/** What a server says first: it asks for credentials, or refuses. */
-export type PgFirstWord =
+/** The first message of a server: it asks for credentials, or refuses. */
+export type PgFirstMessage =
   | 'authenticationOk'
   | 'authenticationSASL'
   | 'authenticationMD5Password'
   | 'authenticationCleartextPassword'
   | 'errorMessage';
 
-/** A client's connection: the protocol on its socket. */
-export interface PgConnection {
+/** A client's `connection`: the protocol on its socket. Not to be confused with `PgConnection`, which is Tenure's record of the client. */
+export interface PgWire {
   readonly stream: PgStream;
   on(event: 'errorMessage' | 'error', listener: (error: Error & { readonly code?: unknown }) => void): unknown;
   on(event: 'parameterStatus', listener: (report: PgParameterStatus) => void): unknown;
   on(event: 'connect' | 'sslconnect' | 'end', listener: () => void): unknown;
-  once(event: 'readyForQuery' | PgFirstWord, listener: () => void): unknown;
+  once(event: 'readyForQuery' | PgFirstMessage, listener: () => void): unknown;
 }
 
 /** A setting of the session, as the server reports it. */
@@ -97,14 +101,17 @@ export interface PgStream {
   /** Of a socket only, like the next two. */
   readonly bytesRead?: number;
   readonly bytesWritten?: number;
-  /** What waits to be sent. */
+  /** How many bytes are waiting to be sent. */
   readonly writableLength?: number;
   setKeepAlive?(enable: boolean, initialDelayMs: number): unknown;
   ref?(): unknown;
   unref?(): unknown;
 }
 
-/** What `pg` made of the app's configuration. */
+/** A listener on a socket, and its event. */
+export type SocketListener = readonly [event: string | symbol, listener: (...args: unknown[]) => void];
+
+/** The app's configuration, as `pg` has read it. */
 export interface PgConnectionParameters {
   /** 1 or 0 when the app set `keepAlive`, else undefined. */
   readonly keepalives?: number;
@@ -112,4 +119,121 @@ export interface PgConnectionParameters {
   readonly keepalives_idle?: number;
   /** The app's limit for the time that an answer may take, in milliseconds; false without one. */
   readonly query_timeout?: number | string | false;
+}
+
+/*
+ * What preparing uses of the inside of `pg`, read in 8.21 to 8.23. A client that lacks any of it is left alone.
+ */
+
+/** A query of `pg`'s own making, as its class `Query` has it. */
+export interface PgQuery extends PgSubmittable {
+  readonly text?: unknown;
+  readonly values?: unknown;
+  readonly rows?: unknown;
+  readonly types?: unknown;
+  /** Its rows are to come in binary form. */
+  readonly binary?: unknown;
+  /** Set by the client also for a promise and for a time limit; absent on a `Query` of the app's that only emits. */
+  callback?: unknown;
+  /** Set: it is sent as a prepared statement of this name. */
+  name?: string | undefined;
+}
+
+/** A column of a result, as the server describes it. */
+export interface Field {
+  readonly name: string;
+  readonly tableID: number;
+  readonly columnID: number;
+  readonly dataTypeID: number;
+  readonly dataTypeSize: number;
+  readonly dataTypeModifier: number;
+  readonly format: string;
+}
+
+export interface RowDescription {
+  readonly fields: readonly Field[];
+}
+
+export interface PreparingWire extends PgWire {
+  readonly stream: PgStream & { cork?(): void; uncork?(): void };
+  /** Texts by the name of their statement. `pg` sends no Parse for what is in here. */
+  readonly parsedStatements: Record<string, string | undefined>;
+  /** The same, as long as their Parse has not been answered. pg 8.22 and later. */
+  readonly submittedNamedStatements?: Record<string, string | undefined>;
+  close(message: { readonly type: string; readonly name?: string | undefined }): void;
+  describe(message: { readonly type: string; readonly name?: string | undefined }): void;
+  emit(event: 'rowDescription', message: RowDescription): unknown;
+  on(event: 'errorMessage' | 'error', listener: (error: Error) => void): unknown;
+  on(
+    event: 'connect' | 'sslconnect' | 'end' | 'parseComplete' | 'bindComplete' | 'noData',
+    listener: () => void,
+  ): unknown;
+  on(event: 'commandComplete', listener: (message: { readonly text: string }) => void): unknown;
+  on(event: 'parameterStatus', listener: (report: PgParameterStatus) => void): unknown;
+  on(event: 'parameterDescription', listener: (message: { readonly dataTypeIDs: readonly number[] }) => void): unknown;
+  prependListener(event: 'readyForQuery', listener: (message: { readonly status?: string }) => void): unknown;
+  prependListener(event: 'errorMessage', listener: (error: ServerError) => void): unknown;
+  prependListener(event: 'rowDescription', listener: (message: RowDescription) => void): unknown;
+}
+
+export interface PreparingClient extends Omit<PgClient, 'query'> {
+  readonly connection: PreparingWire;
+  readonly _queryQueue: PgQuery[];
+  readonly _activeQuery?: PgQuery | null;
+  readonly pipeline?: boolean;
+  query(...args: unknown[]): unknown;
+  /** Sends the first query in the queue, if the server waits for one. */
+  _pulseQueryQueue(): void;
+}
+
+/** The class of the client's own queries; its copy of `pg` may be another one than ours. */
+export type QueryClass = new (config: object, values?: unknown, callback?: Callback) => PgQuery;
+
+type Callback = (error: unknown, result?: { readonly rows: readonly Record<string, string>[] }) => void;
+
+/**
+ * Whether this client has all that preparing needs, as those of pg-native have not. In pipeline mode more than one query is under way, and
+ * it is unknown to which of them an answer belongs.
+ */
+export function isPreparing(client: object): client is PreparingClient {
+  const { connection, pipeline, _queryQueue, _pulseQueryQueue } = client as Partial<PreparingClient>;
+  return (
+    !pipeline &&
+    typeof _pulseQueryQueue === 'function' &&
+    Array.isArray(_queryQueue) &&
+    typeof connection?.close === 'function' &&
+    typeof connection.describe === 'function' &&
+    typeof connection.parsedStatements === 'object' &&
+    queryClassOf(client) !== undefined
+  );
+}
+
+export function queryClassOf(client: object): QueryClass | undefined {
+  const { Query } = client.constructor as { Query?: QueryClass };
+  return typeof Query === 'function' ? Query : undefined;
+}
+
+/** A query of a text with parameters. */
+export type ParameterQuery = PgQuery & { readonly text: string; readonly values: unknown[] };
+
+/** Whether the client itself made this query of a text with parameters. A query of another form was chosen by the app for a purpose. */
+export function isParameterQuery(query: PgQuery, Query: QueryClass): query is ParameterQuery {
+  const { name, text, values, rows, types, callback } = query;
+  return (
+    !name &&
+    Array.isArray(values) &&
+    values.length > 0 &&
+    typeof text === 'string' &&
+    query.constructor === Query &&
+    callback !== undefined &&
+    !rows &&
+    // A list of parameter types: the same text may then stand for several statements.
+    !Array.isArray(types)
+  );
+}
+
+/** The text that a query sends; a stream holds its cursor, which holds the text. */
+export function textOf(query: PgQuery & { readonly cursor?: PgQuery }): string | undefined {
+  const text = query.text ?? query.cursor?.text;
+  return typeof text === 'string' ? text : undefined;
 }

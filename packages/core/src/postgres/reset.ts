@@ -2,21 +2,19 @@ import { systemRuntime } from '../pool/clock.js';
 import type { ResetMode, ResetResult } from '../pool/connector.js';
 import { TimeLimitError, withinLimit } from '../pool/timeLimit.js';
 import { type CancelOptions, cancelRequest, type PgConnectionClass } from './cancel.js';
-import { causeOfEnd } from './connection.js';
-import { settled as forgetAbandoned, isGivenUp } from './gate.js';
+import { connectionOf } from './connection.js';
+import { SessionStatusError } from './failures.js';
 import type { PgClient, PgSubmittable } from './pgTypes.js';
-import { roundTrip, unlessAborted } from './roundTrip.js';
-import { environmentOf } from './statements/environment.js';
-import { isBusy, isOpen, tellsStatus, transactionStatus } from './status.js';
+import { hasStatus, isBusy, isOpen, roundTrip, transactionStatus, unlessAborted } from './session.js';
 
 /** The app's own preparation of a session: settings, search path, temporary tables. */
 export type SetUp<C> = (client: C) => unknown;
 
 /**
- * `DISCARD ALL` without `DEALLOCATE ALL` and `DISCARD PLANS`, so that prepared statements stay. Sent as one query, which `DISCARD ALL` itself
- * could not be part of. Settings go back to what they were when the session began, startup options and `ALTER ROLE … SET` included.
+ * `DISCARD ALL` without `DEALLOCATE ALL` and `DISCARD PLANS`, so that prepared statements stay. These can be sent as one query; `DISCARD ALL`
+ * cannot be part of one. Settings return to their values at the start of the session, startup options and `ALTER ROLE … SET` included.
  *
- * `RESET ALL` leaves the role alone, and on older servers `SET SESSION AUTHORIZATION DEFAULT` forgets the role that a session began with
+ * `RESET ALL` does not reset the role, and on older servers `SET SESSION AUTHORIZATION DEFAULT` loses the role that a session began with
  * (npgsql#5997): hence `RESET ROLE`, and only after it.
  */
 export const CLEAR_SESSION = [
@@ -30,12 +28,11 @@ export const CLEAR_SESSION = [
   'DISCARD SEQUENCES',
 ];
 
-/** What a reset needs of the app. */
 export interface ResetOptions<C> extends FinishOptions {
   readonly setUp?: SetUp<C> | undefined;
 }
 
-/** Makes a returned session ready for its next borrower, and ends what it is busy with; rejects when it cannot be used again. */
+/** Ends what a returned session is busy with and makes it ready for its next borrower. Rejects when it cannot be used again. */
 export async function reset<C extends PgClient>(
   client: C,
   mode: ResetMode,
@@ -45,10 +42,10 @@ export async function reset<C extends PgClient>(
   await finish(client, signal, options);
   if (mode === 'settle') return { rolledBack: false };
   const status = transactionStatus(client);
-  const environment = mode === 'session' ? environmentOf(client) : undefined;
-  environment?.clearing();
+  const environment = mode === 'session' ? connectionOf(client).environment : undefined;
+  environment?.resetBegins();
   const statements = [
-    // Where nobody can tell whether a transaction is open, a needless ROLLBACK only earns a warning.
+    // Where it is unknown whether a transaction is open, a needless ROLLBACK costs only a warning in the server's log.
     ...(status === 'idle' ? [] : ['ROLLBACK']),
     ...(mode === 'session' ? CLEAR_SESSION : []),
   ];
@@ -56,9 +53,9 @@ export async function reset<C extends PgClient>(
     await roundTrip(client, statements.join('; '), signal);
     await untilIdle(client, signal);
   }
-  environment?.settingUp();
+  environment?.setUpBegins();
   if (mode === 'session' && options.setUp) await runSetUp(client, options.setUp, signal);
-  environment?.restored();
+  environment?.resetEnds();
   return { rolledBack: status === 'transaction' || status === 'failed-transaction' };
 }
 
@@ -71,24 +68,24 @@ export async function runSetUp<C extends PgClient>(client: C, setUp: SetUp<C>, s
 async function untilIdle(client: PgClient, signal: AbortSignal): Promise<void> {
   await settle(client, signal);
   const status = transactionStatus(client);
-  if (status !== 'idle' && status !== 'unknown') throw new Error(`The session is not ready: its status is "${status}"`);
+  if (status !== 'idle' && status !== 'unknown') throw new SessionStatusError('The session is not ready', status);
 }
 
 /**
- * Waits until the server has answered everything and waits for a query. What follows on the wire decides, not the SQLSTATE of an error: the
- * same code may be raised on a healthy session (57P01, 08P01) and end another.
+ * Waits until the server has answered everything and is ready for a query. An error is judged by the message that follows it, not by its
+ * SQLSTATE: the same code may be raised on a healthy session (57P01, 08P01) and end another.
  */
 export async function settle(client: PgClient, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  if (!isOpen(client)) throw causeOfEnd(client);
-  // One that cannot tell answers in order: after its answer to a query of ours nothing is open.
-  if (!tellsStatus(client)) await roundTrip(client, '', signal);
+  if (!isOpen(client)) throw connectionOf(client).causeOfEnd();
+  // A client without status answers in order: after its answer to a query of ours nothing is in flight.
+  if (!hasStatus(client)) await roundTrip(client, '', signal);
   else if (isBusy(client)) await answered(client, signal);
 }
 
 /**
- * `drain` follows ReadyForQuery when nothing more is queued. It also follows where there is no ReadyForQuery to wait for: after a query that
- * `pg` refused to send.
+ * `pg` emits `drain` at ReadyForQuery when nothing more is queued, and also after a query that it refused to send, where no ReadyForQuery
+ * follows.
  */
 function answered(client: PgClient, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -106,7 +103,7 @@ function answered(client: PgClient, signal: AbortSignal): Promise<void> {
     };
     const onEnd = () => {
       stopListening();
-      reject(causeOfEnd(client));
+      reject(connectionOf(client).causeOfEnd());
     };
     const onAbort = () => {
       stopListening();
@@ -120,42 +117,43 @@ function answered(client: PgClient, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * How often a session that came back busy is looked at, and how long a cancel has to take effect before it is sent again. ReadyForQuery
+ * How often a session that was returned busy is checked, and how long a cancel has to take effect before it is sent again. ReadyForQuery
  * follows an ordinary error at once.
  */
-const LOOK_MS = 200;
+const CHECK_EVERY_MS = 200;
 
-/** How long what cannot end by itself may take to end. */
+/** How long a query that cannot end by itself may take to end once it is asked to. */
 const LIMIT_MS = 1_000;
 
 export interface FinishOptions {
   readonly stream?: CancelOptions['stream'] | undefined;
-  /** How long a session may take to answer once it is asked to end what it does. */
+  /** How long a session may take to answer once it is asked to end its query, in milliseconds. Default: 1000. */
   readonly limitMs?: number | undefined;
 }
 
 /**
- * Waits until the session is ready for a query, like `settle`. What was sent runs to its end, however long that takes: a transaction that
- * nobody awaited is committed. What cannot end by itself is ended: a cursor or stream that nobody reads, a COPY that gets no data, a query
- * whose caller waits no more.
+ * Waits until the session is ready for a query, like `settle`. Queries that were sent run to their end, however long that takes: a transaction
+ * that nobody awaited is committed. A query that cannot end by itself is ended: a cursor or stream that nobody reads, a COPY that gets no data,
+ * a query whose caller has stopped waiting.
  *
- * Resolves only when no cancel is under way any more, which could hit the next query. Rejects when one fails, for the same reason, and when
- * the session does not answer within the limit.
+ * Resolves only when no cancel is in flight, since that could hit the next query. Rejects when a cancel fails, for the same reason, and when the
+ * session does not answer within the limit.
  */
 export async function finish(
   client: PgClient,
   signal: AbortSignal,
   { stream, limitMs = LIMIT_MS }: FinishOptions = {},
 ): Promise<void> {
-  const done = settle(client, signal).finally(() => forgetAbandoned(client));
+  const connection = connectionOf(client);
+  const done = settle(client, signal).finally(() => connection.borrower.settled());
   if (!isBusy(client) || client.connection === undefined) return done;
-  silence(client);
+  connection.silenceQueries();
   const ended = new AbortController();
   done.catch((cause) => ended.abort(cause));
   const over = AbortSignal.any([signal, ended.signal]);
   let traffic = trafficOf(client);
   let endingSince: number | undefined;
-  while (!(await isThrough(done))) {
+  while (!(await settlesSoon(done))) {
     const before = traffic;
     traffic = trafficOf(client);
     if (runsByItself(client, traffic !== before)) {
@@ -166,32 +164,26 @@ export async function finish(
     endingSince ??= now;
     if (now - endingSince >= limitMs)
       throw new TimeLimitError('Ending what a returned connection was left with', limitMs);
-    // Again and again: a cancel that overtakes its query is lost, and behind the query that it ends another may be waiting.
+    // Repeatedly: a cancel that overtakes its query is lost, and behind the query that it ends another may be queued.
     if (client._activeQuery) await end(client, over, { stream, limitMs });
   }
-}
-
-/** Nobody may listen any more to what was left, and an error event that nobody listens to ends the process. */
-export function silence({ _activeQuery, _queryQueue = [], _sentQueryQueue = [] }: PgClient): void {
-  for (const query of [_activeQuery, ..._sentQueryQueue, ..._queryQueue] as (PgSubmittable | null | undefined)[])
-    query?.on?.('error', () => {});
 }
 
 /** Whether the session will become ready without being asked to. */
 function runsByItself(client: PgClient, isMoving: boolean): boolean {
   const { _activeQuery: query } = client;
-  // Without one, all that is missing is ReadyForQuery.
-  if (!query || isGivenUp(client, query)) return false;
-  return isPlain(client, query) || isMoving || isAttended(query);
+  // Without a query, only ReadyForQuery is missing.
+  if (!query || connectionOf(client).borrower.isGivenUp(query)) return false;
+  return isPlain(client, query) || isMoving || hasReaderOrSource(query);
 }
 
-/** A query of `pg` itself, which reads its answer to the end. */
+/** A query of `pg`'s own class, which reads its answer to the end. */
 function isPlain(client: PgClient, query: PgSubmittable): boolean {
   return query.constructor === (client.constructor as { Query?: unknown }).Query;
 }
 
-/** A stream that someone reads or feeds, or that has been fed. A cursor is read by calls, which nobody can foresee. */
-function isAttended(query: PgSubmittable): boolean {
+/** A stream that has a reader or a source, or whose data is complete. A cursor has none of these: it is read by calls. */
+function hasReaderOrSource(query: PgSubmittable): boolean {
   const events = ['data', 'readable', 'unpipe'];
   return query.writableEnded === true || events.some((event) => (query.listenerCount?.(event) ?? 0) > 0);
 }
@@ -207,7 +199,7 @@ interface Ending {
 }
 
 async function end(client: PgClient, over: AbortSignal, { stream, limitMs }: Ending): Promise<void> {
-  closePortal(client);
+  endWaiting(client);
   if (client.processID == null) return;
   const Connection = client.connection!.constructor as PgConnectionClass;
   await withinLimit(systemRuntime, { what: 'A cancel', ms: limitMs, cancelled: over }, (signal) => {
@@ -215,19 +207,19 @@ async function end(client: PgClient, over: AbortSignal, { stream, limitMs }: End
   });
 }
 
-/** Whether the session settles in time. */
-function isThrough(done: Promise<void>): Promise<boolean> {
+/** Whether the session settles before the next check. */
+function settlesSoon(done: Promise<void>): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const timer = systemRuntime.after(LOOK_MS, () => resolve(false));
+    const timer = systemRuntime.after(CHECK_EVERY_MS, () => resolve(false));
     done.then(() => resolve(true), reject).finally(() => timer.cancel());
   });
 }
 
 /**
- * Between two reads of a cursor the server waits for us, and ignores a cancel, as it does while it waits for the data of a COPY. One that sends
- * data waits until somebody reads it.
+ * Ends a query that waits for the client. Between two reads of a cursor the server waits for the next one and ignores a cancel, as it does while
+ * it waits for the data of a COPY. A server that sends data waits until the client reads it.
  */
-function closePortal({ _activeQuery: active }: PgClient): void {
+function endWaiting({ _activeQuery: active }: PgClient): void {
   // A cursor that is closed in the middle of a read never answers it. The cancel ends both.
   if (active?.close && active._cb) return;
   if (active?.close) active.close();

@@ -5,30 +5,28 @@ import { parsePolicy } from '../../policy/parsePolicy.js';
 import { soon, systemRuntime } from '../../pool/clock.js';
 import type { Pool as Engine } from '../../pool/pool.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
-import { causeOfEnd, errorOfEnd } from '../connection.js';
-import { enter, gateOf } from '../gate.js';
+import { connectionOf, type PgConnection } from '../connection.js';
+import { isOpen } from '../session.js';
 import { placeOf, type TargetSettings, targetOf } from '../sharing/registry.js';
-import { isOpen } from '../status.js';
-import { answered, isError, mayKeep } from './afterError.js';
-import { connectBy, type MadePool, makePool, pristine } from './pgPoolEngine.js';
+import { connectBy, type MutablePool, makeEngine, pristine } from './pgPoolEngine.js';
 import {
   endedTwice,
   functionAsQuery,
   ROLLED_BACK,
   releasedTwice,
   toPgPoolError,
-  traced,
   usedAfterEnd,
+  withCallerStack,
 } from './pgPoolErrors.js';
-import { fromPgPool, type PoolAdditions, type PoolConfig, stockOptions, trueOptions } from './pgPoolOptions.js';
-import { callBack, type Outcome, runQuery, throwOutside } from './runQuery.js';
+import { effectiveOptions, fromPgPool, type PoolAdditions, type PoolConfig, stockOptions } from './pgPoolOptions.js';
+import { callBack, fateAfterError, isError, noteOutcome, type Outcome, runQuery, throwOutside } from './query.js';
 
 type Client = pg.PoolClient;
 type Release = (error?: unknown) => void;
 type ConnectCallback = (error: unknown, client: Client | undefined, release: Release) => void;
 
-/** What pg-pool's constructor makes and we keep using. Its own lists of clients and callers stay empty. */
-interface StockPool extends EventEmitter, MadePool {
+/** The members of pg-pool that stay in use. Its own lists of clients and callers stay empty. */
+interface StockPool extends EventEmitter, MutablePool {
   readonly Promise: PromiseConstructor;
   ending: boolean;
   ended: boolean;
@@ -36,29 +34,29 @@ interface StockPool extends EventEmitter, MadePool {
   query(query: unknown, values?: unknown, callback?: Outcome): Promise<unknown> | undefined;
 }
 
-/** The peer's class, described by what is ours to change: its types know overloads and fields where we have a method and accessors. */
+/** The peer's class, by the members used here: its own types have overloads and fields where `GovernedPool` has a method and accessors. */
 const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool;
 
 class GovernedPool extends StockPool {
   static {
-    // Libraries recognise a pool by `constructor.name`, and refuse one with a name that they do not know.
+    // Libraries recognise a pool by `constructor.name`, and refuse one with another name.
     Object.defineProperty(GovernedPool, 'name', { value: pg.Pool.name });
   }
 
   readonly #engine: Engine<Client>;
-  /** Clients in a borrower's hands, or come back with something left on them that is being looked at. */
+  /** Clients that are checked out, or were returned with something left on them and are being reset. */
   readonly #engaged = new Set<Client>();
   #endCalled = false;
-  /** Of a transaction that `query` began. */
+  /** The warning of a transaction that `query` began was given. */
   #hasWarned = false;
 
-  /** @param made where the app makes the pool, if that is not where this constructor is called */
+  /** @param made where the app makes the pool, if not where it calls this constructor */
   constructor(config?: PoolConfig | null, made?: { readonly place: string | undefined }) {
     super(stockOptions(config ?? {}));
     // From what the app wrote, not from `this.options`: there pg-pool has filled in its own defaults.
     const policy = parsePolicy(process.env, config?.policy, fromPgPool(config ?? {}));
-    Object.assign(this.options, trueOptions(policy));
-    // Whoever prints the pool does not want to print its connection string. For spreading, `pool.options` stays as pg-pool has it.
+    Object.assign(this.options, effectiveOptions(policy));
+    // A pool that is printed must not show its connection string. For spreading, `pool.options` stays as pg-pool has it.
     Object.defineProperty(this, 'options', {
       value: this.options,
       enumerable: false,
@@ -66,11 +64,11 @@ class GovernedPool extends StockPool {
       configurable: true,
     });
     const { place } = made ?? { place: placeOf(GovernedPool, policy) };
-    // No function here may refer to `this`: sockets hold the engine, and an app that forgets the pool does not end it.
+    // No function here may refer to `this`: sockets hold the engine, and would keep a pool alive that the app has forgotten.
     const self = new WeakRef(this);
     const target = () => targetNow(self.deref());
-    const tell = whileKept(self, (pool, event: string, client: Client) => pool.#tell(event, client));
-    this.#engine = makePool({ pool: this, policy, tell, engaged: this.#engaged, identity: { place, target } })
+    const emit = whileKept(self, (pool, event: string, client: Client) => pool.#emit(event, client));
+    this.#engine = makeEngine({ pool: this, policy, emit, engaged: this.#engaged, identity: { place, target } })
       .on(
         'closing',
         whileKept(self, (pool, ...closing) => pool.#closing(...closing)),
@@ -85,7 +83,7 @@ class GovernedPool extends StockPool {
       );
   }
 
-  /** pg-pool's own, for the tools that replace it; it comes to `newClient`. */
+  /** Goes through pg-pool's own method, which tools replace, and which calls `newClient`. */
   override connect(callback?: ConnectCallback): Promise<Client> | undefined {
     if (!this.ending) return super.connect(callback);
     const refused = Promise.reject(usedAfterEnd(this.#engine.figures));
@@ -94,11 +92,11 @@ class GovernedPool extends StockPool {
     return undefined;
   }
 
-  /** What pg-pool's `connect` calls while it has no idle client and is not full: always, here. The client may have served before. */
+  /** pg-pool's `connect` calls this while it has no idle client and is not full, which here is always. The client need not be new. */
   newClient({ callback }: { callback: ConnectCallback }): void {
     this.#acquire().then(
       (client) => {
-        enter(gateOf(client));
+        connectionOf(client).borrower.begin();
         this.#handedOut(client);
         client.release = this.#releaseOnce(client);
         callBack(callback, undefined, client, client.release as Release);
@@ -117,10 +115,10 @@ class GovernedPool extends StockPool {
     const isOurs = this.connect === GovernedPool.prototype.connect && super.connect === pristine.connect;
     const answer = isOurs ? this.#answer(query, values) : this.#answerThroughConnect(query, values);
     if (!callback) return this.#promised(answer);
-    const tell = callback;
+    const outcome = callback;
     answer.then(
-      (result) => callBack(tell, undefined, result),
-      (error) => callBack(tell, error),
+      (result) => callBack(outcome, undefined, result),
+      (error) => callBack(outcome, error),
     );
     return undefined;
   }
@@ -160,13 +158,13 @@ class GovernedPool extends StockPool {
     return this.connections().filter(({ state }) => state !== 'closing').length;
   }
 
-  /** In nobody's hands: what is being checked or tidied up counts, as `totalCount` less `idleCount` is what callers hold. */
+  /** Not checked out. Those that are checked or reset count, so that `totalCount` less `idleCount` is what callers hold. */
   get idleCount(): number {
     return this.connections().filter(({ state }) => state === 'idle' || state === 'checking' || state === 'returning')
       .length;
   }
 
-  /** As pg documents it: those who wait for a client that is checked out. Who only waits for a connect is in `stats().waiting`. */
+  /** As pg documents it: callers that wait for a client that is checked out. Those that wait for a connect are in `stats().waiting`. */
   get waitingCount(): number {
     const { max, used, waiting } = this.#engine.figures;
     return Math.max(0, waiting - Math.max(0, max - used));
@@ -181,39 +179,40 @@ class GovernedPool extends StockPool {
   async #answer(query: unknown, values: unknown): Promise<unknown> {
     try {
       const client = await this.#acquire();
-      const gate = gateOf(client);
-      // Only this query passes: nobody else has the client. Whoever listens to checkouts is given it, and may ask it for more.
-      const wasShut = gate.isShut && !this.#isWatched;
-      enter(gate);
+      const connection = connectionOf(client);
+      const { borrower } = connection;
+      // Only this query is sent, since nobody else has the client. A listener to checkouts gets it as well, and may send more.
+      const wasRefused = borrower.isRefused && !this.#isWatched;
+      borrower.begin();
       this.#handedOut(client);
       return await new Promise((resolve, reject) => {
         runQuery(client, query, values, (error, result) => {
-          answered(client, error);
-          this.#takeBack(client, error);
+          noteOutcome(connection, error);
+          this.#takeBack(client, connection, error);
           if (error) reject(error);
           else resolve(result);
         });
-        gate.isShut = wasShut;
+        borrower.isRefused = wasRefused;
       });
     } catch (error) {
-      throw traced(this.#explained(error));
+      throw withCallerStack(this.#explained(error));
     }
   }
 
-  /** Someone has replaced `connect`, to set clients up or to see who takes them. */
+  /** The app or a tool has replaced `connect`, to set clients up or to count them. */
   async #answerThroughConnect(query: unknown, values: unknown): Promise<unknown> {
     try {
       const client = await connectBy((callback) => this.connect(callback));
       return await new Promise((resolve, reject) => {
         runQuery(client, query, values, (error, result) => {
-          answered(client, error);
+          noteOutcome(connectionOf(client), error);
           client.release(error as Error | undefined);
           if (error) reject(error);
           else resolve(result);
         });
       });
     } catch (error) {
-      throw traced(error);
+      throw withCallerStack(error);
     }
   }
 
@@ -224,7 +223,7 @@ class GovernedPool extends StockPool {
 
   #handedOut(client: Client): void {
     this.#engaged.add(client);
-    this.#tell('acquire', client);
+    this.#emit('acquire', client);
   }
 
   #releaseOnce(client: Client): Release {
@@ -232,50 +231,51 @@ class GovernedPool extends StockPool {
     return (error) => {
       if (released) throw releasedTwice();
       released = true;
-      this.#takeBack(client, error);
+      this.#takeBack(client, connectionOf(client), error);
     };
   }
 
-  #takeBack(client: Client, error: unknown): void {
-    this.#tell('release', error, client);
-    const gate = gateOf(client);
-    // `pg` documents an error given to `release` as the end of the session. One of the client's own statements need not cost the connection.
-    const isKept = !error || mayKeep(client, error);
-    if (!isKept) return this.#engine.discard(client);
-    gate.isShut ||= gate.sawTransaction && !this.#isWatched;
-    gate.isResting = this.#engine.policy.exitOnIdle;
+  #takeBack(client: Client, connection: PgConnection, error: unknown): void {
+    this.#emit('release', error, client);
+    const fate = error ? fateAfterError(connection, error) : 'keep';
+    if (fate === 'close') return this.#engine.discard(client);
+    const { borrower } = connection;
+    if (fate === 'renew') borrower.needsNewClient = true;
+    borrower.isRefused ||= borrower.sawTransaction && !this.#isWatched;
+    borrower.isReturned = this.#engine.policy.exitOnIdle;
     if (!error && isOpen(client)) this.#engaged.delete(client);
     const release = () => this.#engine.release(client, error || undefined);
-    // Called back in the middle of what was read from the socket, which may end with the server's goodbye: whoever waits for this connection
-    // must not be the one to meet it.
+    // What was read from the socket may end with the server's FATAL error, and is only half processed here. A caller in line would get a
+    // connection that ends at once.
     if (this.#engine.figures.waiting > 0) soon(release);
     else release();
   }
 
-  /** Only an idle client's end is news of the pool's: a borrower hears of it on the client or from the query. */
+  /** The pool emits the end of an idle client only: a borrower gets it from the client or the query. */
   #closing(client: Client, reason: CloseReason, cause: unknown): void {
     if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp(client)) return;
     if (this.listenerCount('error') === 0) return;
-    // That of the client itself, as with pg-pool: apps compare its message. The server's reason is its `cause`.
-    const error = errorOfEnd(client) ?? (isError(cause) ? cause : causeOfEnd(client));
-    // pg-pool's errors have it too. Not for enumeration: a printed error would show the whole client.
+    // The client's own error, as with pg-pool: apps compare its message. The server's reason is its `cause`.
+    const connection = connectionOf(client);
+    const error = connection.errorOfEnd ?? (isError(cause) ? cause : connection.causeOfEnd());
+    // As on pg-pool's errors. Not enumerable: a printed error would show the whole client.
     Object.defineProperty(error, 'client', { value: client, configurable: true, writable: true });
-    this.#tell('error', error, client);
+    this.#emit('error', error, client);
   }
 
   #removed(client: Client): void {
     this.#engaged.delete(client);
-    if (!gateOf(client).isGone) this.#tell('remove', client);
+    if (!connectionOf(client).borrower.isRemoved) this.#emit('remove', client);
   }
 
   #rolledBack(client: Client): void {
-    this.#tell('rollback', client);
-    if (this.#hasWarned || !gateOf(client).isPoolQuery) return;
+    this.#emit('rollback', client);
+    if (this.#hasWarned || !connectionOf(client).borrower.isPoolQuery) return;
     this.#hasWarned = true;
     process.emitWarning(ROLLED_BACK.message, { type: 'TenureWarning', code: ROLLED_BACK.code });
   }
 
-  /** Whether someone listens to checkouts: such a listener may ask a client something at any time. */
+  /** Whether there are listeners to checkouts: they may send queries on a client at any time. */
   get #isWatched(): boolean {
     return this.listenerCount('acquire') + this.listenerCount('release') > 0;
   }
@@ -284,7 +284,7 @@ class GovernedPool extends StockPool {
     return toPgPoolError(error, this.#engine.policy.acquireTimeoutMs);
   }
 
-  /** With the class of promises that the app has chosen. */
+  /** As an instance of the promise class that the app has chosen. */
   #promised<T>(promise: Promise<T>): Promise<T> {
     const Chosen = this.Promise;
     if (Chosen === Promise) return promise;
@@ -293,8 +293,8 @@ class GovernedPool extends StockPool {
     });
   }
 
-  /** A listener that throws must not stop the pool in the middle of its work. */
-  #tell(event: string, ...args: unknown[]): void {
+  /** A listener that throws must not interrupt the pool in the middle of its work. */
+  #emit(event: string, ...args: unknown[]): void {
     try {
       this.emit(event, ...args);
     } catch (error) {
@@ -310,7 +310,7 @@ function whileKept<P extends object, A extends unknown[]>(ref: WeakRef<P>, run: 
   };
 }
 
-function targetNow(pool: MadePool | undefined): TargetSettings | undefined {
+function targetNow(pool: MutablePool | undefined): TargetSettings | undefined {
   return pool && targetOf(pool.Client, pool.options, pg.Client);
 }
 
@@ -319,16 +319,21 @@ function wasEndedByApp(client: Client): boolean {
   return (client as { _ending?: boolean })._ending === true;
 }
 
+const PoolClass = GovernedPool as unknown as new (
+  config?: PoolConfig | null,
+  made?: { readonly place: string | undefined },
+) => Pool;
+
 /**
  * The pool of `pg` on Tenure's engine: `new Pool({ ...options of pg.Pool, policy })`. An instance of the peer's `pg.Pool`, with all its
  * properties, methods, events and callback forms.
  *
- * @throws TenurePolicyError with every problem, when a setting cannot be followed
+ * @throws TenurePolicyError with every problem, when a setting is not allowed
  */
-export const Pool = GovernedPool as unknown as new (config?: PoolConfig) => Pool;
+export const Pool: new (config?: PoolConfig) => Pool = PoolClass;
 export type Pool = pg.Pool & PoolAdditions;
 
 /** For an adapter: a pool that the app has made at this place, which `placeOf` has named. */
 export function poolMadeAt(place: string | undefined, config: PoolConfig): Pool {
-  return new GovernedPool(config, { place }) as unknown as Pool;
+  return new PoolClass(config, { place });
 }

@@ -2,31 +2,33 @@ import pg from 'pg';
 import type { CloseReason } from '../../lifecycle/state.js';
 import type { Policy } from '../../policy/policy.js';
 import type { Pool as Engine } from '../../pool/pool.js';
-import { enter, gateOf } from '../gate.js';
+import { type ConnectorHooks, clientConnector } from '../clientConnector.js';
+import { connectionOf } from '../connection.js';
+import { isOpen } from '../session.js';
 import { type Identity, sharedPool } from '../sharing/registry.js';
-import { type ConnectorHost, poolConnector } from './pgPoolConnector.js';
 import { clientConfig } from './pgPoolOptions.js';
 
 type Client = pg.PoolClient;
 
-/** What the app may change of a `Pool` while it runs. */
-export interface MadePool {
+/** The members of a `Pool` that the app may change while it runs. */
+export interface MutablePool {
   readonly options: pg.PoolConfig;
   readonly Client: new (config: pg.ClientConfig) => Client;
   log(...messages: unknown[]): void;
 }
 
 /** What the engine needs of the `Pool` in front of it. */
-export interface Founding {
-  readonly pool: MadePool;
+export interface PoolFront {
+  readonly pool: MutablePool;
   readonly policy: Policy;
-  /** Tells the app's listeners. */
-  readonly tell: (event: string, client: Client) => void;
+  /** Emits an event of the pool's. */
+  readonly emit: (event: string, client: Client) => void;
+  /** Clients that are checked out, or being reset. */
   readonly engaged: Set<Client>;
   readonly identity: Identity;
 }
 
-/** The words of pg-pool's log, for the reasons that it knows. */
+/** What pg-pool logs, for the reasons that it has. */
 const LOGGED: { readonly [R in CloseReason]?: string } = {
   idle: 'remove idle client',
   'max-age': 'remove expired client',
@@ -36,45 +38,62 @@ const LOGGED: { readonly [R in CloseReason]?: string } = {
 /** Closes pools that the app has forgotten without ending them, such as one made for a request. */
 const forgotten = new FinalizationRegistry<Engine<Client>>((engine) => void engine.drain());
 
-/**
- * The engine behind a `Pool`, with a connector that does what the options of `pg.Pool` say. Sockets hold the engine, which therefore holds the
- * `Pool` weakly.
- */
-export function makePool({ pool: face, policy, tell, engaged, identity }: Founding): Engine<Client> {
-  const known = new WeakSet<Client>();
-  const asMade = { options: face.options, Client: face.Client, log: (..._: unknown[]) => {} };
-  const ref = new WeakRef(face);
-  const pool = (): MadePool => ref.deref() ?? asMade;
-  const host: ConnectorHost = {
-    create: (connection) => new (pool().Client)(clientConfig(pool().options, connection)),
-    setUp: (client) => {
-      // What the set-up asks is no query of a borrower's.
-      enter(gateOf(client));
-      return pool().options.onConnect?.(client);
-    },
-    verify: (client) => verifyWith(pool().options, client),
-    connected: (client) => {
-      known.add(client);
-      tell('connect', client);
-    },
-    gone: (client) => {
-      engaged.delete(client);
-      gateOf(client).isGone = true;
-      // Its `connect` may have been told.
-      if (known.delete(client)) tell('remove', client);
-    },
-    tidying: (client) => void engaged.add(client),
-    tidied: (client) => void engaged.delete(client),
-  };
-  const asksPassword = () => typeof pool().options.password === 'function';
-  const connector = poolConnector(host, { policy, stream: pool().options.stream, asksPassword });
-  const engine = sharedPool(connector, policy, identity)
+/** The engine behind a `Pool`. Sockets hold the engine, which therefore holds the `Pool` weakly. */
+export function makeEngine(front: PoolFront): Engine<Client> {
+  const { pool: made, policy, identity } = front;
+  const asMade = { options: made.options, Client: made.Client, log: (..._: unknown[]) => {} };
+  const ref = new WeakRef(made);
+  const pool = (): MutablePool => ref.deref() ?? asMade;
+  const engine = sharedPool(clientConnector(poolHooks(pool, front)), policy, identity)
     .on('opening', () => pool().log('connecting new client'))
     .on('opened', () => pool().log('new client connected'))
     .on('openFailed', (error) => pool().log('client failed to connect', error))
     .on('closing', (_, reason) => pool().log(LOGGED[reason] ?? `remove client: ${reason}`));
-  forgotten.register(face, engine);
+  forgotten.register(made, engine);
   return engine;
+}
+
+/** Does what the options of `pg.Pool` say, at the moments at which pg-pool does it. */
+function poolHooks(pool: () => MutablePool, { emit, engaged }: PoolFront): ConnectorHooks<Client> {
+  const emittedConnect = new WeakSet<Client>();
+  const refusals = new WeakSet<object>();
+  return {
+    stream: pool().options.stream,
+    asksPassword: () => typeof pool().options.password === 'function',
+    create: (wire) => new (pool().Client)(clientConfig(pool().options, wire)),
+    setUp(client) {
+      // The queries of the set-up are not the borrower's.
+      connectionOf(client).borrower.begin();
+      return pool().options.onConnect?.(client);
+    },
+    verify: (client) => verifyWith(pool().options, client),
+    connected(client) {
+      emittedConnect.add(client);
+      emit('connect', client);
+    },
+    setUpFailed(client, error) {
+      if (isOpen(client) && isAppsOwn(error)) refusals.add(error);
+    },
+    // The caller gets a hook's refusal at once, as with pg-pool, and not after `connectTimeoutMs` of further attempts.
+    isRefusal: (error) => isObject(error) && refusals.has(error),
+    gone(client) {
+      engaged.delete(client);
+      connectionOf(client).borrower.isRemoved = true;
+      if (emittedConnect.delete(client)) emit('remove', client);
+    },
+    resetting: (client) => void engaged.add(client),
+    wasReset: (client) => void engaged.delete(client),
+    needsNewClient: (client) => connectionOf(client).borrower.needsNewClient,
+  };
+}
+
+/** An error with a code is the server's or the system's, met by a query of the hook: its code is classified. */
+function isAppsOwn(error: unknown): error is object {
+  return isObject(error) && !('code' in error);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function verifyWith({ verify }: pg.PoolConfig, client: Client): Promise<void> {
@@ -85,15 +104,15 @@ function verifyWith({ verify }: pg.PoolConfig, client: Client): Promise<void> {
 }
 
 /**
- * pg-pool's own methods; undefined where a tool had replaced one before this file was loaded. An app with nothing in the way of `query` takes
- * a shorter way to the engine.
+ * pg-pool's own methods; `undefined` where a tool had replaced one before this file was loaded. Where none is replaced, `query` acquires from
+ * the engine directly.
  */
 export const pristine = {
   connect: pristineOf('connect', '.newClient('),
   query: pristineOf('query', 'dispatching query'),
 };
 
-/** @param trait what no minifier changes in the method's text */
+/** @param trait a part of the method's source that no minifier changes */
 function pristineOf(name: 'connect' | 'query', trait: string): unknown {
   const method: unknown = pg.Pool.prototype[name];
   return Function.prototype.toString.call(method).includes(trait) ? method : undefined;
@@ -102,14 +121,14 @@ function pristineOf(name: 'connect' | 'query', trait: string): unknown {
 type Connect = (callback: (error: unknown, client: pg.PoolClient | undefined) => void) => unknown;
 
 /**
- * Takes a client by a `connect` that the app has replaced, and calls it as pg-pool does, with a callback. One that only gives a promise does
- * for us, too.
+ * Acquires a client through a `connect` that the app has replaced, and calls it as pg-pool does, with a callback. One that only returns a
+ * promise is accepted as well.
  */
 export function connectBy(connect: Connect): Promise<pg.PoolClient> {
   return new Promise((resolve, reject) => {
     const lent = connect((error, client) => (error ? reject(error) : resolve(client!)));
     if (typeof (lent as PromiseLike<unknown> | undefined)?.then !== 'function') return;
-    // With nothing in it where it has left the client to the callback.
+    // It resolves to nothing where the client is given to the callback.
     (lent as PromiseLike<pg.PoolClient | undefined>).then((client) => client && resolve(client), reject);
   });
 }

@@ -7,7 +7,7 @@ import {
 } from '../../errors.js';
 import type { PoolWarning } from '../../pool/events.js';
 
-/** Code in the wild looks for these words of pg-pool. */
+/** Messages of pg-pool, which existing code searches for. */
 const TIMED_OUT = 'timeout exceeded when trying to connect';
 const AFTER_END = 'Cannot use a pool after calling end on the pool';
 const ENDED_TWICE = 'Called end on pool more than once';
@@ -22,7 +22,7 @@ export const endedTwice = () => new TenureUsageError(ENDED_TWICE);
 export const releasedTwice = () => new TenureUsageError(RELEASED_TWICE);
 export const functionAsQuery = () => new TenureUsageError(FUNCTION_AS_QUERY);
 
-/** Given once for each pool. */
+/** Emitted once for each pool. */
 export const ROLLED_BACK: PoolWarning = {
   code: 'TENURE_ROLLED_BACK',
   message:
@@ -31,20 +31,20 @@ export const ROLLED_BACK: PoolWarning = {
 };
 
 /**
- * The error of an acquire as code written for pg-pool expects it. What is not an acquire's comes back as it is. Errors go by their codes: a
- * pool that is shared may belong to another copy of this package.
+ * The error of an acquire as code written for pg-pool expects it. Other errors are returned as they are. Errors are recognised by their codes:
+ * they may come from another copy of this package.
  */
 export function toPgPoolError(error: unknown, acquireTimeoutMs: number): unknown {
   if (!(error instanceof Error)) return error;
   switch ((error as { code?: TenureErrorCode }).code) {
     case 'TENURE_CONNECT':
-      // What PostgreSQL said (wrong password, no such database), or the app's own hook.
+      // PostgreSQL's own error (wrong password, no such database), or that of the app's hook.
       return error.cause;
     case 'TENURE_CLOSED':
       return usedAfterEnd((error as TenureClosedError).figures);
     case 'TENURE_ACQUIRE_TIMEOUT':
     case 'TENURE_UNREACHABLE':
-      // One who was refused at once has not timed out.
+      // A caller that was refused at once has not timed out.
       if ((error as TenureTimeoutError).waitedMs >= acquireTimeoutMs) error.message = `${TIMED_OUT}. ${error.message}`;
       return error;
     default:
@@ -53,10 +53,10 @@ export function toPgPoolError(error: unknown, acquireTimeoutMs: number): unknown
 }
 
 /**
- * Replaces a stack that leads to a socket or a timer with one that leads to whoever awaits: pg-pool does so, and names the line of the app
- * that way. To be called where the awaiting chain is known, in a `catch` of an async function.
+ * Replaces a stack that ends at a socket or a timer with one that includes the awaiting caller, as pg-pool does: it shows the line of the app.
+ * To be called in a `catch` of an async function, where the stack of the awaiting functions is available.
  */
-export function traced(error: unknown): unknown {
+export function withCallerStack(error: unknown): unknown {
   if (error instanceof Error && Object.isExtensible(error)) Error.captureStackTrace(error);
   return error;
 }

@@ -4,41 +4,41 @@ import { type HostSetting, type HostSettings, printable } from '../../policy/par
 import type { Policy, PolicyKey, PolicyOverrides } from '../../policy/policy.js';
 import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
 
-/** What `new Pool()` takes: all that the pool of `pg` takes, and a policy. */
+/** What `new Pool()` takes: the options of `pg.Pool`, and a policy. */
 export interface PoolConfig extends pg.PoolConfig {
-  /** Single settings, or a policy from `parsePolicy`, which then is the last word: neither the environment nor these options count. */
+  /** Single settings, or a policy from `parsePolicy`: that one is used as it is, and neither the environment nor these options count. */
   readonly policy?: Policy | PolicyOverrides | undefined;
 }
 
-/** What a `Pool` has beside all that a `pg.Pool` has. */
+/** What a `Pool` has besides the members of a `pg.Pool`. */
 export interface PoolAdditions {
-  /** Figures of this moment, counters since the start, and where each setting came from. */
+  /** Present figures, counters since the pool was made, and the source of each setting. */
   stats(): PoolStats;
   /** Every connection: its backend, state, age, idle time, uses and checks. */
   connections(): ConnectionInfo[];
   /** Replaces every connection, gracefully: idle ones now, the others when they come back. */
   invalidate(): void;
   /**
-   * Closes the pool like `end()`, with a time limit and as often as you like: those in line are served, later ones refused.
+   * Closes the pool like `end()`, but with a time limit, and may be called again. Callers in line are served, later ones refused.
    *
-   * @param timeoutMs how many milliseconds all that may take before those in line are refused and the connections are dropped; default: no limit
+   * @param timeoutMs milliseconds after which callers in line are refused and the connections dropped; default: no limit
    */
   drain(timeoutMs?: number): Promise<void>;
-  /** `rollback`: a client came back inside a transaction, which was rolled back. */
+  /** `rollback`: a client was returned inside a transaction, which was rolled back. */
   on(event: 'rollback', listener: (client: pg.PoolClient) => void): this;
 }
 
-/** The options without the policy, which is no business of pg-pool's. */
+/** The options of pg-pool, without the policy. */
 export function stockOptions(config: PoolConfig): pg.PoolConfig {
   const options: PoolConfig = copyOf(config);
-  // A copy: it has no reader but us.
+
   delete (options as { policy?: unknown }).policy;
   return options;
 }
 
-/** What each client is made with. The pool's options are read anew every time, since apps change the password in them. */
+/** The configuration of a new client. The pool's options are read anew for each, since apps change the password in them. */
 export function clientConfig(options: pg.PoolConfig, connection: object | undefined): pg.ClientConfig {
-  // The engine limits how long a connect takes: a second timer, with pg's own idea of the limit, would only get in its way.
+  // The engine limits how long a connect takes. A second timer of `pg` would fire before it.
   return Object.assign(copyOf(options), { connectionTimeoutMillis: 0, ...(connection && { connection }) });
 }
 
@@ -47,8 +47,8 @@ function copyOf<T extends object>(options: T): T {
   return Object.create(Object.getPrototypeOf(options), Object.getOwnPropertyDescriptors(options));
 }
 
-/** What holds of pg-pool's options under this policy, in pg-pool's units and with its zeros, for tools that read `pool.options`. */
-export function trueOptions(policy: Policy): pg.PoolConfig {
+/** The options of pg-pool that are in effect under this policy, in its units and with its zeros, for tools that read `pool.options`. */
+export function effectiveOptions(policy: Policy): pg.PoolConfig {
   const { maxConnections, minConnections, maxUses, maxAgeMs, idleTimeoutMs, acquireTimeoutMs, exitOnIdle } = policy;
   return {
     max: maxConnections,
@@ -66,7 +66,7 @@ function zeroForNone(ms: number): number {
   return Number.isFinite(ms) ? ms : 0;
 }
 
-/** How an option of pg-pool reads as policy. */
+/** How an option of pg-pool translates to the policy. */
 interface Row {
   readonly option: string;
   readonly keys: readonly PolicyKey[];

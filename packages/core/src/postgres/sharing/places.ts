@@ -1,19 +1,19 @@
 import { fileURLToPath } from 'node:url';
 
-/** A place of the app that makes pools: the stacks that were seen there, one for each version of its modules. */
+/** A place in the app that makes pools, with the stacks that were captured there, one for each version of its modules. */
 interface Place {
   readonly id: string;
   readonly stacks: Stack[];
 }
 
-/** More places than this in one function are no places, but stacks that are never the same: they are not told. */
+/** More places than this in one function are stacks that are never the same: further ones get no name. */
 const PLACES = 1_000;
 
-/** Taken at load: fake timers replace them. */
+/** Taken at load, since fake timers replace them. */
 const { nextTick } = process;
 const soon = queueMicrotask;
 
-/** Tells the places of an app apart in which pools are made. */
+/** Names the places in an app that make pools. */
 export class Places {
   readonly #byFunction = new Map<string, Place[]>();
   /** How many pools each place has made in this turn of the event loop. */
@@ -21,9 +21,9 @@ export class Places {
   #last = 0;
 
   /**
-   * The name of a pool by where it is made. Two pools have the same one if they were made at one place, in different turns of the event loop:
-   * by a module that is evaluated again, or a function that is called for each request. Those that are made in one turn are meant to be several:
-   * the first, the second and so on of each turn have names of their own.
+   * The name of a pool by the place that makes it. Two pools have the same name if they were made at one place in different turns of the event
+   * loop: by a module that is evaluated again, or a function that is called for each request. Pools that are made in one turn are meant to be
+   * several: the first, the second and so on of each turn have different names.
    */
   nameOf(stack: Stack): string | undefined {
     const place = this.#placeOf(stack);
@@ -36,7 +36,7 @@ export class Places {
     this.#byFunction.set(where, places);
     const known = places.find(({ stacks }) => stacks.some((one) => compare(one, stack) === 'same'));
     if (known) return known;
-    // A new version of the modules: the first of its places is the first of the version before, and so on.
+    // A new version of the modules: its first place is the first place of the version before, and so on.
     const reloaded = places.find(({ stacks }) => stacks.every((one) => compare(one, stack) === 'version'));
     reloaded?.stacks.push(stack);
     if (reloaded || places.length >= PLACES) return reloaded;
@@ -58,7 +58,7 @@ export class Places {
   }
 }
 
-/** Whether two stacks are the same place, may be it in two versions of the code, or are two places. */
+/** Whether two stacks are of the same place, may be of one place in two versions of the code, or are of two places. */
 function compare(one: Stack, other: Stack): 'same' | 'version' | 'other' {
   const [short, long] = one.frames.length <= other.frames.length ? [one, other] : [other, one];
   if (short.frames.length < long.frames.length && !short.isCut) return 'other';
@@ -72,12 +72,12 @@ function compare(one: Stack, other: Stack): 'same' | 'version' | 'other' {
   return result;
 }
 
-/** A function that is called, and later awaited, is at two columns of one line: that of the call and that of the `await`. */
+/** A function that is called and later awaited has two columns on one line: that of the call and that of the `await`. */
 function isSameLine(one: Frame, other: Frame): boolean {
   return one.line === other.line && (one.column === other.column || one.isAsync !== other.isAsync);
 }
 
-/** When the callback that runs, and all promises that follow from it, are through; before the next callback, even of the same poll for I/O. */
+/** Runs after the present callback and all promises that follow from it, and before the next callback, even of the same poll for I/O. */
 function afterThisTurn(run: () => void): void {
   // The queue of microtasks is empty before the second tick.
   nextTick(() => soon(() => nextTick(run)));
@@ -85,43 +85,43 @@ function afterThisTurn(run: () => void): void {
 
 /** A frame of the app on the stack where a pool is made. */
 export interface Frame {
-  /** The function and its module: what hot reload leaves as it is. */
+  /** The function and its module, which hot reload does not change. */
   readonly where: string;
-  /** The text of the module. Lines of two versions cannot be compared: an edit, and a bundler, shifts them. */
+  /** A hash of the module's text. Lines of two versions cannot be compared: an edit, or a bundler, shifts them. */
   readonly version: string;
   readonly line: number;
   readonly column: number;
-  /** The function awaits the one above it. */
+  /** The function awaits the one in the frame above. */
   readonly isAsync: boolean;
 }
 
 /** The app's frames, innermost first. */
 export interface Stack {
   readonly frames: readonly Frame[];
-  /** The last frame went on after an `await`, and nobody awaits it: who called it is not known. */
+  /** The last frame continued after an `await`, and nobody awaits it: its caller is unknown. */
   readonly isCut: boolean;
 }
 
-/** What V8 tells of a frame; the script's hash is not in Node's types. */
+/** A frame of V8's; the script's hash is not in Node's types. */
 type Site = NodeJS.CallSite & {
   getScriptNameOrSourceURL(): string | null;
   getScriptHash?(): string;
   isAsync(): boolean;
 };
 
-/** A place whose stack has more frames than this is not told. */
+/** A place whose stack has more frames than this gets no name. */
 const FRAMES = 100;
 
 const LIBRARY = /[\\/]node_modules[\\/]|^node:/;
-/** Below a function that goes on after an `await`, there is nothing but the queue of promises. */
+/** The only frame below a function that continues after an `await`: the queue of promises. */
 const RESUMED = 'node:internal/process/task_queues';
-/** A script without a path or an address (`eval`, `vm`, the REPL), and one whose address is its own text. */
+/** The name of a script without a path or an address (`eval`, `vm`, the REPL), or one whose address is its own text. */
 const NAMELESS = /^[^\\/]*$|^(?:data|blob):/;
 
 /**
- * Where in the app `maker`, a function or a class, has been called.
+ * The stack of the app's call of `maker`, a function or a class.
  *
- * @returns `undefined` where that cannot be told: the app has turned stack traces off, a script has no name, or there is only library code
+ * @returns `undefined` where the app has turned stack traces off, a script has no name, or there is only library code
  */
 export function captureStack(maker: object): Stack | undefined {
   const sites = capture(maker);
@@ -134,7 +134,7 @@ export function captureStack(maker: object): Stack | undefined {
   return { frames: own.map(frameOf), isCut };
 }
 
-/** As objects, whatever the app makes of its stack traces; a source map would cost time, and tell no more. */
+/** The frames as objects, however the app formats its stack traces. A source map would cost time and add nothing. */
 function capture(maker: object): Site[] | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error;
   if (!(stackTraceLimit > 0)) return undefined;
@@ -154,7 +154,7 @@ function capture(maker: object): Site[] | undefined {
   }
 }
 
-/** What is built in has no script: `Array.map`, `Promise.all`. */
+/** Built-in functions have no script: `Array.map`, `Promise.all`. */
 function isOfApp(site: Site): boolean {
   const name = nameOf(site);
   return name === '' ? site.isEval() : !LIBRARY.test(name);
@@ -176,7 +176,7 @@ function frameOf(site: Site): Frame {
   };
 }
 
-/** A module's path as it is before and after a reload: without `?t=123`, `#123`, and the name of webpack's update; an address becomes a path. */
+/** A module's path without what a reload changes: `?t=123`, `#123`, the name of webpack's update. An address becomes a path. */
 export function moduleOf(name: string): string {
   const bare = name.replace(/[?#].*$/, '').replace(/\.[0-9a-f]{8,}\.hot-update(?=\.\w+$)/, '');
   try {

@@ -8,17 +8,17 @@ import { Pool } from '../../pool/pool.js';
 import { SharedLimit } from '../../pool/sharedLimit.js';
 import { captureStack, Places } from './places.js';
 
-/** The version of this package. Limits are shared among copies of the same version only: what the copies ask of each other is not to change. */
+/** The version of this package. Only copies of the same version share limits, since other versions may call each other differently. */
 export const VERSION = '0.1.0';
 
-/** What all copies of this version have in common, ESM and CommonJS. Each realm has its own: what a test runner isolates stays apart. */
+/** What all copies of this version share, ESM and CommonJS. Each realm has its own, so that test files that a runner isolates stay apart. */
 export class Registry {
   readonly places = new Places();
-  /** Held weakly: the pools that keep to a limit hold it. */
+  /** Held weakly: the pools under a limit hold it. */
   readonly #limits = new Map<string, WeakRef<SharedLimit>>();
   readonly #salt = randomBytes(32);
 
-  /** The limit of all pools with this identity, which is kept as a hash: names of hosts and users do not lie around. */
+  /** The limit of all pools with this identity, which is kept as a hash, so that no names of hosts and users stay in memory. */
   limitOf(identity: string): SharedLimit {
     const key = createHmac('sha256', this.#salt).update(identity).digest('base64url');
     const known = this.#limits.get(key)?.deref();
@@ -32,41 +32,42 @@ export class Registry {
 
 const KEY = Symbol.for(`@tenure/core ${VERSION} pools`);
 
-/** The registry of this realm. It may have been made by another copy of this package. */
+/** The registry of this realm; another copy of this package may have made it. */
 export function registry(): Registry {
   const realm = globalThis as { [KEY]?: Registry };
   if (realm[KEY] === undefined) Object.defineProperty(realm, KEY, { value: new Registry() });
   return realm[KEY]!;
 }
 
-/** What a pool connects to, and how: what must be the same in all pools of one limit. */
+/** What a pool connects to, and how. It must be the same in all pools under one limit. */
 export type TargetSettings = Readonly<Record<string, unknown>>;
 
 /** A class of clients of node-postgres. */
 export type ClientClass = new (config: pg.ClientConfig) => object;
 
-/** What makes a limit a pool's. */
+/** What decides which limit a pool is under. */
 export interface Identity {
-  /** Names the place where the pool was made; `undefined` where that cannot be told. */
+  /** A name for the place in the app where the pool was made; `undefined` where that is unknown. */
   readonly place: string | undefined;
-  /** What the pool connects to now; `undefined` where only the pool itself can tell: it shares nothing. */
+  /** What the pool connects to now; `undefined` where that cannot be compared: the pool then shares no limit. */
   target(): TargetSettings | undefined;
 }
 
 /**
- * Names the place of the app at which the maker is called, for pools with this policy.
+ * A name for the place in the app that calls the maker, for pools with this policy.
  *
- * @returns `undefined` where nothing is to be shared by place, or the place cannot be told
+ * @param maker the function or class that makes the pool
+ * @returns `undefined` where no limit is shared by place, or the place is unknown
  */
 export function placeOf(maker: object, { share, maxConnections }: Policy): string | undefined {
   const stack = share === 'place' && maxConnections > 1 ? captureStack(maker) : undefined;
   return stack && registry().places.nameOf(stack);
 }
 
-/** Finds the limit that a pool keeps to together with others; `undefined` when it has one of its own. */
+/** Finds the limit that a pool shares with others; `undefined` when it has one of its own. */
 export function limitFinder(policy: Policy, { place, target }: Identity): () => SharedLimit | undefined {
   const { share, maxConnections } = policy;
-  // A pool of one connection is a session to its app, with settings, locks and temporary tables: it is never closed for another pool.
+  // To its app a pool of one connection is a session, with settings, locks and temporary tables: it is never closed for another pool.
   const isOwn = share === 'none' || maxConnections === 1 || (share === 'place' && place === undefined);
   return () => {
     const settings = isOwn ? undefined : target();
@@ -86,23 +87,23 @@ export function targetOf(Client: ClientClass, config: pg.ClientConfig, Stock: Cl
   if (Client !== Stock || config.stream !== undefined) return undefined;
   try {
     const copy = Object.create(Object.getPrototypeOf(config), Object.getOwnPropertyDescriptors(config));
-    // With a connection given, `pg` makes no socket. A class of promises of its own earns a warning.
+    // With a connection given, `pg` makes no socket. With a class of promises it would emit a warning.
     const parts = { connection: new EventEmitter(), Promise: undefined, connectionTimeoutMillis: 0 };
     const { connectionParameters } = new Client(Object.assign(copy, parts)) as { connectionParameters?: object };
     return connectionParameters && plainValuesOf(connectionParameters);
   } catch {
-    // What `pg` makes of these options it will say itself when it connects.
+    // `pg` throws the same when it connects, and to the caller then.
     return undefined;
   }
 }
 
-/** Neither the password, which may rotate, nor objects, which a module makes anew at each evaluation. */
+/** Without the password, which may rotate, and without objects, which a module makes anew at each evaluation. */
 function plainValuesOf(parameters: object): TargetSettings {
   const { password: _, ...values } = parameters as Record<string, unknown>;
   return Object.fromEntries(Object.entries(values).filter(([, value]) => typeof value !== 'object'));
 }
 
-/** A pool for an adapter, which keeps to one limit with others like it. */
+/** A pool for an adapter, under one limit with others of the same identity. */
 export function sharedPool<C extends object>(connector: Connector<C>, policy: Policy, identity: Identity): Pool<C> {
   return new Pool(connector, policy, undefined, limitFinder(policy, identity));
 }

@@ -1,84 +1,94 @@
 import { createHash } from 'node:crypto';
-import { Pace } from './pace.js';
-import type { Described } from './pgInternals.js';
-import { readText, type TextFacts } from './text.js';
+import type { UnpreparedReason } from '../../pool/connector.js';
+import type { ParameterQuery } from '../pgTypes.js';
+import { SlowPlanDetector } from './benefit.js';
+import type { ResultShape } from './describeOnce.js';
+import { LONGEST_PREPARED, MOST_PARAMETERS, readText, type TextFacts } from './text.js';
 
-/** What a text is prepared as. A new one takes its place when the old one must not be used any more, on any connection. */
+/** What a text is prepared as. It is replaced when it must not be used any more, on any connection. */
 export interface Statement {
   readonly name: string;
 }
 
-/** A text that the server has refused to go on with this often is left alone: a table that keeps changing gains nothing from a plan. */
-const MOST_RENEWALS = 3;
+/** A text whose statements the server has refused more often is not prepared any more: a table that keeps changing gains nothing from a plan. */
+const MOST_REFUSALS = 3;
 
-/** What is known of one text. */
-export class KnownText {
+/** A text that was run, how often, and what that has shown. */
+export class CountedText {
   readonly facts: TextFacts;
-  readonly pace = new Pace();
+  readonly slowPlan = new SlowPlanDetector();
   uses = 0;
-  /** Why it is not prepared, as its runs have shown: the types of its parameters, until tables change; or that it is slower. */
+  /** Why it is not prepared, as its runs have shown: the types of its parameters, until the schema changes; or that it is slower. */
   unfit: 'parameters' | 'slower' | undefined;
-  #renewals = 0;
+  #refusals = 0;
   #statement: Statement | undefined;
 
   constructor(text: string) {
     this.facts = readText(text);
   }
 
-  /** What the text is prepared as; nothing for one that the server has refused too often. */
+  /** What the text is prepared as; `undefined` for one that the server has refused too often. */
   statementFor(text: string): Statement | undefined {
-    if (this.#statement === undefined && this.#renewals <= MOST_RENEWALS) this.#statement = { name: nameOf(text) };
+    if (this.#statement === undefined && this.#refusals <= MOST_REFUSALS) this.#statement = { name: nameOf(text) };
     return this.#statement;
   }
 
-  /** The server would not run this statement any more. False if that was known: queries that were under way meet the same refusal. */
-  refused(statement: Statement): boolean {
+  /** Why this query must not be prepared on any connection. */
+  unfitReason({ text, values }: ParameterQuery, preparesWrites: boolean): UnpreparedReason | undefined {
+    const { kind } = this.facts;
+    if (kind === 'write' ? !preparesWrites : kind !== 'read') return kind as UnpreparedReason;
+    if (text.length > LONGEST_PREPARED || values.length > MOST_PARAMETERS) return 'size';
+    return this.unfit;
+  }
+
+  /** The server has refused this statement. Returns false if another query had met that before: several are in flight. */
+  noteRefusal(statement: Statement): boolean {
     if (this.#statement !== statement) return false;
-    this.#renewals++;
+    this.#refusals++;
     return true;
   }
 
-  /** Tables have changed: its parameters may have other types, and its names another meaning. */
-  renew(): void {
+  /** The schema has changed: the text's parameters may have other types, and its names another meaning. */
+  expire(): void {
     this.#statement = undefined;
     if (this.unfit === 'parameters') this.unfit = undefined;
   }
 }
 
 /**
- * The texts that are run, and how often: what is run again and again becomes a statement. One for each database, since a migration that one
- * pool meets concerns the others.
+ * How often each text was run: one that is repeated is prepared. One table for each database, since a migration that one pool meets concerns
+ * the others.
  *
- * Bounded: two generations, of which the older one goes when the younger is full. A text that is used stays, at the cost of one look-up.
+ * Bounded by two generations: the older one is dropped when the younger one is full. A text that is used stays, at the cost of one look-up.
  */
-export class Book {
+export class TextCounts {
   readonly #size: number;
-  #young = new Map<string, KnownText>();
-  #old = new Map<string, KnownText>();
+  #young = new Map<string, CountedText>();
+  #old = new Map<string, CountedText>();
 
   /** @param size the texts of one generation */
   constructor(size: number) {
     this.#size = size;
   }
 
-  /** How many texts are known. */
+  /** How many texts are counted. */
   get texts(): number {
     return this.#young.size + this.#old.size;
   }
 
-  /** What is known of a text. It is read when it is met for the first time. */
-  of(text: string): KnownText {
+  /** The entry of a text. The first time, the text is parsed. */
+  get(text: string): CountedText {
     const key = keyOf(text);
-    return this.#young.get(key) ?? this.#enter(key, text);
+    return this.#young.get(key) ?? this.#insert(key, text);
   }
 
-  /** Tables have changed: whatever is used next is prepared anew, on every connection. */
-  renewAll(): void {
-    for (const generation of [this.#young, this.#old]) for (const known of generation.values()) known.renew();
+  /** The schema has changed: each text is prepared anew at its next use, on every connection. */
+  expireAll(): void {
+    for (const generation of [this.#young, this.#old]) for (const known of generation.values()) known.expire();
   }
 
-  #enter(key: string, text: string): KnownText {
-    const known = this.#old.get(key) ?? new KnownText(text);
+  #insert(key: string, text: string): CountedText {
+    const known = this.#old.get(key) ?? new CountedText(text);
     if (this.#young.size >= this.#size) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -90,76 +100,76 @@ export class Book {
   }
 }
 
-/** A statement that the server has under some name. */
-interface Copy extends Described {
-  /** What it was prepared as; undefined once it must not be used any more. */
+/** A statement that the session has. */
+interface CachedStatement extends ResultShape {
+  /** What it was prepared as; `undefined` once it must not be used any more. */
   statement: Statement | undefined;
-  /** The session's environment at that time: in another one the same text may mean something else. */
+  /** The number of the session's environment at that time: in another one the same text may mean something else. */
   readonly environment: number;
-  /** The number of its last use among all uses. */
+  /** The running number of its last use. */
   lastUse: number;
 }
 
 /** The prepared statements of one session. */
-export class KeptStatements {
-  readonly #copies = new Map<string, Copy>();
+export class SessionCache {
+  readonly #statements = new Map<string, CachedStatement>();
   #uses = 0;
 
   get size(): number {
-    return this.#copies.size;
+    return this.#statements.size;
   }
 
-  /** This very statement, if it is ready to be used; it now is the one used last. */
-  use(statement: Statement, environment: number): Described | undefined {
-    const copy = this.#copies.get(statement.name);
-    if (copy?.statement !== statement || copy.environment !== environment) return undefined;
-    copy.lastUse = ++this.#uses;
-    return copy;
+  /** Returns this very statement, if it may be used, and makes it the most recently used one. */
+  use(statement: Statement, environment: number): ResultShape | undefined {
+    const cached = this.#statements.get(statement.name);
+    if (cached?.statement !== statement || cached.environment !== environment) return undefined;
+    cached.lastUse = ++this.#uses;
+    return cached;
   }
 
-  add(statement: Statement, environment: number): Described {
-    const copy: Copy = { statement, environment, columns: undefined, lastUse: ++this.#uses };
-    this.#copies.set(statement.name, copy);
-    return copy;
+  add(statement: Statement, environment: number): ResultShape {
+    const cached: CachedStatement = { statement, environment, columns: undefined, lastUse: ++this.#uses };
+    this.#statements.set(statement.name, cached);
+    return cached;
   }
 
-  /** Whether the server has a statement of this name: one to use, or one to close. */
+  /** Whether the session has a statement of this name: one to use, or one to close. */
   has(name: string): boolean {
-    return this.#copies.has(name);
+    return this.#statements.has(name);
   }
 
-  /** Looked for when one must go, and not kept track of at each use: a use must cost next to nothing. */
+  /** Searched for only when a statement must be closed: an order that is kept at each use would cost more. */
   get leastRecent(): string | undefined {
     let least: string | undefined;
     let lastUse = Number.POSITIVE_INFINITY;
-    for (const [name, copy] of this.#copies) {
-      if (copy.lastUse >= lastUse) continue;
+    for (const [name, cached] of this.#statements) {
+      if (cached.lastUse >= lastUse) continue;
       least = name;
-      ({ lastUse } = copy);
+      ({ lastUse } = cached);
     }
     return least;
   }
 
-  /** The server still has it, but it must not be used any more. False if that was known. */
+  /** The session still has the statement, but it must not be used any more. Returns false if it had expired before. */
   expire(name: string): boolean {
-    const copy = this.#copies.get(name);
-    if (copy?.statement === undefined) return false;
-    copy.statement = undefined;
+    const cached = this.#statements.get(name);
+    if (cached?.statement === undefined) return false;
+    cached.statement = undefined;
     return true;
   }
 
-  /** The server has it no more. */
+  /** The session does not have the statement any more. */
   delete(name: string): void {
-    this.#copies.delete(name);
+    this.#statements.delete(name);
   }
 }
 
-/** The longest text that is kept to recognise a query by; of a longer one its hash is. */
+/** A longer text is recognised by its hash, so that the table does not grow by it. */
 const LONGEST_KEY = 2_048;
-/** 96 bits: no two texts of one session will meet. */
+/** 96 bits: two texts of one session will not have the same name. */
 const NAME_DIGITS = 24;
 
-/** What a query text is recognised by: a short one by itself, so that nothing is hashed for it again and again. */
+/** The key of a text in the table. A short text is its own key, since hashing it at each use would cost more. */
 export function keyOf(text: string): string {
   return text.length > LONGEST_KEY ? hash(text) : text;
 }

@@ -1,74 +1,70 @@
-import { parametersOf } from '../connection.js';
-import type { PgClient } from '../pgTypes.js';
-import { Payback } from './pace.js';
+import type { PgWire } from '../pgTypes.js';
+import { ReuseRate } from './benefit.js';
+import { words } from './functions.js';
 import { Effect } from './text.js';
 
 /** Reported settings that no result depends on. */
-const NEUTRAL = new Set(['application_name', 'in_hot_standby', 'default_transaction_read_only', 'scram_iterations']);
-/** Where a session changes so often that preparing does not pay, it must stay as it is for this many queries first, or for twice as many the next time. */
-const SHORTEST_CALM = 100;
-const LONGEST_CALM = 10_000;
-
-const environments = new WeakMap<PgClient, Environment>();
-
-/** The environment of a client whose statements are kept. */
-export function environmentOf(client: PgClient): Environment | undefined {
-  return environments.get(client);
-}
+const NEUTRAL = words('application_name in_hot_standby default_transaction_read_only scram_iterations');
+/** Where a session changes so often that preparing does not pay, it must first stay unchanged for this many queries, twice as many each time. */
+const FEWEST_UNPREPARED = 100;
+const MOST_UNPREPARED = 10_000;
 
 /**
- * What names and values mean on one session: its settings, role, search path, temporary tables. A statement that was prepared in one
- * environment may mean something else in another, without an error (a tenant's table, a date in another time zone).
+ * What decides the meaning of names and values on one session: its settings, role, search path, temporary tables. A statement that was prepared
+ * in one environment may mean something else in another, without an error (a tenant's table, a date in another time zone).
  *
- * An environment has a number. A change begins when a query is sent that may cause it, and from then on nothing is current; with the end of the
- * transaction the environment is the old one again, if only settings of the transaction changed, and otherwise a new one.
+ * Each environment has a number. A change begins when a query is sent that may cause it; from then on no environment is current. At the end of
+ * the transaction the old one is current again, if only settings of the transaction changed, and otherwise a new one.
  */
 export class Environment {
   readonly #parameters: ReadonlyMap<string, string>;
-  readonly payback = new Payback();
+  readonly reuse = new ReuseRate();
   /** The reported settings that belong to the current number. */
   #known: ReadonlyMap<string, string>;
   #number = 0;
   #newest = 0;
-  /** Effects of queries in the transaction that is open, or that is being sent. */
+  /** Effects of the queries in the open transaction, including the one that is being sent. */
   #changes: number = Effect.none;
-  /** Queries to wait for before statements are prepared in the environment. */
-  #calm = 0;
+  /** How many queries must still be sent unprepared in this environment. */
+  #unpreparedLeft = 0;
   /** The same, in the next one. */
-  #nextCalm = 0;
+  #nextUnprepared = 0;
 
-  /** As the last session reset left it, or as it was when the client was opened. */
+  /** The number after the last session reset, or when the client was opened. */
   #original = 0;
   /** What has changed since then. */
   #sinceOriginal: number = Effect.none;
   #originalSetUp = '';
   #reset: { readonly phase: 'clearing' } | { readonly phase: 'set-up'; setUp: string } | undefined;
 
-  constructor(client: PgClient) {
-    this.#parameters = parametersOf(client);
-    this.#known = new Map(this.#parameters);
-    environments.set(client, this);
-    client.connection?.on('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
+  /**
+   * @param parameters the settings that the server has reported so far; kept up to date by the caller, before this listens
+   * @param wire emits each further report
+   */
+  constructor(parameters: ReadonlyMap<string, string>, wire?: Pick<PgWire, 'on'>) {
+    this.#parameters = parameters;
+    this.#known = new Map(parameters);
+    wire?.on('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
       if (!NEUTRAL.has(name) && this.#known.get(name) !== value && !this.#changes) this.follow(Effect.settings);
     });
   }
 
-  /** The number of the environment that the next query runs in; undefined while it is changing, or has changed a moment ago. */
+  /** The number of the environment that the next query runs in; `undefined` while it is changing, or has just changed. */
   get current(): number | undefined {
-    return this.#changes || this.#calm > 0 || !this.#readsPlainly ? undefined : this.#number;
+    return this.#changes || this.#unpreparedLeft > 0 || !this.#hasStandardLiterals ? undefined : this.#number;
   }
 
-  /** Otherwise a backslash ends what we take for a string literal, and begins what we take for nothing. */
-  get #readsPlainly(): boolean {
+  /** Without this setting a backslash escapes the end of a string literal, and text.ts would misread where literals end. */
+  get #hasStandardLiterals(): boolean {
     return this.#parameters.get('standard_conforming_strings') === 'on';
   }
 
-  /** A query that could use a statement has been sent without one. */
-  stayedCalm(): void {
-    if (this.#calm > 0 && !this.#changes) this.#calm--;
+  /** A query that could have used a statement was sent unprepared. */
+  noteUnchanged(): void {
+    if (this.#unpreparedLeft > 0 && !this.#changes) this.#unpreparedLeft--;
   }
 
-  /** A query is sent. Its text and values matter where they are part of the app's set-up after a reset. */
+  /** A query is sent. Its text and values are compared where they are part of the app's set-up after a reset. */
   follow(effect: number, text = '', values?: unknown): void {
     if (!effect || this.#reset?.phase === 'clearing') return;
     if (this.#reset) {
@@ -79,8 +75,8 @@ export class Environment {
     this.#sinceOriginal |= effect;
   }
 
-  /** No transaction is open any more. Returns the effects of what has happened since the last time. */
-  settle(): number {
+  /** No transaction is open any more. Returns the effects of the queries since the last time. */
+  transactionEnded(): number {
     const changes = this.#changes;
     if (!changes || this.#reset) return Effect.none;
     this.#changes = Effect.none;
@@ -98,25 +94,25 @@ export class Environment {
   #move(number: number): void {
     this.#number = number;
     this.#known = new Map(this.#parameters);
-    const judgement = this.payback.judge();
-    if (judgement === 'pays') this.#nextCalm = 0;
+    const judgement = this.reuse.judge();
+    if (judgement === 'pays') this.#nextUnprepared = 0;
     if (judgement === 'does not pay')
-      this.#nextCalm = Math.min(Math.max(2 * this.#nextCalm, SHORTEST_CALM), LONGEST_CALM);
-    this.#calm = this.#nextCalm;
+      this.#nextUnprepared = Math.min(Math.max(2 * this.#nextUnprepared, FEWEST_UNPREPARED), MOST_UNPREPARED);
+    this.#unpreparedLeft = this.#nextUnprepared;
   }
 
-  /** A session reset begins, whose own commands bring back the original environment. */
-  clearing(): void {
+  /** A session reset begins. Its commands restore the original environment. */
+  resetBegins(): void {
     this.#reset = { phase: 'clearing' };
   }
 
-  /** The session is cleared; what is sent next is the app's set-up. */
-  settingUp(): void {
+  /** The session is cleared, and the app's set-up is sent next. */
+  setUpBegins(): void {
     this.#reset = { phase: 'set-up', setUp: '' };
   }
 
-  /** The reset is complete. The environment is the original one, if the set-up is the same, and nothing has touched the session's statements. */
-  restored(): void {
+  /** The reset is complete. The environment is the original one, if the set-up was the same and nothing changed the session's statements. */
+  resetEnds(): void {
     const setUp = this.#reset?.phase === 'set-up' ? this.#reset.setUp : '';
     const isOriginal = setUp === this.#originalSetUp && !(this.#sinceOriginal & (Effect.session | Effect.schema));
     if (!isOriginal) this.#original = ++this.#newest;
@@ -125,6 +121,6 @@ export class Environment {
     this.#changes = Effect.none;
     this.#reset = undefined;
     this.#move(this.#original);
-    if (isOriginal) this.#calm = 0;
+    if (isOriginal) this.#unpreparedLeft = 0;
   }
 }

@@ -1,11 +1,12 @@
 /*
- * Functions by what a call of them does. A name that is in no list may be the app's own: it may write, change the session, or be called
- * immutable though it is not, which a kept plan would take at its word.
+ * Functions by what a call of them does. A name that is in no list may be the app's own: it may write, change the session, or be declared
+ * immutable though it is not, and a prepared plan would then keep its first result.
  */
 
+/** The words of a text as a set. */
 export const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
-/** They read, and nothing else. Functions of common extensions are among them. */
+/** Functions that only read, those of common extensions included. */
 export const READING = words(`
   abs acos asin atan atan2 cbrt ceil ceiling cos cot degrees div exp factorial floor gcd lcm ln log log10 mod pi power radians random round
   scale sign sin sqrt tan trim_scale trunc width_bucket min_scale
@@ -44,17 +45,17 @@ export const READING = words(`
   uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 cosine_distance l2_distance inner_product
 `);
 
-/** They do more than read, but nothing that could change what a later query means. */
+/** Functions that do more than read, but do not change the meaning of later queries. */
 export const HARMLESS = words(`
   nextval setval currval lastval pg_notify pg_advisory_lock pg_advisory_lock_shared pg_advisory_xact_lock pg_advisory_xact_lock_shared
   pg_try_advisory_lock pg_try_advisory_lock_shared pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared pg_advisory_unlock
   pg_advisory_unlock_shared pg_advisory_unlock_all pg_cancel_backend pg_terminate_backend pg_stat_reset setseed gen_salt
 `);
 
-/** PostGIS, whose hundreds of functions all begin like this. */
+/** PostGIS, whose hundreds of functions all have this prefix. */
 export const READING_PREFIX = /^st_/;
 
-/** Words that come before a parenthesis and call nothing. */
+/** Keywords that may stand before a parenthesis: they call no function. */
 export const NO_CALL = words(`
   select from where and or not in any all some between like ilike similar is on using when then else case end as over filter within
   group by having order limit offset fetch union intersect except distinct values returning set default check key conflict with
@@ -65,21 +66,21 @@ export const NO_CALL = words(`
 `);
 
 /**
- * Types whose values another type would read alike, or refuse. A statement keeps the types that its parameters had when it was prepared, and where
- * a column has changed since, PostgreSQL converts in silence: a kept `date` cuts the time off what is now compared with a `timestamptz`, a kept
- * `numeric` is compared where an `int` would have been refused. With these types such a comparison has no operator, which is an error, and the
- * query is run again; the rest is the look's to find.
+ * Types whose values another type would read alike, or refuse. A statement keeps the types that its parameters had when it was prepared. Where a
+ * column has changed since, PostgreSQL converts without an error: a parameter that was a `date` loses its time where it is now compared with a
+ * `timestamptz`, one that was `numeric` is compared where an `int` would have been refused. With the types below such a comparison has no
+ * operator, which is an error, and the query is run again. The schema check finds the other changes.
  */
-const LOSSLESS = new Set([
+const LOSSLESS: readonly number[] = [
   ...[16, 1000], // boolean
   ...[17, 1001], // bytea
   ...[20, 1016, 21, 1005, 23, 1007], // bigint, smallint, int
   ...[25, 1009, 1043, 1015], // text, varchar
   ...[114, 199, 3802, 3807], // json, jsonb
   ...[2950, 2951], // uuid
-]);
+];
 
-/** Whether a statement with parameters of these types may be kept. */
+/** Whether a statement with parameters of these types may be prepared. */
 export function areLossless(types: readonly number[]): boolean {
-  return types.every((type) => LOSSLESS.has(type));
+  return types.every((type) => LOSSLESS.includes(type));
 }

@@ -1,40 +1,40 @@
 import type { UnpreparedReason } from '../../pool/connector.js';
-import { type ServerError, verdictOf } from '../failures.js';
-import type { KnownText, Statement } from './cache.js';
-import { KeptStatements } from './cache.js';
-import { type Catalog, LOOK, WHO } from './catalog.js';
-import { Environment } from './environment.js';
-import { areLossless } from './functions.js';
+import { connectionOf } from '../connection.js';
+import { classifyStatementError, type ServerError } from '../failures.js';
+import { onSubmit, type SubmitListener, wrapMethod } from '../patches.js';
 import {
-  type Described,
-  DescribeOnce,
-  onSubmit,
+  isParameterQuery,
+  type ParameterQuery,
   type PgQuery,
   type PreparingClient,
-  type PreparingConnection,
+  type PreparingWire,
   type QueryClass,
   queryClassOf,
-  type SubmitListener,
   textOf,
-  wrapMethod,
-} from './pgInternals.js';
-import { Effect, LONGEST_PREPARED, MOST_PARAMETERS } from './text.js';
+} from '../pgTypes.js';
+import { type CountedText, SessionCache, type Statement } from './cache.js';
+import { DescribeOnce, type ResultShape } from './describeOnce.js';
+import { Environment } from './environment.js';
+import { areLossless } from './functions.js';
+import { type Route, SchemaCheck } from './schemaCheck.js';
+import type { SchemaWatch } from './schemaWatch.js';
+import { Effect } from './text.js';
 
 /** What the connections of one pool have in common. */
 export interface Preparing {
-  /** Nothing is prepared while this is false. It does not become true again. */
+  /** While this is false nothing is prepared. It does not become true again. */
   readonly isOn: boolean;
-  /** Statements are also prepared where a pooler is between. */
+  /** Statements are prepared behind a pooler as well. */
   readonly isWanted: boolean;
   readonly preparesWrites: boolean;
   /** How often a text must be run, and how many statements a connection keeps. */
   readonly threshold: number;
   readonly limit: number;
   readonly counts: StatementCounts;
-  /** A connection does or does not lead to a pooler; `proven`: the sessions behind it have changed under its statements. */
-  routed(route: Route | 'proven'): void;
-  /** Prepared runs of this text have turned out to be slower than the others. */
-  slower(text: string): void;
+  /** Whether a connection leads to a pooler is known; `proven`: a statement that was prepared on it is missing, so its session has changed. */
+  noteRoute(route: Route | 'proven'): void;
+  /** Prepared runs of this text are slower than unprepared ones. */
+  noteSlower(text: string): void;
 }
 
 export interface StatementCounts {
@@ -45,68 +45,64 @@ export interface StatementCounts {
   readonly unprepared: Partial<Record<UnpreparedReason, number>>;
 }
 
-/** Whether a client has a session of its own, for as long as it is connected. */
-export type Route = 'unknown' | 'direct' | 'pooled';
-
-/** A query that could be prepared, and is under way. */
+/** A query in flight that could be prepared. */
 interface Run {
-  readonly known: KnownText;
+  readonly known: CountedText;
   readonly text: string;
   readonly startedAt: number;
-  /** What it is sent as, if it is. */
+  /** What it is sent as; `undefined`: unprepared. */
   statement: Statement | undefined;
   environment: number;
   /** The statement had been prepared before. */
   isHit: boolean;
   /** No transaction was open. */
   readonly wasIdle: boolean;
-  /** The server has taken the statement and the values: what fails from here on is the query itself. */
+  /** The server has accepted the statement and the values: an error after that is the query's own. */
   isBound: boolean;
 }
 
-/** A query that is run again, without a name. */
+/** A query that is run again, unprepared. */
 interface Rerun {
   readonly query: PgQuery;
-  /** To blame, if the query succeeds now. */
+  /** The run whose statement is outdated, if the query succeeds now. */
   readonly suspect: Run | undefined;
 }
 
 const DUPLICATE_STATEMENT = '42P05';
 
 /**
- * Sends the repeated queries of one client as prepared statements. The queries stay what `pg` made them, so that all forms of call, results
- * and errors stay too: they only get a name, and `pg` knows what to do with queries that have one.
+ * Sends the repeated queries of one client as prepared statements. It only sets the name of a query that `pg` has made, and `pg` does the
+ * rest, so that all forms of call, results and errors stay the same.
  */
 export class Preparer implements SubmitListener {
   readonly #client: PreparingClient;
-  readonly #connection: PreparingConnection;
+  readonly #connection: PreparingWire;
   readonly #pool: Preparing;
-  readonly #catalog: Catalog;
+  readonly #schema: SchemaWatch;
   readonly #Query: QueryClass;
-  readonly #kept = new KeptStatements();
+  readonly #cache = new SessionCache();
   readonly #environment: Environment;
   readonly #describeOnce: DescribeOnce;
-  /** Queries that the app made itself. */
+  /** Queries that the app constructed itself. */
   readonly #foreign = new WeakSet<object>();
-  #route: Route;
+  readonly #check: SchemaCheck;
   #run: Run | undefined;
   #rerun: Rerun | undefined;
-  /** A query of our own, which goes before one of the app's. */
-  #look: PgQuery | undefined;
-  /** A query in a transaction wanted one, where it would see what the transaction sees. */
-  #owesLook = false;
-  /** Statements that the server still has, and nobody uses. */
+  /** Statements that the server still has and that are to be closed. */
   readonly #unused: string[] = [];
   #isCorked = false;
 
-  constructor(client: PreparingClient, pool: Preparing, { catalog, route }: { catalog: Catalog; route: Route }) {
+  constructor(client: PreparingClient, pool: Preparing, { schema, route }: { schema: SchemaWatch; route: Route }) {
     this.#client = client;
     this.#connection = client.connection;
     this.#pool = pool;
-    this.#catalog = catalog;
-    this.#route = route;
+    this.#schema = schema;
     this.#Query = queryClassOf(client)!;
-    this.#environment = new Environment(client);
+    const onRoute = (known: Route) => pool.noteRoute(known);
+    this.#check = new SchemaCheck(client, this.#Query, { watch: schema, route, onRoute });
+    const connection = connectionOf(client);
+    this.#environment = new Environment(connection.parameters, client.connection);
+    connection.environment = this.#environment;
     this.#describeOnce = new DescribeOnce(this.#connection);
     this.#listen();
   }
@@ -124,7 +120,7 @@ export class Preparer implements SubmitListener {
         this.#closedByPg(run.statement);
       original().call(connection, message);
     });
-    // Before `pg` calls back, and after it has noted what was parsed.
+    // Before `pg` calls the app back, and after `pg` has noted what was parsed.
     connection.prependListener('errorMessage', (error) => this.#failed(error));
     connection.prependListener('readyForQuery', ({ status }) => this.#ready(status));
     connection.on('parseComplete', () => this.#parsed());
@@ -136,53 +132,41 @@ export class Preparer implements SubmitListener {
   before(query: PgQuery): void {
     this.#run = undefined;
     this.#describeOnce.follow(undefined);
-    if (!this.#pool.isOn || query === this.#look || this.#isLeftAlone) return;
+    if (!this.#pool.isOn || this.#check.isOwn(query) || this.#isLeftAlone) return;
     const text = textOf(query);
-    const known = text === undefined ? undefined : this.#catalog.book.of(text);
+    const known = text === undefined ? undefined : this.#schema.texts.get(text);
     if (query !== this.#rerun?.query) {
       this.#rerun = undefined;
-      if (this.#owesLook && this.#looksFirst(performance.now())) return;
+      if (this.#check.isOwed && this.#check.queueIfDue(performance.now(), this.#isIdle)) return;
       if (known && this.#qualifies(query) && !this.#consider(query, known)) return;
     }
     this.#environment.follow(known?.facts.effect ?? Effect.session, text, query.values);
   }
 
   after(): void {
-    // The table is the app's, and would hold on to every text.
+    // The table is public to the app, and would keep every text for the life of the connection.
     if (this.#run?.isHit) delete this.#connection.parsedStatements[this.#run.statement!.name];
     if (this.#isCorked) this.#connection.stream.uncork?.();
     this.#isCorked = false;
   }
 
-  /** Nothing is prepared on this connection, whatever is sent. */
+  /** Nothing is ever prepared on this connection. */
   get #isLeftAlone(): boolean {
-    return this.#route === 'pooled' && !this.#pool.isWanted;
+    return this.#check.route === 'pooled' && !this.#pool.isWanted;
   }
 
-  /** Only what the client itself made of a text with parameters. Everything else has reasons of its own. */
-  #qualifies(query: PgQuery): query is PgQuery & { readonly text: string; readonly values: unknown[] } {
-    const { name, text, values, rows, types, callback } = query;
-    return (
-      !name &&
-      Array.isArray(values) &&
-      values.length > 0 &&
-      typeof text === 'string' &&
-      query.constructor === this.#Query &&
-      callback !== undefined &&
-      !rows &&
-      // A list of parameter types: the same text may then stand for several statements.
-      !Array.isArray(types) &&
-      !this.#foreign.has(query)
-    );
+  #qualifies(query: PgQuery): query is ParameterQuery {
+    return isParameterQuery(query, this.#Query) && !this.#foreign.has(query);
   }
 
-  /** Sends a query as a statement, if it may be. False if a look goes first: then it is considered again. */
-  #consider(query: PgQuery & { readonly text: string; readonly values: unknown[] }, known: KnownText): boolean {
+  /** Sends a query as a statement, if it may be one. Returns false if a check goes first: the query then comes again. */
+  #consider(query: ParameterQuery, known: CountedText): boolean {
     const { threshold, counts } = this.#pool;
     const isRepeated = known.uses + 1 >= threshold;
     const now = performance.now();
-    let reason = this.#unfit(query, known);
-    if (!reason && isRepeated && this.#environment.current !== undefined && this.#looksFirst(now)) return false;
+    let reason = known.unfitReason(query, this.#pool.preparesWrites);
+    if (!reason && isRepeated && this.#environment.current !== undefined && this.#check.queueIfDue(now, this.#isIdle))
+      return false;
     known.uses++;
     for (const name of this.#unused.splice(0)) this.#close(name);
     if (!reason) {
@@ -199,50 +183,40 @@ export class Preparer implements SubmitListener {
       };
       if (!isRepeated) return true;
       reason = this.#obstacle(now);
-      if (!reason && known.pace.turn() === 'prepared') reason = this.#sendPrepared(query, this.#run);
+      if (!reason && known.slowPlan.nextForm() === 'prepared') reason = this.#sendPrepared(query, this.#run);
     }
     if (isRepeated && reason) counts.unprepared[reason] = (counts.unprepared[reason] ?? 0) + 1;
     return true;
   }
 
-  /** Why this query must not be prepared, wherever it runs. */
-  #unfit(
-    { text, values }: { readonly text: string; readonly values: readonly unknown[] },
-    { facts, unfit }: KnownText,
-  ): UnpreparedReason | undefined {
-    const { kind } = facts;
-    if (kind === 'write' ? !this.#pool.preparesWrites : kind !== 'read') return kind as UnpreparedReason;
-    if (text.length > LONGEST_PREPARED || values.length > MOST_PARAMETERS) return 'size';
-    return unfit;
-  }
-
-  /** Why nothing can be prepared here and now. */
+  /** Why nothing can be prepared on this connection now. */
   #obstacle(now: number): UnpreparedReason | undefined {
-    if (this.#route === 'unknown') return 'pooler';
+    if (this.#check.route === 'unknown') return 'pooler';
     if (this.#environment.current === undefined) {
-      this.#environment.stayedCalm();
+      this.#environment.noteUnchanged();
       return 'session';
     }
-    return this.#catalog.isTrusted(now) ? undefined : 'tables';
+    return this.#schema.isTrusted(now) ? undefined : 'tables';
   }
 
   #sendPrepared(query: PgQuery, run: Run): UnpreparedReason | undefined {
     const statement = run.known.statementFor(run.text);
     if (statement === undefined) return 'tables';
     run.environment = this.#environment.current!;
-    const kept = this.#kept.use(statement, run.environment);
-    if (kept) {
+    const cached = this.#cache.use(statement, run.environment);
+    if (cached) {
       run.isHit = true;
       this.#pool.counts.hits++;
-      for (const { payback } of [this.#catalog, this.#environment]) payback.used();
+      this.#schema.reuse.noteUse();
+      this.#environment.reuse.noteUse();
       // `pg` sends no Parse for what is in its table.
       this.#connection.parsedStatements[statement.name] = run.text;
-      this.#follow(kept, query);
+      this.#follow(cached, query);
     } else {
       this.#makeRoomFor(statement);
       this.#describeOnce.introduce(statement.name, Boolean(query.binary));
     }
-    // From here on a Close of it is one of `pg`.
+    // Set last: a Close of this statement that follows comes from `pg`.
     run.statement = statement;
     query.name = statement.name;
     return undefined;
@@ -252,63 +226,38 @@ export class Preparer implements SubmitListener {
     return this.#client.getTransactionStatus?.() === 'I';
   }
 
-  /** Asks who answers, if that is not known, and whether tables have changed, if it is time to, before the query that waits. */
-  #looksFirst(now: number): boolean {
-    this.#owesLook = false;
-    const asksForSign = this.#catalog.wantsLook(now);
-    if (!asksForSign && this.#route !== 'unknown') return false;
-    // In a transaction it would see old counters, and end the transaction if it failed: the next one begins with it.
-    this.#owesLook = !this.#isIdle;
-    if (this.#owesLook) return false;
-    if (asksForSign) this.#catalog.asked(now);
-    const config = { text: asksForSign ? LOOK : WHO, types: { getTypeParser: () => String } };
-    this.#look = new this.#Query(config, undefined, (error, result) =>
-      this.#looked(now, error ? {} : (result?.rows[0] ?? {})),
-    );
-    this.#client._queryQueue.unshift(this.#look);
-    return true;
+  /** From now on its columns are cached, if they are in text form: a cached description has only that one. */
+  #follow(cached: ResultShape, { binary }: PgQuery): void {
+    if (this.#check.route === 'direct' && !binary) this.#describeOnce.follow(cached);
   }
 
-  #looked(askedAt: number, { pid, sign }: { readonly pid?: string; readonly sign?: string }): void {
-    this.#look = undefined;
-    // What answers but does not say who it is is no plain server. One that did before was interrupted.
-    if (pid !== undefined || this.#route === 'unknown')
-      this.#route = Number(pid) === this.#client.processID ? 'direct' : 'pooled';
-    this.#pool.routed(this.#route);
-    if (sign !== undefined) this.#catalog.saw(sign, askedAt, performance.now());
-  }
-
-  /** Columns are described as they are to come, and remembered as text. */
-  #follow(kept: Described, { binary }: PgQuery): void {
-    if (this.#route === 'direct' && !binary) this.#describeOnce.follow(kept);
-  }
-
-  /** Closes what is in the way of a new statement, in the packet that carries it. */
+  /** Closes the statement that a new one replaces, in the same packet. */
   #makeRoomFor({ name }: Statement): void {
-    if (this.#kept.has(name)) {
-      for (const { payback } of [this.#catalog, this.#environment]) payback.preparedAgain();
+    if (this.#cache.has(name)) {
+      this.#schema.reuse.notePreparedAgain();
+      this.#environment.reuse.notePreparedAgain();
       this.#expire(name);
       this.#close(name);
-    } else if (this.#kept.size >= this.#pool.limit) {
+    } else if (this.#cache.size >= this.#pool.limit) {
       this.#pool.counts.evicted++;
-      this.#close(this.#kept.leastRecent!);
+      this.#close(this.#cache.leastRecent!);
     }
   }
 
   #close(name: string): void {
-    this.#kept.delete(name);
+    this.#cache.delete(name);
     if (!this.#isCorked) this.#connection.stream.cork?.();
     this.#isCorked = true;
     this.#connection.close({ type: 'S', name });
   }
 
-  /** `pg` has closed the statement that is being sent, since a parameter could not be serialised; it would go on as if it had not. */
+  /** `pg` has closed the statement that is being sent, since a parameter could not be serialised. It would still take it for prepared. */
   #closedByPg({ name }: Statement): void {
     this.#run = undefined;
-    this.#kept.delete(name);
+    this.#cache.delete(name);
     delete this.#connection.parsedStatements[name];
     delete this.#connection.submittedNamedStatements?.[name];
-    // Or the answer to its Parse would be taken for a statement that is there.
+    // Or `pg` would take the answer to its Parse for a statement that exists.
     if (this.#client._activeQuery) this.#client._activeQuery.name = undefined;
   }
 
@@ -316,8 +265,8 @@ export class Preparer implements SubmitListener {
     const { statement, environment } = this.#run ?? {};
     if (statement === undefined) return;
     this.#pool.counts.prepared++;
-    const kept = this.#kept.add(statement, environment!);
-    if (this.#client._activeQuery) this.#follow(kept, this.#client._activeQuery);
+    const cached = this.#cache.add(statement, environment!);
+    if (this.#client._activeQuery) this.#follow(cached, this.#client._activeQuery);
     delete this.#connection.parsedStatements[statement.name];
   }
 
@@ -325,7 +274,7 @@ export class Preparer implements SubmitListener {
     const { statement, known } = this.#run ?? {};
     if (!statement || areLossless(types)) return;
     known!.unfit = 'parameters';
-    this.#kept.expire(statement.name);
+    this.#cache.expire(statement.name);
     this.#unused.push(statement.name);
   }
 
@@ -340,20 +289,20 @@ export class Preparer implements SubmitListener {
     const query = this.#client._activeQuery;
     this.#run = undefined;
     if (!run?.statement || run.isBound || !query) return;
-    const verdict = run.isHit ? verdictOf(error) : undefined;
-    if (verdict === 'missing' || (!run.isHit && error.code === DUPLICATE_STATEMENT)) {
-      this.#pool.routed('proven');
+    const failure = run.isHit ? classifyStatementError(error) : undefined;
+    if (failure === 'missing' || (!run.isHit && error.code === DUPLICATE_STATEMENT)) {
+      this.#pool.noteRoute('proven');
       if (run.wasIdle) this.#runAgain(query, undefined);
     }
-    if (verdict === 'outdated') this.#renew(run);
-    if (verdict === 'outdated' && run.wasIdle) this.#runAgain(query, undefined);
-    if (verdict !== 'doubtful') return;
+    if (failure === 'outdated') this.#expireForAll(run);
+    if (failure === 'outdated' && run.wasIdle) this.#runAgain(query, undefined);
+    if (failure !== 'doubtful') return;
     if (run.wasIdle) this.#runAgain(query, run);
-    // Nobody can tell now. A Parse of its own tells the next time, and costs no round trip.
+    // Inside a transaction that cannot be decided. The next run is parsed anew, which decides it and costs no round trip.
     else this.#expire(run.statement.name);
   }
 
-  /** Puts the query back, first in line, without its name. Nothing of it has run, and nothing has been called back. */
+  /** Queues the query again, first and without its name. None of it has run, and nothing was called back. */
   #runAgain(query: PgQuery, suspect: Run | undefined): void {
     const { callback } = query;
     this.#rerun = { query, suspect };
@@ -367,28 +316,31 @@ export class Preparer implements SubmitListener {
   #completed(): void {
     const suspect = this.#rerun?.suspect;
     this.#rerun = undefined;
-    // Without the statement it works: so the statement was to blame, and not a value.
-    if (suspect) this.#renew(suspect);
+    // It succeeds without the statement: the statement was outdated, and no value was wrong.
+    if (suspect) this.#expireForAll(suspect);
   }
 
   #ready(status: string | undefined): void {
     const now = performance.now();
     const run = this.#run;
-    // Others of it may be under way when it is found out.
-    if (run && !run.known.unfit && run.known.pace.ran(run.statement !== undefined, now - run.startedAt)) {
+    // Further runs of a text that was found to be slower may be in flight: they must not warn again.
+    if (run && !run.known.unfit && run.known.slowPlan.noteRun(run.statement !== undefined, now - run.startedAt)) {
       run.known.unfit = 'slower';
-      this.#pool.slower(run.text);
+      this.#pool.noteSlower(run.text);
     }
-    if (status === 'I' && this.#environment.settle() & Effect.schema) this.#catalog.changed(now);
+    if (status === 'I' && this.#environment.transactionEnded() & Effect.schema) this.#schema.schemaChanged(now);
   }
 
-  /** What has changed for one has changed for others, and not all of them would be refused: some would take a value for one of the old type. */
-  #renew({ known, statement }: Run): void {
-    if (known.refused(statement!)) this.#catalog.changed(performance.now());
+  /**
+   * A change that makes the server refuse one statement concerns others, and not all of them are refused: some would read a value as one of the
+   * old type.
+   */
+  #expireForAll({ known, statement }: Run): void {
+    if (known.noteRefusal(statement!)) this.#schema.schemaChanged(performance.now());
     this.#expire(statement!.name);
   }
 
   #expire(name: string): void {
-    if (this.#kept.expire(name)) this.#pool.counts.invalidated++;
+    if (this.#cache.expire(name)) this.#pool.counts.invalidated++;
   }
 }

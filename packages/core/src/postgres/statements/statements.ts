@@ -1,13 +1,16 @@
 import type { Policy } from '../../policy/policy.js';
 import type { StatementStats } from '../../pool/connector.js';
+import { connectionOf } from '../connection.js';
+import { onSubmit } from '../patches.js';
 import type { PgClient } from '../pgTypes.js';
-import { roundTrip } from '../roundTrip.js';
-import { isOpen } from '../status.js';
-import { type Catalog, catalogOf, LOOK_MARK } from './catalog.js';
-import { isPreparing, onSubmit, type PreparingClient, textOf } from './pgInternals.js';
-import { Preparer, type Preparing, type Route, type StatementCounts } from './preparer.js';
+import { isPreparing, textOf } from '../pgTypes.js';
+import { isOpen, roundTrip } from '../session.js';
+import { Preparer, type Preparing, type StatementCounts } from './preparer.js';
+import type { Route } from './schemaCheck.js';
+import { CHECK_MARK, type SchemaWatch, schemaWatchOf } from './schemaWatch.js';
 
-const LONGEST_TEXT_TOLD = 200;
+/** A longer text is cut in a warning. */
+const LONGEST_SHOWN = 200;
 
 const noCounts = () => ({ hits: 0, prepared: 0, evicted: 0, invalidated: 0 });
 
@@ -23,10 +26,10 @@ export class Statements implements Preparing {
   readonly counts: StatementCounts = { ...noCounts(), unprepared: {} };
   #isOn: boolean;
   #isProven = false;
-  /** What the connection said that was asked last. */
+  /** Of the connection that was checked last. */
   #route: Route | 'not asked' = 'not asked';
-  /** Held here so that it outlives the connections. */
-  #catalog: Catalog | undefined;
+  /** Held here, or it would be collected with the last connection. */
+  #schema: SchemaWatch | undefined;
 
   constructor({ statements, statementsForWrites, prepareThreshold, sources }: Policy) {
     this.threshold = prepareThreshold;
@@ -49,12 +52,13 @@ export class Statements implements Preparing {
   get #state(): StatementStats['state'] {
     if (!this.#isOn) return 'off';
     if (this.#isProven || (this.#route === 'pooled' && !this.isWanted)) return 'behind-pooler';
-    return this.#catalog?.isResting(performance.now()) ? 'tables-change' : 'on';
+    return this.#schema?.isResting(performance.now()) ? 'tables-change' : 'on';
   }
 
   /**
-   * Takes in a client that is connected and set up. The first one is asked at once whether a pooler is in front of the server; each other one
-   * before its first statement.
+   * From now on the repeated queries of this client, which is connected and set up, are sent as prepared statements. On the first client this
+   * costs a round trip, to find out whether a pooler is in front of the server; on each other one that is checked before its first statement.
+   * Rejects when the client cannot be used.
    */
   async adopt(client: PgClient, signal: AbortSignal): Promise<void> {
     if (!this.isOn) return;
@@ -62,7 +66,7 @@ export class Statements implements Preparing {
       this.#isOn = false;
       return;
     }
-    this.#catalog = catalogOf(client);
+    this.#schema = schemaWatchOf(client);
     let route: Route = 'unknown';
     if (this.#route === 'not asked') {
       this.#route = 'unknown';
@@ -72,52 +76,46 @@ export class Statements implements Preparing {
         this.#route = 'not asked';
         throw error;
       }
-      this.routed(route);
+      this.noteRoute(route);
     }
-    new Preparer(client, this, { catalog: this.#catalog, route });
+    new Preparer(client, this, { schema: this.#schema, route });
   }
 
-  routed(route: Route | 'proven'): void {
+  noteRoute(route: Route | 'proven'): void {
     if (route === 'proven') this.#isProven = true;
     else this.#route = route;
   }
 
-  slower(text: string): void {
-    const told = text.length > LONGEST_TEXT_TOLD ? `${text.slice(0, LONGEST_TEXT_TOLD)}…` : text;
-    const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${told}`;
+  noteSlower(text: string): void {
+    const shown = text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+    const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${shown}`;
     process.emitWarning(message, { type: 'TenureWarning', code: 'TENURE_STATEMENT_SLOWER' });
   }
 }
 
 /**
- * Asks whether something in front of the server may hand this client's transactions to different sessions. Whatever speaks for a server gives
- * a process ID of its own to the client; the server's own function tells another one.
+ * Finds out whether a pooler in front of the server may run this client's transactions on different sessions. A pooler gives the client a
+ * process ID of its own; the server's function returns another one.
  */
-async function isBehindPooler(client: PreparingClient, signal: AbortSignal): Promise<boolean> {
+async function isBehindPooler(client: PgClient, signal: AbortSignal): Promise<boolean> {
   try {
-    const { rows } = await roundTrip(client as unknown as PgClient, 'select pg_backend_pid() as pid', signal);
+    const { rows } = await roundTrip(client, 'select pg_backend_pid() as pid', signal);
     return Number(rows[0]?.pid) !== client.processID;
   } catch (error) {
-    // What answers but does not know its process is no plain server.
-    if (!signal.aborted && isOpen(client as unknown as PgClient)) return true;
+    // A server that answers but has no process ID is not a plain PostgreSQL.
+    if (!signal.aborted && isOpen(client)) return true;
     throw error;
   }
 }
 
-const texts = new WeakMap<object, string>();
-
-/** From now on the text of the client's last query is known. */
+/** From now on the text of the client's last query is kept in its connection. */
 export function rememberLastStatement(client: PgClient): void {
   if (!isPreparing(client)) return;
+  const connection = connectionOf(client);
   onSubmit(client, {
     before(query) {
       const text = textOf(query);
-      if (text !== undefined && !text.startsWith(LOOK_MARK)) texts.set(client, text);
+      if (text !== undefined && !text.startsWith(CHECK_MARK)) connection.lastStatement = text;
     },
   });
-}
-
-/** The text of what the client sent last, without parameter values. */
-export function lastStatement(client: PgClient): string | undefined {
-  return texts.get(client);
 }

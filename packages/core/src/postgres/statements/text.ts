@@ -1,6 +1,6 @@
 import { HARMLESS, NO_CALL, READING, READING_PREFIX, words } from './functions.js';
 
-/** What a text may change, as flags, by which later queries of its session could mean something else. */
+/** What a text may change, as flags: after such a change later queries of the session may mean something else. */
 export const Effect = {
   none: 0,
   /** Settings, until the transaction ends. */
@@ -16,23 +16,23 @@ export const Effect = {
 /** Why a text is never prepared. */
 export type Unfit = 'command' | 'function' | 'literal' | 'size';
 
-/** What can be said of a text without asking the server. */
+/** What a text is, by its words alone. */
 export interface TextFacts {
   /** A single statement that only reads, one that may also write or lock, or why it must not be prepared. */
   readonly kind: 'read' | 'write' | Unfit;
   readonly effect: number;
 }
 
-/** Longer ones are not read: what they do cannot be told. */
+/** A longer text is not parsed: it may change anything of its session. */
 const LONGEST_READ = 1_048_576;
 /**
- * Longer ones, and those with more parameters, are not prepared: a session keeps up to 60 bytes of a plan for each character of a select list, and
- * half a kilobyte for each parameter (see docs/statements.md for what was measured).
+ * A longer text, or one with more parameters, is not prepared: a session keeps up to 60 bytes of a plan for each character of a select list, and
+ * half a kilobyte for each parameter (measured in docs/statements.md).
  */
 export const LONGEST_PREPARED = 2_048;
 export const MOST_PARAMETERS = 64;
 
-/** High bits are letters, as in PostgreSQL. */
+/** Characters beyond ASCII are letters, as in PostgreSQL. */
 const WORD = /[a-z_0-9$\u0080-\uffff]*/iy;
 const NUMBER = /[a-z_0-9.]*/iy;
 const SPACE = /[ \t\n\r\f\v]*/y;
@@ -42,14 +42,14 @@ const DOLLAR = /\$(?:[a-z_\u0080-\uffff][a-z_0-9\u0080-\uffff]*)?\$/iy;
 const OPERATOR = /(?:(?!--|\/\*)[-+*/<>=~!@#%^&|`?])+/y;
 const PREFIX = /^(?:[enbx]|u&)$/i;
 
-/** Nothing that an input function could read as more than itself, under any setting. */
+/** A literal of such characters means the same to every input function, under every setting. */
 const PUNCTUATION = /^[ %_,./:;|(){}[\]<>=*+!?#@&~^-]*$/;
-/** What stands on their right is a key, whatever it says. */
-const KEY_OPERATORS = new Set(['->', '->>', '#>', '#>>']);
+/** A literal on their right is a key, and means itself. */
+const KEY_OPERATORS = words('-> ->> #> #>>');
 
 const READS = words('select with values table');
 const WRITES = words('insert update delete merge');
-/** Statements that change nothing but by the functions they call. */
+/** Statements that change nothing of the session but by the functions they call. */
 const NEUTRAL = words(`
   select with values table insert update delete merge begin start commit end rollback abort savepoint release prepare lock declare fetch move
   close show explain listen unlisten notify copy analyze vacuum checkpoint truncate comment cluster reindex refresh
@@ -61,11 +61,11 @@ const NEUTRAL_SETTINGS = words(`
   client_min_messages transaction constraints characteristics
 `);
 const TEMPORARY = words('temp temporary');
-/** A name after one of these, before a parenthesis, is a table's or an alias, with its columns. */
+/** A name between one of these and a parenthesis is a table or an alias with a list of columns, and not a function. */
 const BEFORE_NAMES = words(') into as with recursive table copy');
 const HEAD = 5;
 
-/** Reads a text, as a server with `standard_conforming_strings` would. */
+/** Parses a text as a server with `standard_conforming_strings` would. */
 export function readText(text: string): TextFacts {
   if (text.length > LONGEST_READ) return { kind: 'size', effect: Effect.session };
   const reader = new Reader(text);
@@ -77,7 +77,7 @@ class Reader {
   effect: number = Effect.none;
   readonly #text: string;
   #statements = 0;
-  /** The first words of the statement that is being read. */
+  /** The first words of the present statement. */
   #head: string[] = [];
   #isCommand = false;
   #isWrite = false;
@@ -107,7 +107,7 @@ class Reader {
     return this.#isWrite ? 'write' : 'read';
   }
 
-  /** Reads the token that begins here. Returns where the next one does. */
+  /** Reads the token that begins at a position. Returns the position of the next one. */
   #token(at: number): number {
     const text = this.#text;
     const char = text[at]!;
@@ -188,7 +188,7 @@ class Reader {
   }
 
   #word(word: string, isPlain: boolean): void {
-    // Of a qualified name only what `pg_catalog` has is known.
+    // Of qualified names only those in `pg_catalog` are known.
     const isQualified = this.#last === '.';
     const after = isQualified ? this.#name.after : this.#last;
     const isKnown = isQualified ? this.#name.word === 'pg_catalog' : true;
@@ -221,7 +221,7 @@ class Reader {
     this.#push(symbol);
   }
 
-  /** What a parenthesis after a name means. True if it is `set_config` that is called. */
+  /** Decides what a parenthesis after a name means. Returns true for a call of `set_config`. */
   #call(): boolean {
     const { word, isPlain, after } = this.#name;
     const isName = /[\w"\u0080-\uffff]$/.test(this.#last) && this.#last !== 'value';
@@ -265,7 +265,7 @@ class Reader {
     return end < 0 ? this.#text.length : end + mark.length;
   }
 
-  /** Comments may stand inside each other. */
+  /** Comments may be nested. */
   #endOfComment(from: number): number {
     const mark = /\/\*|\*\//g;
     mark.lastIndex = from;
@@ -296,7 +296,7 @@ function effectOf(first: string, head: readonly string[]): number {
   }
   if (first === 'reset') return NEUTRAL_SETTINGS.has(second) ? Effect.none : Effect.settings;
   if (first === 'discard') return ['plans', 'sequences'].includes(second) ? Effect.none : Effect.session;
-  // Two-phase commits: what is prepared here, or committed here, another session may have begun.
+  // Two-phase commit: the transaction may have been begun by another session.
   if ((first !== 'execute' && second === 'prepared') || (first === 'prepare' && second === 'transaction'))
     return Effect.schema;
   if (first === 'create' && head.some((word) => TEMPORARY.has(word))) return Effect.session;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { verdictOf } from '../../../packages/core/src/postgres/failures.js';
+import { classifyStatementError } from '../../../packages/core/src/postgres/failures.js';
 
 it.each([
   ['26000', 'FetchPreparedStatement', 'missing'],
@@ -17,5 +17,5 @@ it.each([
   ['57P01', 'ProcessInterrupts', undefined],
   [undefined, undefined, undefined],
 ])('%s from %s is %s', (code, routine, verdict) => {
-  expect(verdictOf({ code, routine } as { code?: string })).toBe(verdict);
+  expect(classifyStatementError({ code, routine } as { code?: string })).toBe(verdict);
 });

@@ -1,10 +1,10 @@
 import type { Adapter } from './adapterErrors.js';
 
 /** Requests and transactions that have begun and not ended. */
-export class WorkUnderWay {
+export class PendingWork {
   readonly #pending = new Set<Promise<unknown>>();
 
-  /** Counts until it settles. */
+  /** Counts this work until it settles. */
   add<T>(work: Promise<T>): Promise<T> {
     this.#pending.add(work);
     const remove = () => void this.#pending.delete(work);
@@ -12,7 +12,7 @@ export class WorkUnderWay {
     return work;
   }
 
-  /** Resolves when all that is under way now has ended; what begins later is not waited for. */
+  /** Resolves when all work that is pending now has ended. Work that begins later is not waited for. */
   async ended(): Promise<void> {
     await Promise.allSettled(this.#pending);
   }

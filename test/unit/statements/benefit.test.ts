@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Pace } from '../../../packages/core/src/postgres/statements/pace.js';
+import { SlowPlanDetector } from '../../../packages/core/src/postgres/statements/benefit.js';
 
 /** Runs a text, unprepared at first and where it wants to. Returns how many runs it took to find that prepared ones are slower. */
 function runs(most: number, ms: (isPrepared: boolean, run: number) => number): number | undefined {
-  const pace = new Pace();
+  const pace = new SlowPlanDetector();
   for (let run = 1; run <= most; run++) {
-    const isPrepared = run > 4 && pace.turn() === 'prepared';
-    if (pace.ran(isPrepared, ms(isPrepared, run))) return run;
+    const isPrepared = run > 4 && pace.nextForm() === 'prepared';
+    if (pace.noteRun(isPrepared, ms(isPrepared, run))) return run;
   }
   return undefined;
 }
@@ -29,21 +29,21 @@ describe('A text', () => {
   });
 
   it('whose runs are under way ten at a time, and slow by the burst, is kept', () => {
-    const pace = new Pace();
+    const pace = new SlowPlanDetector();
     const bursts = Array.from({ length: 5_000 }, (_, burst) => (burst % 5 === 4 ? 30 : 0.6));
     for (const ms of bursts) {
-      const kinds = Array.from({ length: 10 }, () => pace.turn() === 'prepared');
-      for (const isPrepared of kinds) expect(pace.ran(isPrepared, ms)).toBe(false);
+      const kinds = Array.from({ length: 10 }, () => pace.nextForm() === 'prepared');
+      for (const isPrepared of kinds) expect(pace.noteRun(isPrepared, ms)).toBe(false);
     }
   });
 
   it('is compared less and less often where nothing is found', () => {
-    const pace = new Pace();
+    const pace = new SlowPlanDetector();
     let others = 0;
     for (let run = 1; run <= 20_000; run++) {
-      const isPrepared = run > 4 && pace.turn() === 'prepared';
+      const isPrepared = run > 4 && pace.nextForm() === 'prepared';
       if (!isPrepared) others++;
-      pace.ran(isPrepared, run % 7 === 0 ? 30 : 0.6);
+      pace.noteRun(isPrepared, run % 7 === 0 ? 30 : 0.6);
     }
     expect(others).toBeLessThan(600);
   });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Statement } from '../../../packages/core/src/postgres/statements/cache.js';
-import { KeptStatements } from '../../../packages/core/src/postgres/statements/cache.js';
+import { SessionCache } from '../../../packages/core/src/postgres/statements/cache.js';
 
 const [a, b, c] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }] as [Statement, Statement, Statement];
 
-function kept(...statements: Statement[]): KeptStatements {
-  const all = new KeptStatements();
+function kept(...statements: Statement[]): SessionCache {
+  const all = new SessionCache();
   for (const statement of statements) all.add(statement, 0);
   return all;
 }

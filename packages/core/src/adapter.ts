@@ -1,0 +1,13 @@
+/*
+ * What the adapters of Knex and Prisma need of the core, and apps do not. Unstable: any release may change or remove it, without notice in the
+ * version. An adapter must be released together with the core, as `@tenure/knex` and `@tenure/prisma` are.
+ */
+export { systemRuntime } from './pool/clock.js';
+export { type CancelOptions, cancelRequest, type PgConnectionClass } from './postgres/cancel.js';
+export { type ClientConnector, type ConnectorHooks, clientConnector } from './postgres/clientConnector.js';
+export { connectionOf, type EndListeners, type PgConnection } from './postgres/connection.js';
+export type { PgClient } from './postgres/pgTypes.js';
+export { poolMadeAt } from './postgres/pool/pgPool.js';
+export { fromPgPool } from './postgres/pool/pgPoolOptions.js';
+export { isOpen } from './postgres/session.js';
+export { type Identity, placeOf, sharedPool, type TargetSettings, targetOf } from './postgres/sharing/registry.js';

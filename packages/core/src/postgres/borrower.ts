@@ -1,0 +1,136 @@
+import { TenureUsageError } from '../errors.js';
+import { nextTick } from '../pool/clock.js';
+import { wrapMethod } from './patches.js';
+import type { PgClient, PgSubmittable } from './pgTypes.js';
+
+type Query = PgSubmittable & { callback?: unknown; handleError?(error: Error, connection: unknown): void };
+type Call = (...args: unknown[]) => unknown;
+/** A client whose method `query` takes all the forms of `pg`. */
+type Querying = { query: Call };
+
+/**
+ * Makes a setting such as `app.tenant`. No reset removes it from a session: where a new session has none (`current_setting('app.tenant', true)` is
+ * null), one that was reset has an empty text.
+ */
+const MAKES_SETTING = /\bset\s+(?:session\s+|local\s+)?[\w"]+\s*\.|\bset_config\s*\(|^\s*(?:do|call)\b/i;
+
+/** What a client's present borrower has sent through its method `query`, and what may be done with the session afterwards. */
+export class Borrower {
+  /** How many queries were sent in this checkout. */
+  queries = 0;
+  /** The first of them, as it was given. */
+  firstQuery: unknown;
+  /** One of them was sent inside a transaction. */
+  sawTransaction = false;
+  /** The client was taken by the pool's own method `query`. */
+  isPoolQuery = false;
+  /** The client was released after a transaction: further queries are refused until the next checkout. */
+  isRefused = false;
+  /** A statement failed and may have left something on the session: the next borrower gets a new client on the cleared session. */
+  needsNewClient = false;
+  /** A setting with a name of the app's own may have been made on the session, at any time: see `MAKES_SETTING`. */
+  hasOwnSettings = false;
+  /** The client was returned to its pool, where it does not keep the process alive. */
+  isReturned = false;
+  /** The pool's event `remove` was emitted for this client. */
+  isRemoved = false;
+  /** Errors that the server gave to statements of this client. */
+  readonly serverErrors = new WeakSet<object>();
+
+  readonly #client: PgClient;
+  /** The callback of each query with a time limit: `pg` replaces it when the limit is over, and calls the caller back. */
+  #limited: WeakMap<object, unknown> | undefined;
+  #isAbandoned = false;
+  /** A query that was sent after the return keeps the process alive. */
+  #holdsProcess = false;
+
+  /** Wraps the client's method `query`, and so must be made before anyone has the client. */
+  constructor(client: PgClient) {
+    this.#client = client;
+    wrapMethod(client as object as Querying, 'query', (original) => (...args) => {
+      if (this.isRefused) return refuse(args);
+      if (this.isReturned && !this.#holdsProcess) this.#holdProcess();
+      if (this.queries++ === 0) this.firstQuery = args[0];
+      this.hasOwnSettings ||= makesSetting(args[0]);
+      const status = client.getTransactionStatus?.();
+      if (status === 'T' || status === 'E') this.sawTransaction = true;
+      const result = original().apply(client, args);
+      if (hasTimeLimit(client, args[0])) this.#noteLimited();
+      return result;
+    });
+  }
+
+  /** A checkout begins: what the last borrower did does not count any more. */
+  begin(): void {
+    this.queries = 0;
+    this.firstQuery = undefined;
+    this.sawTransaction = false;
+    this.isPoolQuery = false;
+    this.isRefused = false;
+    this.isReturned = false;
+  }
+
+  /** The callers of this client have stopped waiting: its queries in flight may be cancelled. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
+  /** The session is ready for a query again, so that no query in flight is abandoned. */
+  settled(): void {
+    this.#isAbandoned = false;
+  }
+
+  /** Whether the caller of this query in flight has stopped waiting for it. */
+  isGivenUp(query: Query): boolean {
+    const limited = this.#limited;
+    return this.#isAbandoned || (limited?.has(query) === true && limited.get(query) !== query.callback);
+  }
+
+  /** A query that is sent on a client after its release is answered before the process exits, as with `pg`. Else it would be lost without an error. */
+  #holdProcess(): void {
+    const client = this.#client;
+    this.#holdsProcess = true;
+    client.connection?.stream.ref?.();
+    const onDrain = () => {
+      client.removeListener('drain', onDrain);
+      this.#holdsProcess = false;
+      // A client that was checked out in the meantime keeps the process alive until it is released.
+      if (this.isReturned) client.connection?.stream.unref?.();
+    };
+    client.on('drain', onDrain);
+  }
+
+  /** Notes the query that was sent last. */
+  #noteLimited(): void {
+    const { _queryQueue = [], _activeQuery } = this.#client;
+    const query: Query | null | undefined = _queryQueue.at(-1) ?? _activeQuery;
+    this.#limited ??= new WeakMap();
+    if (query) this.#limited.set(query, query.callback);
+  }
+}
+
+function makesSetting(query: unknown): boolean {
+  const text = typeof query === 'string' ? query : (query as { text?: unknown } | null)?.text;
+  return typeof text === 'string' && MAKES_SETTING.test(text);
+}
+
+function hasTimeLimit({ connectionParameters }: PgClient, query: unknown): boolean {
+  return Boolean((query as { query_timeout?: unknown } | null)?.query_timeout || connectionParameters?.query_timeout);
+}
+
+/** Refuses a query as `pg` does on a closed client: by callback, promise or event, and never before `query` has returned. */
+function refuse(args: readonly unknown[]): unknown {
+  const error = new TenureUsageError(
+    'The client was released, and the transaction that it ran is over: this query would have run outside of it, or in another one. ' +
+      'It was not sent. Release a client when all of its queries are done, also those of a Promise.all that has failed.',
+  );
+  const [query] = args as [Query & { submit?: unknown }];
+  const callback = args.find((arg) => typeof arg === 'function') ?? query?.callback;
+  if (typeof query?.submit === 'function') {
+    nextTick(() => (callback ? (callback as Call)(error) : query.handleError?.(error, undefined)));
+    return query;
+  }
+  if (typeof callback !== 'function') return Promise.reject(error);
+  nextTick(() => callback(error));
+  return undefined;
+}

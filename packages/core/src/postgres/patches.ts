@@ -1,0 +1,61 @@
+import type { PgQuery, PreparingClient } from './pgTypes.js';
+
+/*
+ * Every method of `pg`, or of a socket below it, that Tenure wraps. Each is wrapped on one object, never on a class, so that clients of other
+ * pools stay as they are. A wrapper stays for as long as its object exists, unless the last column says otherwise.
+ *
+ * | object     | method              | wrapped by                  | why                                                        | restored |
+ * | ---------- | ------------------- | --------------------------- | ---------------------------------------------------------- | -------- |
+ * | client     | `query`             | borrower.ts                 | counts a borrower's queries; refuses those after a release | never |
+ * | client     | `query`             | connection.ts               | gives the errors of a client that has ended their cause    | never; the client is at its end |
+ * | client     | `query`             | statements/preparer.ts      | leaves queries alone that the app constructed itself       | never |
+ * | client     | `_pulseQueryQueue`  | `onSubmit`, below           | sees each query right before it is sent                    | never |
+ * | client     | `release`           | pool/pgPool.ts              | returns the client to Tenure's engine, as pg-pool does     | replaced at each checkout |
+ * | connection | `emit`              | parserGuard.ts              | separates errors of the app's listeners from parse errors  | never |
+ * | connection | `attachListeners`   | parserGuard.ts              | a parse error ends this connection, not the process        | never |
+ * | connection | `close`             | statements/preparer.ts      | notices that `pg` closes a statement which Tenure prepared | never |
+ * | connection | `describe`          | statements/describeOnce.ts  | asks for the columns of a statement once                   | never |
+ * | connection | `connect`           | takeOver.ts                 | "connects" to a socket that is connected already           | never |
+ * | socket     | `connect`           | takeOver.ts                 | the same                                                   | before `connect` returns |
+ * | socket     | `connect`           | servers.ts                  | tries addresses that stayed silent last                    | never |
+ *
+ * Besides, the preparer sets `name` and `callback` of a query that it sends, and takeOver.ts sets `_ending`, `_ended` and `readyForQuery` of
+ * a client whose session has been given to another client. All other state about clients is in `PgConnection`.
+ */
+
+/**
+ * Puts a method of our own before one of a client's, connection's or socket's. `original` looks the method up at each call: tools patch the
+ * class, also after the client was made.
+ */
+export function wrapMethod<T extends object, K extends keyof T>(
+  target: T,
+  name: K,
+  wrap: (original: () => T[K]) => T[K],
+): void {
+  const own = Object.hasOwn(target, name) ? target[name] : undefined;
+  const original = () => own ?? Object.getPrototypeOf(target)[name];
+  Object.defineProperty(target, name, { value: wrap(original), writable: true, configurable: true, enumerable: false });
+}
+
+/** Sees a query at the last moment: after tools may have rewritten it, and before it is written to the socket. */
+export interface SubmitListener {
+  before(query: PgQuery): void;
+  after?(): void;
+}
+
+/**
+ * Calls a listener for each query that a client sends. The method `query` would be too early: what goes through there is still a text or a
+ * configuration, which tools that patch the class may rewrite, and from which `pg` has yet to make a query with callback and time limit.
+ */
+export function onSubmit(client: PreparingClient, listener: SubmitListener): void {
+  wrapMethod(client, '_pulseQueryQueue', (original) => () => {
+    const next = client.readyForQuery === true ? client._queryQueue[0] : undefined;
+    if (next === undefined) return original().call(client);
+    listener.before(next);
+    try {
+      original().call(client);
+    } finally {
+      listener.after?.();
+    }
+  });
+}

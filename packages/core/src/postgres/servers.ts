@@ -1,0 +1,124 @@
+import dns, { type LookupAddress } from 'node:dns';
+import { type LookupFunction, Socket } from 'node:net';
+import { classifyConnectError } from './failures.js';
+import { wrapMethod } from './patches.js';
+import type { PgClient, PgFirstMessage } from './pgTypes.js';
+
+/** Where a session is, or was refused. */
+interface Location {
+  /** As connected: two names may lead to one server. */
+  readonly server: string;
+  readonly user: string | undefined;
+  readonly database: string | undefined;
+}
+
+/** Where a client is connected, as far as this can be known. */
+export function locationOf({ connection, host, port, user, database }: PgClient): Location {
+  const { remoteAddress, remotePort } = connection?.stream ?? {};
+  // A Unix socket, or the app's own stream, has no address.
+  const server = remoteAddress === undefined ? `${host}:${port}` : `${remoteAddress}:${remotePort}`;
+  return { server, user, database };
+}
+
+/** Whose limit it is: by the function of PostgreSQL's that raised it, since its messages are translated, or by the name of PgBouncer's setting. */
+function limitOf({ routine, message }: { routine?: unknown; message?: unknown }): 'server' | 'user' | 'database' {
+  if (routine === 'InitializeSessionUserId' || String(message).includes('(max_user_')) return 'user';
+  if (routine === 'CheckMyDatabase' || String(message).includes('(max_db_')) return 'database';
+  return 'server';
+}
+
+/** An address that has left a connect unanswered for this long is tried after the others of its name. */
+const SILENT_MS = 400;
+/** After this long its silence does not count any more. */
+const FORGOTTEN_MS = 60_000;
+
+/** What a server sends first. */
+const FIRST_MESSAGES: readonly PgFirstMessage[] = [
+  'authenticationOk',
+  'authenticationSASL',
+  'authenticationMD5Password',
+  'authenticationCleartextPassword',
+  'errorMessage',
+];
+
+/** A silent address. */
+interface Tried {
+  /** When its last connect began. */
+  readonly at: number;
+  /** Since when it has answered no connect. */
+  readonly silentSince: number;
+}
+
+/** What a connector remembers of its servers: which addresses stay silent, and where a full server refused a client. */
+export class Servers {
+  readonly #tried = new Map<string, Tried>();
+  /** Where a server that was full refused a client, by the error. */
+  readonly #refusedAt = new WeakMap<object, Location>();
+
+  /** To be called before the client connects: its socket has not connected yet, and after a refusal it has lost its address. */
+  observe(client: PgClient): void {
+    this.#orderAddresses(client);
+    client.connection?.on('errorMessage', (error) => {
+      if (classifyConnectError(error) === 'full') this.#refusedAt.set(error, locationOf(client));
+    });
+  }
+
+  /**
+   * Whether the end of this connection, which may belong to another pool, makes room where a server that is full refused a client: it is on the
+   * same server, and has the same role or database where the limit is one of the role's or the database's own.
+   */
+  makesRoom(error: unknown, client: PgClient): boolean {
+    const refused = typeof error === 'object' && error !== null ? this.#refusedAt.get(error) : undefined;
+    if (refused === undefined) return false;
+    const location = locationOf(client);
+    if (location.server !== refused.server) return false;
+    const limit = limitOf(error as { routine?: unknown; message?: unknown });
+    return limit === 'server' || location[limit] === refused[limit];
+  }
+
+  /**
+   * Tries the addresses of a host that stayed silent last. Node tries the addresses of a name in order until one accepts the connect; one
+   * that accepts and never answers, as a proxy without a server may, would swallow every connect. A stream of the app's own is left alone.
+   */
+  #orderAddresses({ connection }: PgClient): void {
+    const stream: unknown = connection?.stream;
+    if (connection === undefined || !(stream instanceof Socket) || stream.connect !== Socket.prototype.connect) return;
+    wrapMethod(stream, 'connect', (original) => (...args: unknown[]) => {
+      const [port, host] = args;
+      const isNamed = typeof port === 'number' && typeof host === 'string';
+      return Reflect.apply(original(), stream, isNamed ? [{ port, host, lookup: this.#lookUp }] : args);
+    });
+    stream.once('connect', () => {
+      const { remoteAddress = '' } = stream;
+      this.#connected(remoteAddress);
+      for (const message of FIRST_MESSAGES) connection.once(message, () => this.#tried.delete(remoteAddress));
+    });
+  }
+
+  readonly #lookUp: LookupFunction = (host, options, callback) => {
+    dns.lookup(host, { ...options, all: true }, (error, found) => {
+      if (error) return callback(error, []);
+      const addresses = this.#inOrder(found);
+      // Node's version and settings decide whether it asks for all.
+      if (options.all) callback(null, addresses);
+      else callback(null, addresses[0]!.address, addresses[0]!.family);
+    });
+  };
+
+  #connected(address: string): void {
+    const at = performance.now();
+    for (const [known, tried] of this.#tried) if (at - tried.at > FORGOTTEN_MS) this.#tried.delete(known);
+    this.#tried.set(address, { at, silentSince: this.#tried.get(address)?.silentSince ?? at });
+  }
+
+  /** In the system's order, and after them the silent ones, the one that was tried longest ago first. */
+  #inOrder(addresses: readonly LookupAddress[]): LookupAddress[] {
+    const now = performance.now();
+    const rank = ({ address }: LookupAddress) => {
+      const tried = this.#tried.get(address);
+      const isSilent = tried && now - tried.silentSince > SILENT_MS && now - tried.at <= FORGOTTEN_MS;
+      return isSilent ? tried.at : 0;
+    };
+    return [...addresses].sort((one, other) => rank(one) - rank(other));
+  }
+}

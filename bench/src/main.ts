@@ -6,7 +6,7 @@ import { duration, type Options, parseOptions, USAGE } from './options.js';
 import type { Setting } from './report/report.js';
 import { settingOf } from './report/setting.js';
 import { terminal } from './report/terminal.js';
-import { write, writeDocs } from './report/write.js';
+import { write } from './report/write.js';
 
 const FAILED = 1;
 const MISUSED = 2;
@@ -40,8 +40,7 @@ async function run({ name, load }: Bench, { quick, writeDocs: toDocs }: Options)
   const runBench = await load();
   const { report, postgres } = await runBench(quick);
   const setting = withServer(await settingOf(`npx -y pnpm@12 bench ${name}${quick ? ' --quick' : ''}`), postgres);
-  const page = await write(name, report, setting);
-  if (toDocs) await writeDocs(name, report, setting);
+  const page = await write(name, report, setting, toDocs);
   console.log(terminal(report, setting));
   console.log(`${page} (${Math.round((performance.now() - start) / 1_000)} s)\n`);
 }

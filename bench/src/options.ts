@@ -19,10 +19,10 @@ export const USAGE = `Measures Tenure beside its peers, in one run and in turns.
 ${BENCHES.map(({ name, story, seconds }) => `  ${name.padEnd(WIDEST)}   ${story}; ${duration(seconds)}`).join('\n')}
 
   --quick        a smoke run of seconds, whose figures mean nothing
-  --write-docs   puts the tables into docs/performance.md
+  --write-docs   also writes the tables to bench/results/NAME.md, which are committed
   --help         this text
 
-Without a name, all run. Tables go to the terminal; bench/results/ gets each as Markdown, JSON and a page with plots.
+Without a name, all run. Tables go to the terminal; bench/results/ gets each as JSON and as a page with plots.
 A target that is missed is said to be; the exit code stays 0, since a shared machine may miss it.
 `;
 

@@ -1,4 +1,4 @@
-// The app of docs/resilience.md, "Saying goodbye": workers behind one port, each with a pool. Started with PORT and DATABASE_URL.
+// The app of docs/resilience.md, "Shutting down": workers behind one port, each with a pool. Started with PORT and DATABASE_URL.
 import cluster from 'node:cluster';
 import { createServer } from 'node:http';
 import { Pool } from '@tenure/core/pg';

@@ -9,6 +9,7 @@ export interface Script {
 }
 
 const README = 'README.md';
+const OBSERVABILITY = 'docs/observability.md';
 const CORE_README = 'packages/core/README.md';
 const KNEX_README = 'packages/knex-plugin/README.md';
 const PRISMA_README = 'packages/prisma-extension/README.md';
@@ -32,18 +33,16 @@ const { rows } = await pool.query('select 1 + 1 as sum');
 await pool.end();
 console.log(rows[0].sum);`;
 
-/** The README's. */
+/** The README's, and that of docs/observability.md, which builds on them. */
 export async function readmeScripts(): Promise<Script[]> {
   const [knex] = await printed(README, 'Knex', 'js');
   const [prisma] = await printed(README, 'Prisma', 'js');
   const [pool] = await printed(README, '`pg.Pool`', 'js');
-  const [driver] = await printed(README, 'Any other driver', 'js');
-  const [seeing] = await printed(README, 'Seeing what happens', 'js');
+  const [seeing] = await printed(OBSERVABILITY, 'Figures and events', 'js');
   return [
     { name: 'knex', code: knex + ASK_KNEX, prints: '2' },
     { name: 'prisma', code: prisma + ASK_PRISMA, prints: 'ada@example.org 1' },
     { name: 'pool', code: pool + ASK_POOL, prints: '2' },
-    { name: 'driver', code: `${driver}console.log(rows.length);`, prints: '1' },
     { name: 'seeing', code: `const log = () => {};\n${knex}${seeing}${ASK_KNEX}`, prints: '2' },
   ];
 }

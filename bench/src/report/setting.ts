@@ -33,12 +33,16 @@ async function versionOf(name: string): Promise<string> {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** The commit, and `-dirty` where a tracked file has changed since: documents do not count, as they do not change what is measured. */
 async function commitOf(): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)('git', ['describe', '--always', '--dirty'], {
-      cwd: import.meta.dirname,
-    });
+  const git = async (...args: string[]) => {
+    const { stdout } = await promisify(execFile)('git', args, { cwd: import.meta.dirname });
     return stdout.trim();
+  };
+  try {
+    const commit = await git('describe', '--always');
+    const changes = await git('status', '--porcelain', '--untracked-files=no', ':(top)', ':(top,exclude,glob)**/*.md');
+    return changes === '' ? commit : `${commit}-dirty`;
   } catch {
     return 'an unknown commit';
   }

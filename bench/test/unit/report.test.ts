@@ -4,7 +4,7 @@ import { markdown } from '../../src/report/markdown.js';
 import { page } from '../../src/report/page.js';
 import type { Report, Setting } from '../../src/report/report.js';
 import { terminal } from '../../src/report/terminal.js';
-import { withSection } from '../../src/report/write.js';
+import { filesOf } from '../../src/report/write.js';
 
 const REPORT: Report = {
   title: 'A <title>',
@@ -71,10 +71,7 @@ test('the page needs nothing from elsewhere, and tells its plots to those who ca
   expect(labels).toEqual(['Bars, ns: Tenure 1.23, other n/a', 'Bars, ns: Tenure 1.23, other n/a']);
 });
 
-test('a section of the docs is renewed, and all around it stays', () => {
-  const text = 'a\n<!-- bench:pool:start -->\nold\n<!-- bench:pool:end -->\nz\n';
-  expect(withSection(text, 'pool', 'new\n')).toBe(
-    'a\n<!-- bench:pool:start -->\n\nnew\n\n<!-- bench:pool:end -->\nz\n',
-  );
-  expect(() => withSection(text, 'queries', 'new')).toThrow('no section <!-- bench:queries:start -->');
+test('a run writes Markdown only when it is asked for: it is committed, and a run that means nothing must not replace it', () => {
+  expect([...filesOf(REPORT, SETTING, false).keys()]).toEqual(['json', 'html']);
+  expect(filesOf(REPORT, SETTING, true).get('md')).toMatch(/^# A <title>\n\n```sh\n/);
 });

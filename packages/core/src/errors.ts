@@ -1,36 +1,36 @@
-/** What a pool looks like at one moment; every pool error carries it. */
+/** The figures of a pool at one moment; every pool error carries them. */
 export interface PoolFigures {
   /** Connections that a caller holds. */
   readonly used: number;
-  /** Connections that wait to be reused. */
+  /** Connections that are ready to be lent. */
   readonly idle: number;
   /** Connections being opened. */
   readonly opening: number;
-  /** Connections being checked, tidied up after their return, or closed. */
+  /** Connections being checked, reset after their return, or closed. */
   readonly busy: number;
   /** Callers in line. */
   readonly waiting: number;
-  /** Most connections this pool may have open. */
+  /** Most connections that this pool may have open now. */
   readonly max: number;
 }
 
-/** Whether a session sits in a transaction, and whether a query is in flight on it. */
+/** Whether a session is in a transaction, and whether a query is in flight on it. */
 export type SessionStatus = 'idle' | 'active' | 'transaction' | 'failed-transaction' | 'unknown';
 
 /** One connection that is checked out, as errors and warnings name it. */
 export interface Holder {
-  /** Backend process ID, where the driver knows it. */
+  /** Backend process ID; absent where the driver cannot say. */
   readonly processId?: number;
-  /** How long it has been held, in milliseconds. */
+  /** How long it has been held so far, in milliseconds. */
   readonly heldMs: number;
   readonly status: SessionStatus;
-  /** Where it was taken; captured only when `leakAfterMs` is set. */
+  /** The stack of the call that took it; captured only when `leakAfterMs` is set. */
   readonly stack?: string;
-  /** The text of what it ran last, without parameter values; noted only when `leakAfterMs` is set. */
+  /** The text of its last statement, without parameter values; recorded only when `leakAfterMs` is set. */
   readonly lastStatement?: string;
 }
 
-/** What went wrong, as a string that never changes between releases. */
+/** What went wrong, as a string that no release changes. */
 export type TenureErrorCode =
   | 'TENURE_POLICY'
   | 'TENURE_ACQUIRE_TIMEOUT'
@@ -54,7 +54,7 @@ export class TenureError extends Error {
   }
 }
 
-/** One thing that is wrong with a policy. */
+/** One problem of a policy. */
 export interface PolicyProblem {
   /** The variable or key, as the user wrote it: `CONN_MAX_AGE`, `policy.maxAgeMs`, `pool.max`. */
   readonly name: string;
@@ -66,7 +66,7 @@ export interface PolicyProblem {
 
 const LONGEST_SHOWN = 80;
 
-/** A policy that cannot be followed. Lists every problem at once. */
+/** A policy that cannot be followed. It lists every problem at once. */
 export class TenurePolicyError extends TenureError {
   override name = 'TenurePolicyError';
 
@@ -81,14 +81,14 @@ function describeProblems(problems: readonly PolicyProblem[]): string {
   return `The connection policy has ${count}:\n${lines.join('\n')}`;
 }
 
-/** A value as far as a message can show it. Never what an object holds: that may be a secret. */
+/** A value as a message can show it. Never the content of an object: that may be a secret. */
 function show(value: unknown): string {
   if (typeof value === 'object' && value !== null) return '(object)';
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 
-/** The base of the errors that a pool gives to a caller who wanted a connection. */
+/** The base of the errors that a caller gets in the place of a connection. */
 export class TenurePoolError extends TenureError {
   override name = 'TenurePoolError';
 
@@ -103,7 +103,7 @@ export class TenurePoolError extends TenureError {
   }
 }
 
-/** No connection came free in time: the pool is full, and its holders are named. */
+/** No connection came free in time: the pool is full. Thrown by `acquire` when `acquireTimeoutMs` is over. */
 export class TenureTimeoutError extends TenurePoolError {
   override name = 'TenureTimeoutError';
 
@@ -120,7 +120,7 @@ export class TenureTimeoutError extends TenurePoolError {
   }
 }
 
-/** The database cannot be reached; the `cause` is the last connect error. */
+/** The database cannot be reached, or has no free slot. The `cause` is the last connect error. */
 export class TenureUnreachableError extends TenurePoolError {
   override name = 'TenureUnreachableError';
 
@@ -135,7 +135,7 @@ export class TenureUnreachableError extends TenurePoolError {
   }
 }
 
-/** The server refuses this client for good (password, database, role, TLS); the `cause` is its answer. */
+/** The server refuses this client (password, database, role, TLS), and trying again will not help. The `cause` is its answer. */
 export class TenureConnectError extends TenurePoolError {
   override name = 'TenureConnectError';
 
@@ -144,7 +144,7 @@ export class TenureConnectError extends TenurePoolError {
   }
 }
 
-/** The line is as long as `maxWaiting` allows. */
+/** As many callers wait as `maxWaiting` allows. */
 export class TenureTooManyWaitingError extends TenurePoolError {
   override name = 'TenureTooManyWaitingError';
 
@@ -153,7 +153,7 @@ export class TenureTooManyWaitingError extends TenurePoolError {
   }
 }
 
-/** The pool is closing or closed. */
+/** The pool is closed, or was closing when the connection was asked for. */
 export class TenureClosedError extends TenurePoolError {
   override name = 'TenureClosedError';
 
@@ -163,18 +163,18 @@ export class TenureClosedError extends TenurePoolError {
 }
 
 /**
- * A query has been in flight for long, and the server is not working on it: its session is gone or idle, and the answer will never come. The
- * connection is closed. Whether the query was carried out is not known.
+ * A query has been in flight for longer than `inFlightCheckMs`, and the server is not working on it: its session is gone or idle, and the answer
+ * will never come. The connection is closed. Whether the query was carried out is not known.
  */
 export class TenureConnectionLostError extends TenureError {
   override name = 'TenureConnectionLostError';
 
   constructor(
-    /** What is the matter with the backend, such as `is gone`. */
+    /** The state of the backend, such as `is gone`. */
     readonly reason: string,
     /** How long the connection had been held, in milliseconds. */
     readonly heldMs: number,
-    /** The backend's process ID, where the driver knows it. */
+    /** The backend's process ID; absent where the driver cannot say. */
     readonly processId?: number,
   ) {
     const backend = processId === undefined ? 'its backend' : `its backend ${processId}`;
@@ -186,7 +186,7 @@ export class TenureConnectionLostError extends TenureError {
   }
 }
 
-/** The pool was used in a way that cannot be right, such as releasing a connection twice. */
+/** A mistake in the calls, such as releasing a connection twice. */
 export class TenureUsageError extends TenureError {
   override name = 'TenureUsageError';
 

@@ -1,25 +1,59 @@
 import { formatDuration, LONGEST_MS } from '../../../packages/core/src/policy/durations.js';
 import { POLICY_KEYS, POLICY_OPTIONS, type PolicyOption } from '../../../packages/core/src/policy/options.js';
+import type { PolicyKey } from '../../../packages/core/src/policy/policy.js';
 
-const START = '<!-- policy:start -->';
-const END = '<!-- policy:end -->';
+/** The tables of docs/settings.md, by how often an app needs their settings. */
+const TIERS = ['start', 'often', 'rarely'] as const;
+type Tier = (typeof TIERS)[number];
 
-/** The README's table of the policy, in Markdown. */
-function policyTable(): string {
-  const rows = POLICY_KEYS.map((key) => {
-    const option = POLICY_OPTIONS[key];
-    return [`\`${key}\``, `\`${option.env}\``, defaultOf(option), meaningOf(option), zeroOf(option), noneOf(option)];
-  });
-  const head = ['key', 'environment', 'default', 'meaning', '`0`', '`none`'];
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+const TIER_OF: Readonly<Record<PolicyKey, Tier>> = {
+  maxConnections: 'start',
+  reuseConnections: 'start',
+  maxAgeMs: 'start',
+  acquireTimeoutMs: 'start',
+  healthChecks: 'start',
+  reset: 'start',
+  minConnections: 'often',
+  idleTimeoutMs: 'often',
+  connectTimeoutMs: 'often',
+  maxWaiting: 'often',
+  leakAfterMs: 'often',
+  statements: 'often',
+  writable: 'often',
+  share: 'often',
+  maxAgeJitter: 'rarely',
+  maxUses: 'rarely',
+  healthBypassMs: 'rarely',
+  healthTimeoutMs: 'rarely',
+  keepaliveMs: 'rarely',
+  inFlightCheckMs: 'rarely',
+  statementsForWrites: 'rarely',
+  prepareThreshold: 'rarely',
+  exitOnIdle: 'rarely',
+  retryReads: 'rarely',
+  budget: 'rarely',
+};
+
+/** The text with the table of each tier, between its two marks, renewed. */
+export function withPolicyTables(text: string): string {
+  return TIERS.reduce(withTable, text);
 }
 
-/** The text with the table between its two marks renewed. */
-export function withPolicyTable(text: string): string {
-  const start = text.indexOf(START);
-  const end = text.indexOf(END);
-  if (start === -1 || end < start) throw new Error(`There is no ${START} … ${END} to hold the table.`);
-  return `${text.slice(0, start)}${START}\n${policyTable()}\n${text.slice(end)}`;
+function withTable(text: string, tier: Tier): string {
+  const [before, after] = [`<!-- ${tier}:start -->`, `<!-- ${tier}:end -->`];
+  const [from, to] = [text.indexOf(before), text.indexOf(after)];
+  if (from === -1 || to < from) throw new Error(`There is no ${before} … ${after} to hold the table.`);
+  return `${text.slice(0, from)}${before}\n${tableOf(tier)}\n${text.slice(to)}`;
+}
+
+function tableOf(tier: Tier): string {
+  const keys = POLICY_KEYS.filter((key) => TIER_OF[key] === tier);
+  const rows = keys.map((key) => {
+    const option = POLICY_OPTIONS[key];
+    return [`\`${option.env}\``, `\`${key}\``, defaultOf(option), meaningOf(option), zeroOf(option), noneOf(option)];
+  });
+  const head = ['environment', 'in code', 'default', 'meaning', '`0`', '`none`'];
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 function defaultOf({ kind, default: value }: PolicyOption): string {
@@ -45,7 +79,7 @@ function zeroOf(option: PolicyOption): string {
 }
 
 function noneOf(option: PolicyOption): string {
-  if (option.kind === 'choice') return 'a choice';
+  if (option.kind === 'choice') return option.choices.includes('none') ? 'a choice' : 'refused';
   if (option.kind === 'flag' || option.none === undefined) return 'refused';
   return option.auto === undefined ? option.none : `${option.none} (\`auto\`: ${option.auto})`;
 }

@@ -9,11 +9,11 @@ export interface SettingDescription {
   /** Durations in milliseconds; `none` for no limit, or off. */
   readonly value: number | boolean | string;
   readonly source: PolicySource;
-  /** It was set, but this version does not act on it yet. */
+  /** It was set, and this version does not act on it yet. */
   readonly later?: true;
 }
 
-/** Every value and where it came from, so that a stray variable is found. */
+/** Every value and its source, so that a stray variable can be found. */
 export function describePolicy(policy: Policy): PolicyDescription {
   const later = new Set(laterSettings(policy).map(({ key }) => key));
   const described = POLICY_KEYS.map((key): [PolicyKey, SettingDescription] => {
@@ -23,7 +23,7 @@ export function describePolicy(policy: Policy): PolicyDescription {
   return Object.fromEntries(described) as PolicyDescription;
 }
 
-/** What was set but is not acted on yet, by its key and by the name under which it was written. To turn off what is not there is no news. */
+/** Settings that are set and not acted on yet: their keys, and the names under which they were written. Without those that are turned off. */
 export function laterSettings(policy: Policy): readonly { readonly key: PolicyKey; readonly name: string }[] {
   const keys = POLICY_KEYS.filter(
     (key) => POLICY_OPTIONS[key].later && policy.sources[key].from !== 'default' && !isOff(policy[key]),
@@ -35,7 +35,7 @@ function isOff(value: unknown): boolean {
   return value === false || value === 0 || value === Number.POSITIVE_INFINITY;
 }
 
-/** Keys that were given but do not exist here. Their values are not shown: what was passed by mistake may be a secret. */
+/** Keys that do not exist. Their values are not shown: a value that was passed by mistake may be a secret. */
 export function unknownKeys(prefix: string, given: object, known: readonly PolicyKey[]): PolicyProblem[] {
   const unknown = Object.entries(given).filter(([key]) => !known.includes(key as PolicyKey));
   return unknown.map(([key, value]) => {
@@ -45,12 +45,12 @@ export function unknownKeys(prefix: string, given: object, known: readonly Polic
   });
 }
 
-/** The type of a value, for where the value itself should not be shown. */
+/** The type of a value, where the value itself must not be shown. */
 export function kindOf(value: unknown): string {
   return `(${value === null ? 'null' : typeof value})`;
 }
 
-/** The key that was probably meant by this word, which may also be the name of a variable. */
+/** The key that this word probably means; the word may be the name of a variable. */
 function nearestKey(word: string, keys: readonly PolicyKey[]): PolicyKey | undefined {
   const written = word.toLowerCase();
   const names = keys.flatMap((key) => [key, POLICY_OPTIONS[key].env].map((name) => ({ key, name })));
@@ -59,7 +59,7 @@ function nearestKey(word: string, keys: readonly PolicyKey[]): PolicyKey | undef
   return best.steps <= written.length / 3 ? best.key : undefined;
 }
 
-/** How many letters must be added, dropped or changed (Levenshtein). */
+/** How many letters must be added, removed or changed (Levenshtein). */
 function stepsBetween(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, column) => column);
   for (const letter of one) {

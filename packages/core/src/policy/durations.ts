@@ -1,8 +1,8 @@
-/** The longest delay a Node timer can hold; a longer one would fire after 1 ms. */
+/** The longest delay that a Node timer can hold; a longer one would fire after 1 ms. */
 export const LONGEST_MS = 2 ** 31 - 1;
 export const LONGEST = '24.8 days, the most that a timer can hold';
 
-/** What was read, or why it is refused. */
+/** A value, or why it is refused. */
 export type Reading<T> = { readonly value: T } | { readonly refused: string };
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };

@@ -6,7 +6,7 @@ import { type Policy, type PolicyKey, type PolicyOverrides, type PolicySetting, 
 
 const LIMITS = ['maxConnections', 'reuseConnections', 'minConnections'] as const;
 
-/** What may change while a pool runs. */
+/** The settings that may change while a pool runs. */
 export type Limits = Pick<PolicyOverrides, (typeof LIMITS)[number]>;
 
 /** The limits that bound a pool now: those of its policy, or less where less was granted. */
@@ -22,7 +22,7 @@ export function effectiveLimits(policy: Policy, granted: number): EffectiveLimit
 }
 
 /**
- * The same policy with other limits. A `reuseConnections` that nobody set keeps following `maxConnections`.
+ * The same policy with other limits. A default `reuseConnections` goes on following `maxConnections`.
  *
  * @throws TenurePolicyError that lists every problem
  */

@@ -4,9 +4,9 @@ import type { PolicyKey } from './policy.js';
 interface Common {
   /** The variable, without a pool's prefix. */
   readonly env: string;
-  /** In one line, as the README's table has it. */
+  /** In one line, as docs/settings.md has it. */
   readonly meaning: string;
-  /** Checked already, acted on by a later version. */
+  /** This version checks the value and does nothing with it. */
   readonly later?: true;
 }
 
@@ -52,11 +52,11 @@ const count = (env: string, rest: Rest): NumberOption => {
   return { env, kind: 'count', smallest: 0, largest: SERVER_LIMIT, ...rest };
 };
 
-/** Every key of the policy. The parser, the README's table and its tests follow this. `sameAs` may name an earlier key only. */
+/** Every key of the policy. The parser, docs/settings.md and the tests follow it. `sameAs` may name an earlier key only. */
 export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   maxAgeMs: duration('CONN_MAX_AGE', {
     default: 30 * MINUTE,
-    meaning: 'retire a connection at this age, but never in use; every connection serves at least once',
+    meaning: 'close a connection at this age, but never while it is in use; each connection serves at least once',
     smallest: 0,
     zero: 'close after each use',
     none: 'no limit',
@@ -72,7 +72,7 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   },
   maxUses: count('CONN_MAX_USES', {
     default: NONE,
-    meaning: 'retire a connection after this many checkouts',
+    meaning: 'close a connection after this many checkouts',
     smallest: 1,
     largest: Number.MAX_SAFE_INTEGER,
     zero: 'no connection could serve (1 closes after each use)',
@@ -80,56 +80,56 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   }),
   idleTimeoutMs: duration('CONN_IDLE_TIMEOUT', {
     default: 10 * MINUTE,
-    meaning: 'close what has been idle this long, down to `minConnections`',
+    meaning: 'close a connection that has been idle this long, down to `minConnections`',
     zero: `${AMBIGUOUS} (a maximum age of 0 closes after each use)`,
     none: 'no limit',
   }),
   maxConnections: count('MAX_CONNS', {
     default: 10,
-    meaning: 'connections that this pool has open at most',
+    meaning: 'most connections that this pool may have open',
     smallest: 1,
     zero: 'no connection could be opened',
   }),
   reuseConnections: count('REUSE_CONNS', {
     default: { sameAs: 'maxConnections' },
-    meaning: 'idle connections kept for reuse; a returned one above it is closed after a short linger',
-    zero: 'none is kept longer than the linger',
+    meaning: 'idle connections kept for reuse; those above it are closed after one second',
+    zero: 'none is kept longer than one second',
   }),
   minConnections: count('MIN_CONNS', {
     default: 0,
-    meaning: 'connections kept open, and warm from the start',
+    meaning: 'connections kept open, from the start on',
     zero: 'off',
   }),
   healthChecks: { env: 'CONN_HEALTH_CHECKS', kind: 'flag', default: true, meaning: 'check a connection before reuse' },
   healthBypassMs: duration('CONN_HEALTH_BYPASS', {
     default: 500,
-    meaning: 'a connection heard from this recently is not checked',
+    meaning: 'a connection on which the server answered this recently is not pinged',
     smallest: 0,
-    zero: 'off: every reuse is checked',
+    zero: 'off: a ping before each reuse',
   }),
   healthTimeoutMs: duration('CONN_HEALTH_TIMEOUT', {
     default: SECOND,
-    meaning: 'a check that takes longer is late; it has failed once the server has answered others meanwhile',
+    meaning: 'a check fails after this time if the server has answered other connections meanwhile',
     largest: MINUTE,
     zero: 'no check could pass (checks can be turned off instead)',
   }),
   keepaliveMs: duration('CONN_KEEPALIVE', {
     default: 2 * MINUTE,
-    meaning: 'idle connections are checked this often in the background',
+    meaning: 'ping idle connections this often in the background',
     zero: 'off in one pool, without pause in another',
     none: 'off',
   }),
   inFlightCheckMs: duration('CONN_IN_FLIGHT_CHECK', {
     default: 30 * SECOND,
     meaning:
-      'a query in flight this long is looked for on the server, over another connection; again at twice the time, and so on',
-    zero: 'every query would be looked for',
+      'after this time, ask the server over another connection whether it is working on a query in flight; then at twice the time, and so on',
+    zero: 'every query would be asked about',
     none: 'off',
   }),
   acquireTimeoutMs: duration('CONN_ACQUIRE_TIMEOUT', {
     default: 30 * SECOND,
     meaning:
-      'longest wait for a connection; the default counts from the last progress of the line, a limit that you set from the call',
+      'longest wait for a connection; the default counts from when a caller in line was last served, a value that you set counts from the call',
     zero: AMBIGUOUS,
     none: 'no limit',
   }),
@@ -141,9 +141,9 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   }),
   maxWaiting: count('CONN_MAX_WAITING', {
     default: NONE,
-    meaning: 'refuse at once when this many already wait for a connection that is in use',
+    meaning: 'refuse a caller at once when this many already wait for a connection that is in use',
     largest: Number.MAX_SAFE_INTEGER,
-    zero: 'refuse whenever all are in use',
+    zero: 'refuse whenever all connections are in use',
     none: 'no limit',
   }),
   reset: {
@@ -152,18 +152,18 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     default: 'rollback',
     choices: ['rollback', 'session', 'none'],
     meaning:
-      'on return: `rollback` an open transaction; `session` also clears session state and runs the set-up of the app again; `none`: neither',
+      'on return, `rollback` rolls back an open transaction; `session` also clears the session and runs the set-up of the app again; `none` does neither',
   },
   leakAfterMs: duration('CONN_LEAK_THRESHOLD', {
     default: NONE,
-    meaning: 'report a connection held this long, with the stack that took it',
+    meaning: 'report a connection that is held this long, with the stack of the call that took it',
     zero: 'every checkout would be reported',
     none: 'off',
   }),
   statements: count('CONN_STATEMENTS', {
     default: 100,
     meaning:
-      'prepared statements kept on each connection, of reads whose answer cannot depend on when they were parsed; behind a pooler only if this is set',
+      'prepared statements kept on each connection, for reads whose answer cannot depend on when they were parsed; behind a pooler only if this is set',
     largest: Number.MAX_SAFE_INTEGER,
     zero: 'off',
   }),
@@ -172,18 +172,18 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     kind: 'flag',
     default: false,
     meaning:
-      'prepare writes too: a column whose type another process changes may then store [converted values](docs/statements.md#writes) for some seconds',
+      'prepare writes too; while another process changes the type of a column, it may then store [converted values](statements.md#writes) for some seconds',
   },
   prepareThreshold: count('CONN_PREPARE_THRESHOLD', {
     default: 5,
-    meaning: 'a query with parameters is prepared when this process runs it for this many times',
+    meaning: 'prepare a query with parameters from this run of it on, counted in this process',
     smallest: 1,
     largest: Number.MAX_SAFE_INTEGER,
     zero: 'nothing could be prepared (`statements: 0` turns it off)',
   }),
   budget: count('CONN_BUDGET', {
     default: NONE,
-    meaning: 'server connections that all processes together may open',
+    meaning: 'most connections that all processes together may open',
     smallest: 1,
     zero: 'no process could connect',
     none: 'no limit',
@@ -194,7 +194,7 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     env: 'CONN_WRITABLE',
     kind: 'flag',
     default: false,
-    meaning: 'every check, and every new connection, asks whether the server accepts writes',
+    meaning: 'ask with every check, and on every new connection, whether the server takes writes',
   },
   exitOnIdle: {
     env: 'CONN_EXIT_ON_IDLE',
@@ -208,13 +208,13 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     default: 'place',
     choices: ['place', 'target', 'none'],
     meaning:
-      'pools of this process that share one `maxConnections`: with `place` those that are made again and again at one place of the code, with `target` all with the same target and settings; `none`: each has its own',
+      'which pools of this process [share](sharing.md) one `maxConnections`: `place`: those made again and again at one place of the code; `target`: all with the same target and settings; `none`: each has its own',
   },
   retryReads: {
     env: 'CONN_RETRY_READS',
     kind: 'flag',
     default: true,
-    meaning: 'Prisma only: run a read outside transactions again, once, when its connection was lost',
+    meaning: 'Prisma only: run a read outside transactions once more when its connection was lost',
   },
 };
 

@@ -14,9 +14,8 @@ import {
 } from './policy.js';
 
 /**
- * Makes a policy of what was written: argument before environment before host before default. Everything that was written is checked,
- * also what a stronger source overrules, so that the list of problems is complete. A policy that has been checked before is complete
- * already, and comes back as it is.
+ * Makes a policy: argument before environment before host before default. A value that a stronger source overrules is checked too, so that the
+ * list of problems is complete. A checked policy is returned as it is.
  *
  * @throws TenurePolicyError that lists every problem
  */
@@ -38,7 +37,7 @@ export function parsePolicy(env: Environment, overrides: PolicyOverrides = {}, h
   return policyOf(settings, name);
 }
 
-/** The default of a key; none where it follows a key that has a problem. */
+/** The default of a key; none where it is the value of another key that has a problem. */
 export function defaultOf(key: PolicyKey, settings: ReadonlyMap<PolicyKey, PolicySetting>): PolicySetting | undefined {
   const source = { from: 'default' } as const;
   const { default: value } = POLICY_OPTIONS[key];
@@ -60,7 +59,7 @@ function nameProblems(name: unknown): PolicyProblem[] {
   return [{ name: 'policy.name', value: printable(name), allowed }];
 }
 
-/** One option of a host's may stand for two keys, and is then refused twice. */
+/** One option of a host may set two keys, and would be listed twice. */
 function withoutRepeats(problems: readonly PolicyProblem[]): PolicyProblem[] {
   const isSame = (one: PolicyProblem) => (other: PolicyProblem) =>
     other.name === one.name && other.allowed === one.allowed;
@@ -71,23 +70,23 @@ function notAnObject(overrides: unknown): TenurePolicyError {
   return new TenurePolicyError([{ name: 'policy', value: kindOf(overrides), allowed: 'an object of policy keys' }]);
 }
 
-/** A setting of the host's (Knex, pg-pool), in Tenure's units. */
+/** A setting of the host (Knex, pg-pool), in Tenure's units. */
 export interface HostSetting {
   readonly value: PolicyValue;
   /** As the app wrote it: `pool.max`. */
   readonly name: string;
-  /** The value as the app wrote it, where that differs; errors show it. */
+  /** The value as the app wrote it, where that is another; errors show it. */
   readonly written?: unknown;
 }
 
-/** What the app itself wrote in its host's pool settings, and what is wrong with it. The host's own defaults are not in here. */
+/** The pool settings that the app wrote for its host, and their problems. Without the host's own defaults. */
 export type HostSettings = { readonly [K in PolicyKey]?: HostSetting } & {
   readonly problems?: readonly PolicyProblem[];
 };
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What one source says about one key. */
+/** The value of one key in one source. */
 export interface Written {
   readonly source: PolicySource & { readonly name: string };
   readonly given: unknown;
@@ -124,12 +123,12 @@ export function settingOf({ source, reading }: Written): PolicySetting | undefin
 
 export function problemOf(key: PolicyKey, { source, given, reading }: Written): PolicyProblem[] {
   if ('value' in reading) return [];
-  // A host has its own words for "no limit".
+  // A host has other words for "no limit".
   const hint = source.from === 'host' ? '' : wordsHint(POLICY_OPTIONS[key]);
   return [{ name: source.name, value: printable(given), allowed: reading.refused + hint }];
 }
 
-/** Objects may refuse to become strings. They may hold secrets, as a connection string does that was given by mistake. */
+/** A value as an error may show it. An object may hold a secret, and so may a connection string that was passed by mistake. */
 export function printable(value: unknown): unknown {
   if (typeof value === 'string' && /:\/\/|password/i.test(value)) return '(a connection string?)';
   return (typeof value === 'object' && value !== null) || typeof value === 'function' ? kindOf(value) : value;
@@ -161,7 +160,7 @@ function readText(option: PolicyOption, text: string): SettingReading {
   return 'refused' in reading ? reading : inRange(option, reading.value);
 }
 
-/** Reads a value that code gave: an argument, or a host's setting translated to Tenure's units. */
+/** Reads a value from code: an argument, or a host's setting in Tenure's units. */
 function readValue(option: PolicyOption, value: unknown): SettingReading {
   if (option.kind === 'flag') return typeof value === 'boolean' ? { value } : { refused: `true or false${not(value)}` };
   const named = typeof value === 'string' ? wordsOf(option).get(value) : undefined;
@@ -174,7 +173,7 @@ function readValue(option: PolicyOption, value: unknown): SettingReading {
   return inRange(option, value === 0 ? 0 : value); // never -0
 }
 
-/** The words that an option takes beside numbers, for the end of a sentence: `; none = no limit`. */
+/** The words that an option accepts beside numbers, for the end of a sentence: `; none = no limit`. */
 function wordsHint(option: PolicyOption): string {
   if (!isNumeric(option)) return '';
   const { none, auto } = option;
@@ -223,7 +222,7 @@ function wanted({ kind, smallest, largest }: NumberOption): string {
   return kind === 'count' ? 'a whole number' : `a number from ${smallest} to ${largest}`;
 }
 
-/** `30s` in code: the number that was meant. */
+/** For `30s` in code: the number of milliseconds. */
 function meant({ kind }: NumberOption, value: unknown): string {
   const reading = kind === 'duration' && typeof value === 'string' ? parseDuration(value) : undefined;
   return reading !== undefined && 'value' in reading ? ` (${reading.value})` : '';
@@ -242,14 +241,14 @@ function isNumeric(option: PolicyOption): option is NumberOption {
   return option.kind !== 'flag' && option.kind !== 'choice';
 }
 
-/** The first may not exceed the second. */
+/** The first of each pair may not exceed the second. */
 const ORDER: readonly (readonly [PolicyKey, PolicyKey])[] = [
   ['reuseConnections', 'maxConnections'],
   ['minConnections', 'maxConnections'],
   ['minConnections', 'reuseConnections'],
 ];
 
-/** Values that are fine alone but not together. A value that follows another by default is in nobody's way. */
+/** Values that are allowed alone, and not together. A value that follows another one by default never conflicts. */
 export function conflicts(settings: ReadonlyMap<PolicyKey, PolicySetting>): PolicyProblem[] {
   return ORDER.flatMap(([smaller, larger]) => {
     const low = settings.get(smaller);

@@ -1,71 +1,76 @@
-/** What governs a pool. Durations are in milliseconds; `none` (no limit, or off) is the number `Infinity`. */
+/** The settings of a pool. Durations are in milliseconds; `none` (no limit, or off) is the number `Infinity`. */
 export interface PolicyValues {
   /**
-   * Retire a connection at this age: at checkout, at return and while idle, never in use; every connection serves at least once.
+   * Close a connection at this age: at checkout, at return and while idle, never in use. Each connection serves at least once.
    * `CONN_MAX_AGE`, default 30 min. `0`: close after each use, `none`: no limit, both as in Django.
    */
   maxAgeMs: number;
   /**
-   * Shortens each connection's life by a random share up to this one, never lengthens it (as HikariCP and psycopg do).
-   * `CONN_MAX_AGE_JITTER`, default 0.25, at most 0.9: with 1 some lives would be next to nothing. `0`: off. No `none`.
+   * Shortens the life of each connection by a random share up to this one, never lengthens it (as HikariCP and psycopg do).
+   * `CONN_MAX_AGE_JITTER`, default 0.25, at most 0.9: with 1 some connections would hardly live. `0`: off. No `none`.
    */
   maxAgeJitter: number;
-  /** Retire a connection after this many checkouts. `CONN_MAX_USES`, default none. `0`: refused. `none`: no limit. */
+  /** Close a connection after this many checkouts. `CONN_MAX_USES`, default none. `0`: refused. `none`: no limit. */
   maxUses: number;
-  /** Close what has been idle this long, down to `minConnections`. `CONN_IDLE_TIMEOUT`, default 10 min. `0`: refused. `none`: no limit. */
+  /**
+   * Close a connection that has been idle this long, down to `minConnections`. `CONN_IDLE_TIMEOUT`, default 10 min. `0`: refused. `none`: no
+   * limit.
+   */
   idleTimeoutMs: number;
-  /** Connections open at most, this pool. `MAX_CONNS`, default 10. `0`: refused. No `none`: an unbounded pool is what Tenure is against. */
+  /** Most connections that this pool may have open. `MAX_CONNS`, default 10. `0`: refused. No `none`: a pool without a limit fills the server. */
   maxConnections: number;
   /**
-   * Idle connections kept for reuse; a returned one above it is closed after a short linger.
-   * `REUSE_CONNS`, default = `maxConnections`. `0`: none is kept longer than the linger. No `none`.
+   * Idle connections kept for reuse; those above it are closed after one second.
+   * `REUSE_CONNS`, default = `maxConnections`. `0`: none is kept longer than one second. No `none`.
    */
   reuseConnections: number;
-  /** Kept open, and warm from the start. `MIN_CONNS`, default 0. `0`: off. No `none`. */
+  /** Connections kept open, from the start on. `MIN_CONNS`, default 0. `0`: off. No `none`. */
   minConnections: number;
   /** Check a connection before reuse. `CONN_HEALTH_CHECKS`, default true. `0`: as `false`, which turns it off. No `none`. */
   healthChecks: boolean;
   /**
-   * A connection heard from this recently is not checked.
-   * `CONN_HEALTH_BYPASS`, default 500 ms; the environment wants a unit. `0`: off, every reuse is checked. No `none`.
+   * A connection on which the server answered this recently is not pinged.
+   * `CONN_HEALTH_BYPASS`, default 500 ms; the environment wants a unit. `0`: off: a ping before each reuse. No `none`.
    */
   healthBypassMs: number;
   /**
-   * A check that takes longer is late. It has failed once the server has answered others meanwhile; while it answers nobody, after ten times
-   * as long and at least 10 s. `CONN_HEALTH_TIMEOUT`, default 1 s, at most 1 min since callers wait for it. `0`: refused. No `none`: `healthChecks` turns checks off.
+   * A check fails after this time if the server has answered other connections meanwhile. If it answers none, the check fails after ten times this
+   * time, and at least 10 s. `CONN_HEALTH_TIMEOUT`, default 1 s, at most 1 min since callers wait for it. `0`: refused. No `none`: `healthChecks`
+   * turns checks off.
    */
   healthTimeoutMs: number;
-  /** Idle connections are checked this often in the background. `CONN_KEEPALIVE`, default 2 min. `0`: refused. `none`: off. */
+  /** Ping idle connections this often in the background. `CONN_KEEPALIVE`, default 2 min. `0`: refused. `none`: off. */
   keepaliveMs: number;
   /**
-   * A query in flight this long is looked for on the server, over another connection, and again at twice the time. One whose backend is gone or
-   * idle fails with `TENURE_CONNECTION_LOST`; one that runs is left alone. `CONN_IN_FLIGHT_CHECK`, default 30 s. `0`: refused. `none`: off.
+   * After this time, ask the server over another connection whether it is working on a query in flight; then at twice the time, and so on. A query
+   * whose backend is gone or idle fails with `TENURE_CONNECTION_LOST`; one that runs is not touched. `CONN_IN_FLIGHT_CHECK`, default 30 s. `0`:
+   * refused. `none`: off.
    */
   inFlightCheckMs: number;
   /**
-   * Longest wait for a connection. `CONN_ACQUIRE_TIMEOUT`, default 30 s. The default counts from when someone in the line was last served, so
-   * that it ends a line that is stuck and not one that is long; a value that was set anywhere counts from the call. `0`: refused. `none`: no limit.
+   * Longest wait for a connection. `CONN_ACQUIRE_TIMEOUT`, default 30 s. The default counts from when a caller in line was last served: it ends a
+   * line that is stuck, and not one that is long. A value that was set anywhere counts from the call. `0`: refused. `none`: no limit.
    */
   acquireTimeoutMs: number;
   /** Longest wait for one connect. `CONN_CONNECT_TIMEOUT`, default 10 s. `0`: refused. `none`: no limit. */
   connectTimeoutMs: number;
   /**
-   * Refuse at once when this many already wait for a connection that is in use.
-   * `CONN_MAX_WAITING`, default none. `0`: refuse whenever all are in use. `none`: no limit.
+   * Refuse a caller at once when this many already wait for a connection that is in use.
+   * `CONN_MAX_WAITING`, default none. `0`: refuse whenever all connections are in use. `none`: no limit.
    */
   maxWaiting: number;
   /**
-   * On return: `rollback` an open transaction; `session` also clears session state and runs the app's set-up again; `none` leaves it as
-   * it is. `CONN_RESET`, default rollback. `0`: refused.
+   * What a return does to the session: `rollback` rolls back an open transaction; `session` also clears all state and runs the app's set-up again; `none` leaves it as it is.
+   * `CONN_RESET`, default rollback. `0`: refused.
    */
   reset: 'rollback' | 'session' | 'none';
   /**
-   * Report a connection held this long, with the stack that took it (stacks are captured only when this is set).
+   * Report a connection that is held this long, with the stack of the call that took it (stacks are captured only when this is set).
    * `CONN_LEAK_THRESHOLD`, default none. `0`: refused. `none`: off.
    */
   leakAfterMs: number;
   /**
-   * Prepared statements kept on each connection, of reads whose answer cannot depend on when they were parsed; behind a pooler only if this or
+   * Prepared statements kept on each connection, for reads whose answer cannot depend on when they were parsed; behind a pooler only if this or
    * `prepareThreshold` is set. `CONN_STATEMENTS`, default 100. `0`: off. No `none`: each costs the server memory.
    */
   statements: number;
@@ -76,16 +81,16 @@ export interface PolicyValues {
    */
   statementsForWrites: boolean;
   /**
-   * A query with parameters is prepared when this process runs its text for this many times; 1: at the first use.
+   * Prepare a query with parameters from this run of it on, counted in this process; 1: from the first.
    * `CONN_PREPARE_THRESHOLD`, default 5 (as in pgJDBC and psycopg). `0`: refused, `statements: 0` turns it off. No `none`.
    */
   prepareThreshold: number;
   /**
-   * Server connections that all processes together may open; `auto`: from the server's own limit.
+   * Most connections that all processes together may open; `auto`: from the server's own limit.
    * `CONN_BUDGET`, default none. `0`: refused. `none`: no limit. Not acted on yet.
    */
   budget: number | 'auto';
-  /** Every check, and every new connection, asks whether the server accepts writes. `CONN_WRITABLE`, default false. `0`: as `false`. No `none`. */
+  /** Ask with every check, and on every new connection, whether the server takes writes. `CONN_WRITABLE`, default false. `0`: as `false`. No `none`. */
   writable: boolean;
   /** An idle pool does not keep the process alive. `CONN_EXIT_ON_IDLE`, default true. `0`: as `false`. No `none`. */
   exitOnIdle: boolean;
@@ -96,7 +101,7 @@ export interface PolicyValues {
    */
   share: 'place' | 'target' | 'none';
   /**
-   * Prisma only: run a read again, once, when its connection was lost. Never in a transaction, and never a write.
+   * Prisma only: run a read once more when its connection was lost. Never in a transaction, and never a write.
    * `CONN_RETRY_READS`, default true. `0`: as `false`. No `none`.
    */
   retryReads: boolean;
@@ -144,10 +149,10 @@ export interface Policy extends Readonly<PolicyValues> {
   readonly sources: Readonly<Record<PolicyKey, PolicySource>>;
 }
 
-/** Registered, so that the ESM and the CommonJS copy of this module know each other's policies. */
+/** Registered, so that the ESM and the CommonJS copy of this module accept each other's policies. */
 const CHECKED = Symbol.for('@tenure/core/policy');
 
-/** Whether this is a policy that has been checked, as against overrides that have not. */
+/** Whether this is a checked policy, and not overrides. */
 export function isPolicy(value: unknown): value is Policy {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, CHECKED);
 }

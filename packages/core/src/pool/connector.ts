@@ -6,15 +6,15 @@ import type { Policy } from '../policy/policy.js';
  *
  * - `transient`: the server is away or busy; try again.
  * - `permanent`: the server refuses this client (password, database, role, TLS); trying again will not help.
- * - `login`: the same because of a secret that each attempt gets anew from the app: the next one may be right.
+ * - `login`: the same, but each attempt gets a new secret from the app: the next one may be right.
  * - `full`: the server has no slot left (53300); what is open still works.
  */
 export type ConnectFailure = 'transient' | 'permanent' | 'login' | 'full';
 
 /**
- * How thoroughly a session is made ready for its next borrower.
+ * How much of a session is reset for its next holder.
  *
- * - `settle`: wait until the server is ready for a query, and change nothing.
+ * - `settle`: wait until the server is ready for a query; change nothing.
  * - `rollback`: settle, then roll an open transaction back.
  * - `session`: roll back, clear the session's state, and run the app's set-up again.
  */
@@ -24,15 +24,15 @@ export type ResetMode = 'settle' | 'rollback' | 'session';
 export interface ResetResult<C = never> {
   /** An open or failed transaction was rolled back. */
   readonly rolledBack: boolean;
-  /** Takes the connection's place: the same session in new hands. */
+  /** Another object for the same session, which takes the connection's place. */
   readonly renewed?: C | undefined;
 }
 
-/** A query that waits for the server's answer. */
+/** A query in flight. */
 export interface InFlight {
-  /** The same object as long as it is the same query. */
+  /** The same object for as long as it is the same query. */
   readonly query: object;
-  /** How many bytes have gone by on the connection, both ways: the same number twice means that nothing has moved. */
+  /** Bytes sent and received on the connection so far: the same number twice means that nothing has moved. */
   readonly bytes: number;
 }
 
@@ -40,19 +40,19 @@ export interface InFlight {
 export interface StatementStats {
   /**
    * - `behind-pooler`: off, because a pooler in front of the server may hand each transaction to another session.
-   * - `tables-change`: resting for up to a minute, because tables change so often that preparing does not pay, as where each request makes a
+   * - `tables-change`: off for up to a minute, because tables change so often that preparing does not pay, for example when each request makes a
    *   temporary table.
    */
   readonly state: 'on' | 'off' | 'behind-pooler' | 'tables-change';
-  /** Queries that found their statement prepared. */
+  /** Queries whose statement was prepared already. */
   readonly hits: number;
   /** Statements prepared. */
   readonly prepared: number;
-  /** Closed to make room for others. */
+  /** Statements closed to make room for others. */
   readonly evicted: number;
-  /** Forgotten because the server no longer had them, or would not run them any more. */
+  /** Statements dropped because the server no longer had them, or refused to run them. */
   readonly invalidated: number;
-  /** Repeated queries with parameters that were sent unprepared, by the reason; absent where there were none. See docs/statements.md. */
+  /** Repeated queries with parameters that were sent unprepared, by reason; absent where there were none. See docs/statements.md. */
   readonly unprepared?: Readonly<Partial<Record<UnpreparedReason, number>>>;
 }
 
@@ -64,68 +64,71 @@ export type UnpreparedReason =
   | 'literal'
   /** It calls a function that may do more than read. */
   | 'function'
-  /** It is no single read or write. */
+  /** It is not one read or write. */
   | 'command'
   /** It is too long, or has too many parameters. */
   | 'size'
-  /** The values of a parameter would be read alike by another type than the one the server has chosen. */
+  /** The server has chosen a type for a parameter whose values another type would read as well. */
   | 'parameters'
   /** It was slower when it was prepared. */
   | 'slower'
-  /** Settings, role or temporary tables of the session have changed a moment ago. */
+  /** Settings, role or temporary tables of the session have just changed. */
   | 'session'
-  /** Tables change all the time, or nobody has looked at them for a moment. */
+  /** Tables change all the time, or were not looked at for two seconds. */
   | 'tables'
-  /** The connection leads to a pooler, or it is not known yet whether it does. */
+  /** The connection leads to a pooler, or that is not known yet. */
   | 'pooler';
 
 /**
- * The one thing the engine knows of a driver. `connect` and `close` are required; what a driver cannot do it leaves out.
+ * The functions by which the engine uses a driver. `connect` and `close` are required; a driver leaves out what it cannot do.
  *
- * Every promise here is limited in time by the engine, which aborts the connection when the time is up.
+ * The engine limits every promise in time, except that of `finish`, and aborts the connection when the time is up.
  */
 export interface Connector<C extends object> {
-  /** Told by its pool, before anything else is asked of it, which policy holds: for what the driver does by it, such as preparing statements. Throws when it belongs to a pool already. */
+  /**
+   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. Throws when the
+   * connector belongs to a pool already.
+   */
   governedBy?(policy: Policy): void;
   /**
    * Opens one connection, set up and ready for a query.
    *
    * @param signal aborted when the attempt's time is up; a connection that arrives later is closed by the engine
-   * @param onLost to be called once when this connection ends or breaks without being asked to, however long from now
-   * @param onReadOnly to be called when a session that could write, when it was opened, turns out to be on a server that takes no writes
+   * @param onLost to be called once if the connection ends without being closed by the engine, however long from now
+   * @param onReadOnly to be called when the server of a session that could write takes no writes any more
    */
   connect(signal: AbortSignal, onLost: (cause?: Error) => void, onReadOnly: () => void): Promise<C>;
-  /** Says goodbye and closes; resolves when the connection is gone. */
+  /** Ends the session and closes the socket; resolves when the connection is gone. */
   close(connection: C): Promise<void>;
-  /** Drops the connection without a goodbye. Must not throw or wait. */
+  /** Destroys the socket at once. Must not throw or wait. */
   abort?(connection: C): void;
   /** A round trip to the server; rejects when the connection cannot be used. */
   ping?(connection: C, signal: AbortSignal): Promise<void>;
   /**
-   * Asks from outside whether the server of a connection that is silent answers at all: no session is opened, no slot taken. Resolves when it
-   * does. Without it the pool must close one silent connection to find out, when all are silent and it has no room for another.
+   * Asks the server of a silent connection for any answer, without a session and without a slot. Resolves when it answers. Without `probe`, a pool
+   * whose connections are all silent, and which has no room for another one, must close one of them to find out.
    */
   probe?(connection: C, signal: AbortSignal): Promise<void>;
   /**
-   * Something in front of the server, a pooler, answers connects and looks from outside in its place: then only answers on a session tell of the
-   * server. Without it: never.
+   * Whether a pooler answers connects and probes in the server's place: then only answers on a session are evidence about the server.
+   * Without it: never.
    */
   isBehindPooler?(): boolean;
-  /** Asks whether the server accepts writes: a round trip, in the place of `ping`. Rejects when the connection cannot be used. */
+  /** Asks whether the server takes writes: a round trip, in the place of `ping`. Rejects when the connection cannot be used. */
   isWritable?(connection: C, signal: AbortSignal): Promise<boolean>;
-  /** Whether the connection looks open, from what this process already knows. Costs no I/O. */
+  /** Whether the connection is open, as far as this process has seen. Costs no I/O. */
   isOpen?(connection: C): boolean;
-  /** The app's own check, run before every reuse, also of a connection heard from lately. `false` retires it. */
+  /** The app's own check, run before every reuse, also of a connection used a moment ago. `false` closes it. */
   validate?(connection: C): boolean | Promise<boolean>;
-  /** What the session is doing, from what this process already knows. Costs no I/O. */
+  /** What the session is doing, as far as this process has seen. Costs no I/O. */
   transactionStatus?(connection: C): SessionStatus;
   /**
-   * Waits until what was sent on a returned connection has been answered, and ends what cannot end by itself. Comes before a `reset`, and is
-   * the one promise that the engine does not limit in time: a transaction that takes an hour is not cut short. Rejects when the connection
-   * cannot be used again, and when it is dropped meanwhile.
+   * Waits until all that was sent on a returned connection has been answered, and ends what cannot end by itself. Called before a `reset`. The
+   * engine does not limit it in time: a statement that takes an hour is not cut short. Rejects when the connection cannot be used again, and
+   * when it is destroyed meanwhile.
    */
   finish?(connection: C): Promise<void>;
-  /** Makes a returned session ready for its next borrower; rejects when it cannot be used again. */
+  /** Resets a returned session for its next holder; rejects when it cannot be used again. */
   reset?(connection: C, mode: ResetMode, signal: AbortSignal): Promise<ResetResult<C>>;
   /** The backend's process ID. */
   processId?(connection: C): number | undefined;
@@ -133,32 +136,32 @@ export interface Connector<C extends object> {
   ref?(connection: C): void;
   /** Lets this process exit although the connection is open. */
   unref?(connection: C): void;
-  /** Tells what a failed connect says about the next. Without it every failure is `transient`. */
+  /** What a failed connect says about the next one. Without it every failure is `transient`. */
   classifyConnectError?(error: unknown): ConnectFailure;
-  /** The query in flight on the connection, if there is one and all of it has been sent. Costs no I/O. */
+  /** The query in flight on the connection; `undefined` without one, and while it is not all sent. Costs no I/O. */
   queryInFlight?(connection: C): InFlight | undefined;
   /**
-   * Asks the server over one connection for which of the others it is not working, although a query is in flight on them. Without it, or without
-   * `queryInFlight` and `breakOff`, queries in flight are not looked for.
+   * Asks the server, over one connection, on which of the others it is not working although a query is in flight there. Without it, or without
+   * `queryInFlight`, queries in flight are not checked.
    *
    * @param by `over`: the connection to ask on; `alive`: others that the server surely has
-   * @returns what is the matter with the backend of each that is lost, such as `is gone`
+   * @returns the state of the backend of each lost connection, such as `is gone`
    */
   findLost?(
     suspects: readonly C[],
     by: { readonly over: C; readonly alive: readonly C[] },
     signal: AbortSignal,
   ): Promise<ReadonlyMap<C, string>>;
-  /** Ends a connection as if it had broken with this error, which whoever waits for an answer on it then gets. Must not throw or wait. */
+  /** Ends a connection as if it had broken with this error: callers that wait for an answer on it get the error. Must not throw or wait. */
   breakOff?(connection: C, error: Error): void;
   /**
-   * Whether the end of this connection, which may be one of another pool and another connector, makes room on the server that was full when it
-   * refused a client with this error. Without it the pool asks no other pool for room. Costs no I/O.
+   * Whether closing this connection makes room on the server that was full when it refused a client with this error. The connection may be of
+   * another pool and another connector. Without it the pool asks no other pool for room. Costs no I/O.
    */
   makesRoom?(error: unknown, connection: object): boolean;
-  /** Whether the end of a connection is news about its server, or concerns this session alone. Without it: always `server`. */
+  /** Whether the end of a connection puts its `server` in question, or concerns this `session` alone. Without it: always `server`. */
   classifyLoss?(cause: Error | undefined): 'server' | 'session';
-  /** The text of what the connection ran last, without parameter values. */
+  /** The text of the connection's last statement, without parameter values. */
   lastStatement?(connection: C): string | undefined;
   /** Figures of the prepared statements that the driver keeps on its connections. */
   statementStats?(): StatementStats;

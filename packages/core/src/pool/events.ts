@@ -3,7 +3,7 @@ import type { Holder } from '../errors.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
 
-/** Something the app should look at; nothing has failed yet. */
+/** Something that the app should look at; nothing has failed yet. */
 export interface PoolWarning {
   readonly code:
     | 'TENURE_LEAK'
@@ -12,11 +12,11 @@ export interface PoolWarning {
     | 'TENURE_NOT_CONNECTED'
     | 'TENURE_ROLLED_BACK';
   readonly message: string;
-  /** The connections it is about, where it is about some. */
+  /** The connections that it is about; absent where it is about the pool. */
   readonly holders?: readonly Holder[];
 }
 
-/** The events of a pool, and their arguments. Acquire and release emit none: they are the warm path. */
+/** The events of a pool, and their arguments. Acquire and release emit none, which keeps the warm path fast. */
 export interface PoolEvents<C> {
   /** A connection is being opened. */
   opening: [];
@@ -35,8 +35,8 @@ export interface PoolEvents<C> {
 }
 
 /**
- * Emits a pool's events, in the order in which they happened, and only when the pool has finished its step: a listener that acquires, releases
- * or drains must not do so in the middle of it.
+ * Emits a pool's events in the order in which they happened, each after the pool has finished its step: a listener may acquire, release or drain,
+ * and must not do so in the middle of the step.
  */
 export class Events<C> {
   readonly #emitter = new EventEmitter();
@@ -54,7 +54,7 @@ export class Events<C> {
     for (const listener of this.#emitter.listeners(event)) soon(() => listener(...args));
   }
 
-  /** A moment later, so that the app, which has just made the pool, can add a listener first. */
+  /** Emits a warning a moment later, so that an app that has just made the pool can add a listener first. */
   warn(warning: PoolWarning): void {
     soon(() => {
       if (this.#emitter.listenerCount('warning') > 0) this.emit('warning', warning);

@@ -5,9 +5,9 @@ import type { Policy } from '../policy/policy.js';
 import type { Connector, StatementStats } from './connector.js';
 import type { PoolEntry } from './entry.js';
 
-/** What a pool has done and what it is doing. Counters run since it was made. */
+/** The figures of a pool, and its counters since it was made. */
 export interface PoolStats extends PoolFigures {
-  /** How many pools of this process keep to one limit, this one included: `share` says which. */
+  /** How many pools of this process share this limit, this one included; `share` says which. */
   readonly owners: number;
   /** Checkouts. */
   readonly acquired: number;
@@ -20,24 +20,24 @@ export interface PoolStats extends PoolFigures {
   readonly closed: Readonly<Record<CloseReason, number>>;
   /** Callers whose wait ended without a connection. */
   readonly timeouts: number;
-  /** Callers turned away at once: the database is unreachable or refuses us, or too many wait. */
+  /** Callers that were refused at once: the database is unreachable or refuses this client, or too many callers wait. */
   readonly refused: number;
   readonly checks: { readonly done: number; readonly failed: number };
-  /** Transactions that were still open when their connection came back, and were rolled back. */
+  /** Transactions that were open when their connection came back, and were rolled back. */
   readonly rolledBack: number;
-  /** How often every connection was called into question: a connection was lost, the server stopped taking writes, or the process stood still. */
+  /** How often an incident put all connections in question: one was lost, the server took no writes any more, or the process was frozen. */
   readonly epochs: number;
-  /** How long callers waited for a connection, in milliseconds: at most an eighth too long, and a millisecond too short. */
+  /** How long callers waited for a connection, in milliseconds; at most an eighth too long, or a millisecond too short. */
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
   /** Prepared statements. Absent where the connector keeps none. */
   readonly statements?: StatementStats;
-  /** Each setting, and where its value came from. */
+  /** Each setting, and the source of its value. */
   readonly policy: ReturnType<typeof describePolicy>;
 }
 
 /** One connection, as `connections()` lists it. */
 export interface ConnectionInfo {
-  /** Backend process ID, where the driver knows it. */
+  /** Backend process ID; `undefined` where the driver cannot say. */
   readonly processId: number | undefined;
   readonly state: ConnectionKind;
   /** Since it was opened, in milliseconds; 0 while it is opening. */
@@ -101,7 +101,7 @@ export function describeConnection<C extends object>(
   };
 }
 
-/** What has happened since the pool was made. Only ever grows. */
+/** Counts since the pool was made. They only grow. */
 export class Counters {
   acquired = 0;
   /** Checkouts served by a connection that had served before. */
@@ -109,15 +109,15 @@ export class Counters {
   opened = 0;
   openFailures = 0;
   timeouts = 0;
-  /** Callers told at once that waiting is in vain. */
+  /** Callers that were refused at once, since waiting would be in vain. */
   refused = 0;
   checksDone = 0;
   checksFailed = 0;
   rolledBack = 0;
-  /** News that made every connection be checked before its next use. */
+  /** Incidents that put all connections in question. */
   epochs = 0;
   readonly closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>;
-  /** Waits of the callers who had to wait; the others waited 0 ms. */
+  /** Waits of the callers that had to wait; the others waited 0 ms. */
   readonly waits = new Histogram();
 }
 
@@ -142,10 +142,10 @@ export class Histogram {
   }
 
   /**
-   * The duration that `share` of all durations do not exceed, at most an eighth (or a microsecond) too long; what took more than 35 minutes
-   * counts as 35 minutes.
+   * The duration that `share` of all durations do not exceed; at most an eighth (or a microsecond) too long. A duration above 35 minutes counts as
+   * 35 minutes.
    *
-   * @param total how many durations there were in all; those that were not added count as 0
+   * @param total the number of all durations; those that were not added count as 0
    */
   quantile(share: number, total: number): number {
     let above = total - Math.ceil(share * total);

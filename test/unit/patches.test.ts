@@ -12,7 +12,7 @@ function listed(): string[] {
   );
   return Array.from(
     rows,
-    ({ groups }) => `${groups!.by === '`onSubmit`, below' ? 'patches.ts' : groups!.by}: ${groups!.method}`,
+    ({ groups }) => `${groups!.by!.endsWith('below') ? 'patches.ts' : groups!.by}: ${groups!.method}`,
   );
 }
 

@@ -4,8 +4,8 @@
  */
 export { systemRuntime } from './pool/clock.js';
 export { type CancelOptions, cancelRequest, type PgConnectionClass } from './postgres/cancel.js';
-export { type ClientConnector, type ConnectorHooks, clientConnector } from './postgres/clientConnector.js';
 export { connectionOf, type EndListeners, type PgConnection } from './postgres/connection.js';
+export { type ClientConnector, type ConnectorHooks, clientConnector } from './postgres/pgConnector.js';
 export type { PgClient } from './postgres/pgTypes.js';
 export { poolMadeAt } from './postgres/pool/pgPool.js';
 export { fromPgPool } from './postgres/pool/pgPoolOptions.js';

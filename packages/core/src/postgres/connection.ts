@@ -1,8 +1,7 @@
 import { soon } from '../pool/clock.js';
 import { Borrower } from './borrower.js';
 import { ConnectionEndedError, EndedByAppError } from './failures.js';
-import { guardParser } from './parserGuard.js';
-import { wrapMethod } from './patches.js';
+import { guardParser, wrapMethod } from './patches.js';
 import type { PgClient, PgSubmittable, PgWire, SocketListener } from './pgTypes.js';
 import type { Environment } from './statements/environment.js';
 

@@ -1,4 +1,4 @@
-import type { PgQuery, PreparingClient } from './pgTypes.js';
+import type { PgQuery, PgWire, PreparingClient } from './pgTypes.js';
 
 /*
  * Every method of `pg`, or of a socket below it, that Tenure wraps. Each is wrapped on one object, never on a class, so that clients of other
@@ -11,8 +11,8 @@ import type { PgQuery, PreparingClient } from './pgTypes.js';
  * | client     | `query`             | statements/preparer.ts      | leaves queries alone that the app constructed itself       | never |
  * | client     | `_pulseQueryQueue`  | `onSubmit`, below           | sees each query right before it is sent                    | never |
  * | client     | `release`           | pool/pgPool.ts              | returns the client to Tenure's engine, as pg-pool does     | replaced at each checkout |
- * | connection | `emit`              | parserGuard.ts              | separates errors of the app's listeners from parse errors  | never |
- * | connection | `attachListeners`   | parserGuard.ts              | a parse error ends this connection, not the process        | never |
+ * | connection | `emit`              | `guardParser`, below        | separates errors of the app's listeners from parse errors  | never |
+ * | connection | `attachListeners`   | `guardParser`, below        | a parse error ends this connection, not the process        | never |
  * | connection | `close`             | statements/preparer.ts      | notices that `pg` closes a statement which Tenure prepared | never |
  * | connection | `describe`          | statements/describeOnce.ts  | asks for the columns of a statement once                   | never |
  * | connection | `connect`           | takeOver.ts                 | "connects" to a socket that is connected already           | never |
@@ -56,6 +56,68 @@ export function onSubmit(client: PreparingClient, listener: SubmitListener): voi
       original().call(client);
     } finally {
       listener.after?.();
+    }
+  });
+}
+
+type Listener = (chunk: unknown) => void;
+
+/** What lies between a socket and the listeners of a connection; internal to `pg`, and optional therefore. */
+interface ParsingWire extends PgWire {
+  attachListeners?(stream: ChunkStream): void;
+  emit(event: string, ...args: unknown[]): boolean;
+}
+
+interface ChunkStream {
+  listeners(event: 'data'): Listener[];
+  on(event: 'data', listener: Listener): unknown;
+  removeListener(event: 'data', listener: Listener): unknown;
+  destroy(): unknown;
+}
+
+/** What arrived is not PostgreSQL's protocol; the `cause` is the parser's error. */
+class ProtocolError extends Error {
+  override name = 'ProtocolError';
+
+  constructor(cause: Error) {
+    super(`The server sent what is not PostgreSQL's protocol: ${cause.message}`, { cause });
+  }
+}
+
+/**
+ * Makes a protocol error end the one connection that it arrived on. The parser of `pg` throws it into the socket's event, where nobody can
+ * catch it: a broken server or proxy, or one that speaks another protocol, would end the process.
+ *
+ * To be called before the client connects.
+ */
+export function guardParser(wire: PgWire): void {
+  const parsing = wire as ParsingWire;
+  if (parsing.attachListeners === undefined) return;
+  /** Errors that listeners threw: bugs of the app, which are to surface as they do with `pg`. */
+  const thrownByListeners = new WeakSet<object>();
+  const { emit } = parsing;
+  wrapMethod(parsing, 'emit', () => (...args) => {
+    try {
+      return emit.apply(parsing, args);
+    } catch (error) {
+      if (typeof error === 'object' && error !== null) thrownByListeners.add(error);
+      throw error;
+    }
+  });
+  wrapMethod(parsing, 'attachListeners', (original) => (stream) => {
+    const before = stream.listeners('data');
+    original()!.call(parsing, stream);
+    for (const parse of stream.listeners('data').filter((listener) => !before.includes(listener))) {
+      stream.removeListener('data', parse);
+      stream.on('data', (chunk) => {
+        try {
+          parse.call(stream, chunk);
+        } catch (error) {
+          if (!(error instanceof Error) || thrownByListeners.has(error)) throw error;
+          stream.destroy();
+          emit.call(parsing, 'error', new ProtocolError(error));
+        }
+      });
     }
   });
 }

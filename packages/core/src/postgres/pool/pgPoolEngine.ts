@@ -2,8 +2,9 @@ import pg from 'pg';
 import type { CloseReason } from '../../lifecycle/state.js';
 import type { Policy } from '../../policy/policy.js';
 import type { Pool as Engine } from '../../pool/pool.js';
-import { type ConnectorHooks, clientConnector } from '../clientConnector.js';
+import { whenCollected } from '../../pool/sharedLimit.js';
 import { connectionOf } from '../connection.js';
+import { type ConnectorHooks, clientConnector } from '../pgConnector.js';
 import { isOpen } from '../session.js';
 import { type Identity, sharedPool } from '../sharing/registry.js';
 import { clientConfig } from './pgPoolOptions.js';
@@ -35,9 +36,6 @@ const LOGGED: { readonly [R in CloseReason]?: string } = {
   'max-uses': 'remove expended client',
 };
 
-/** Closes pools that the app has forgotten without ending them, such as one made for a request. */
-const forgotten = new FinalizationRegistry<Engine<Client>>((engine) => void engine.drain());
-
 /** The engine behind a `Pool`. Sockets hold the engine, which therefore holds the `Pool` weakly. */
 export function makeEngine(front: PoolFront): Engine<Client> {
   const { pool: made, policy, identity } = front;
@@ -49,7 +47,8 @@ export function makeEngine(front: PoolFront): Engine<Client> {
     .on('opened', () => pool().log('new client connected'))
     .on('openFailed', (error) => pool().log('client failed to connect', error))
     .on('closing', (_, reason) => pool().log(LOGGED[reason] ?? `remove client: ${reason}`));
-  forgotten.register(made, engine);
+  // An app may make a pool for a request and never end it.
+  whenCollected.register(made, () => void engine.drain());
   return engine;
 }
 

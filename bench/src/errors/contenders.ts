@@ -22,12 +22,12 @@ export async function openContenders(url: string): Promise<Contender[]> {
   const config = { connectionString: url, max: MAX };
   const stock = await newClient(config);
   // A target of its own, or it would be one pool with the other of ours.
-  const governed = (await newClient({ ...config, application_name: ON_PRISMA.ours })).$extends(tenure());
+  const ours = (await newClient({ ...config, application_name: ON_PRISMA.ours })).$extends(tenure());
   return [
     withPool(ON_PG.stock, new pg.Pool(config)),
     withPool(ON_PG.ours, new Pool(config)),
     withPrisma(ON_PRISMA.stock, stock),
-    withPrisma(ON_PRISMA.ours, governed),
+    withPrisma(ON_PRISMA.ours, ours),
   ];
 }
 

@@ -3,6 +3,7 @@
  * version. An adapter must be released together with the core, as `@tenure/knex` and `@tenure/prisma` are.
  */
 export { systemRuntime } from './pool/clock.js';
+export { STUCK_QUESTION } from './pool/messages.js';
 export { type CancelOptions, cancelRequest, type PgConnectionClass } from './postgres/cancel.js';
 export { connectionOf, type EndListeners, type PgConnection } from './postgres/connection.js';
 export { type ClientConnector, type ConnectorHooks, clientConnector } from './postgres/pgConnector.js';

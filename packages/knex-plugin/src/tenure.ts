@@ -1,11 +1,11 @@
 import { type PolicyOverrides, parsePolicy, TenureUsageError } from '@tenure/core';
 import type { Knex } from 'knex';
 import { dialectOf, refuseForeignPool } from './dialect.js';
-import { governedClient } from './governedClient.js';
 import { fromKnex } from './hostSettings.js';
+import { tenureClient } from './tenureClient.js';
 
 /** The client classes that `tenure` has made. */
-const governed = new WeakSet<object>();
+const made = new WeakSet<object>();
 
 /**
  * Replaces Knex's own pool with Tenure's. Everything else of the config, and of Knex, stays as it is.
@@ -19,13 +19,13 @@ const governed = new WeakSet<object>();
 export function tenure(config: Knex.Config | string, policy?: PolicyOverrides): Knex.Config {
   const given = typeof config === 'string' ? fromConnectionString(config) : config;
   if (typeof given !== 'object' || given === null) throw nothingGiven(given);
-  if (isGoverned(given)) return unlessTwoPolicies(given, policy);
+  if (isMade(given)) return unlessTwoPolicies(given, policy);
   refuseForeignPool(given);
   const policyFor = (asGiven: Knex.Config) => parsePolicy(process.env, policy, fromKnex(asGiven));
-  // With `max: 0` Knex makes no pool, so there is nothing to govern.
+  // With `max: 0` Knex makes no pool, so there is nothing to do.
   if (given.pool?.max !== 0) policyFor(given);
-  const client = governedClient(dialectOf(given), given.client, policyFor);
-  governed.add(client);
+  const client = tenureClient(dialectOf(given), given.client, policyFor);
+  made.add(client);
   return { ...given, client };
 }
 
@@ -40,8 +40,8 @@ function fromConnectionString(connection: string): Knex.Config {
   return { client: connection.slice(0, connection.indexOf(':')), connection };
 }
 
-function isGoverned({ client }: Knex.Config): boolean {
-  return typeof client === 'function' && governed.has(client);
+function isMade({ client }: Knex.Config): boolean {
+  return typeof client === 'function' && made.has(client);
 }
 
 /** A second call of `tenure` is harmless, but two policies would contradict each other. */

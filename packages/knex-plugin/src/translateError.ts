@@ -1,4 +1,5 @@
 import type { TenureErrorCode, TenureTimeoutError } from '@tenure/core';
+import { STUCK_QUESTION } from '@tenure/core/adapter';
 import knex from 'knex';
 import type { Origins } from './origins.js';
 
@@ -13,12 +14,17 @@ export function toKnexError(error: unknown, origins?: Origins): unknown {
       return timeoutError(error.message, error);
     case 'TENURE_ACQUIRE_TIMEOUT':
       return timeoutError(
-        origins?.explain(error.message, (error as TenureTimeoutError).holders) ?? error.message,
+        withKnexHint(origins?.explain(error.message, (error as TenureTimeoutError).holders) ?? error.message),
         error,
       );
     default:
       return error;
   }
+}
+
+/** In Knex a query leaves its transaction by a call that is forgotten. */
+export function withKnexHint(message: string): string {
+  return message.replace(STUCK_QUESTION, `${STUCK_QUESTION.slice(0, -1)}: is a .transacting(trx) missing?`);
 }
 
 /** The message begins as Knex's own, which logs are searched for. */

@@ -22,7 +22,7 @@ interface Factory extends Pick<PrismaPg, 'adapterName' | 'connect'> {
 }
 
 /** The mark of a factory that has Tenure's pool. A registered symbol, so that the ESM and the CommonJS copy of this package share it. */
-const GOVERNED = Symbol.for('@tenure/prisma/governed');
+const BINDING = Symbol.for('@tenure/prisma/binding');
 
 interface ClientWithInternals {
   /** Shared with the clients that are extended from this one. `stop` is what `$disconnect()` calls. */
@@ -35,7 +35,7 @@ const EXPLICIT = "give the client an adapter of Tenure's own: new PrismaClient({
 /**
  * The adapter factory of a client.
  *
- * @throws TenureUsageError for a client whose connections are not Tenure's to govern
+ * @throws TenureUsageError for a client whose connections Tenure cannot pool
  */
 export function factoryOf(client: object): object {
   const engine = (client as ClientWithInternals)._engineConfig;
@@ -63,11 +63,11 @@ export function factoryOf(client: object): object {
 
 /** The mark of an adapter factory; `undefined` without one. */
 export function markOf(factory: object): unknown {
-  return (factory as { [GOVERNED]?: unknown })[GOVERNED];
+  return (factory as { [BINDING]?: unknown })[BINDING];
 }
 
 export function mark(factory: object, by: object): void {
-  Object.defineProperty(factory, GOVERNED, { value: by });
+  Object.defineProperty(factory, BINDING, { value: by });
 }
 
 /**
@@ -79,7 +79,7 @@ export function givenTo(factory: object): { source: pg.PoolConfig | pg.Pool; opt
   const { adapterName, config, externalPool, options = {} } = factory as Factory;
   if (adapterName !== '@prisma/adapter-pg') {
     throw new TenureUsageError(
-      `tenure() governs the connections of '@prisma/adapter-pg', and this client has the adapter ${adapterName}. ` +
+      `tenure() pools the connections of '@prisma/adapter-pg', and this client has the adapter ${adapterName}. ` +
         'For PostgreSQL give it new PrismaPg({ connectionString }); for any other database leave tenure() out.',
     );
   }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Prisma } from '@prisma/client/extension';
 import { type PolicyOverrides, TenureUsageError } from '@tenure/core';
 import { isConnectionLost } from './adapterErrors.js';
-import { connectOn, type Governor, govern } from './governor.js';
+import { bindPolicy, connectOn, type PolicyBinding } from './policyBinding.js';
 import {
   disconnectAfter,
   factoryOf,
@@ -38,15 +38,15 @@ export function tenure(policy: PolicyOverrides = {}) {
     throw new TenureUsageError('tenure was given to $extends() without being called: write $extends(tenure()).');
   }
   return Prisma.defineExtension((client) => {
-    const { pool, retryReads } = governorOf(factoryOf(client), policy);
+    const { pool, retryReads } = bindingOf(factoryOf(client), policy);
     if (!isExtended(client, pool)) {
-      const isGoverned = async () => {
+      const connectFirst = async () => {
         // Does nothing for a client that has connected. The client's type leaves the method out.
         await (client as unknown as { $connect(): Promise<void> }).$connect();
         if (!pool.wasUsed) throw tooLate();
       };
       interceptRequests(client, (request, run) => {
-        const first = pool.wasUsed ? run() : isGoverned().then(run);
+        const first = pool.wasUsed ? run() : connectFirst().then(run);
         const isRetried = retryReads && request.transaction === undefined && READS.includes(request.action);
         const result = isRetried
           ? first.catch((error: unknown) => {
@@ -65,21 +65,21 @@ export function tenure(policy: PolicyOverrides = {}) {
   });
 }
 
-/** The governor of a client's factory, made at the first call. */
-function governorOf(factory: object, given: PolicyOverrides): Governor {
-  const before = markOf(factory) as Governor | undefined;
+/** The policy and the pool of a client's factory, made at the first call. */
+function bindingOf(factory: object, given: PolicyOverrides): PolicyBinding {
+  const before = markOf(factory) as PolicyBinding | undefined;
   if (before) {
     if (Object.keys(given).length === 0 || isDeepStrictEqual(before.given, given)) return before;
     throw new TenureUsageError(
-      'The adapter of this client is governed by another policy already. Call tenure() with the same policy for all clients ' +
+      'The adapter of this client has another policy already. Call tenure() with the same policy for all clients ' +
         'of an adapter, or give each client an adapter of its own.',
     );
   }
   const { source, options } = givenTo(factory);
-  const governor = govern(source, options, given);
-  overrideConnect(factory, (onPool) => connectOn(governor.pool, onPool));
-  mark(factory, governor);
-  return governor;
+  const binding = bindPolicy(source, options, given);
+  overrideConnect(factory, (onPool) => connectOn(binding.pool, onPool));
+  mark(factory, binding);
+  return binding;
 }
 
 /** Whether the client has this extension already: twice it would retry reads twice. */
@@ -89,7 +89,7 @@ function isExtended(client: object, pool: PrismaPool): boolean {
 
 function tooLate(): TenureUsageError {
   return new TenureUsageError(
-    'tenure() was applied to a Prisma client that had connected already, so its queries run on a pool that Tenure does not govern. ' +
+    'tenure() was applied to a Prisma client that had connected already, so its queries run on a pool of another kind. ' +
       'Apply it where the client is made, before its first query and before $connect(): new PrismaClient({ adapter }).$extends(tenure()).',
   );
 }

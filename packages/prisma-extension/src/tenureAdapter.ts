@@ -2,7 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { type PolicyOverrides, TenureUsageError } from '@tenure/core';
 import type { Pool } from '@tenure/core/pg';
 import type { Adapter } from './adapterErrors.js';
-import { connectOn, type Governor, govern, type PoolOrConfig } from './governor.js';
+import { bindPolicy, connectOn, type PolicyBinding, type PoolOrConfig } from './policyBinding.js';
 import { type AdapterOptions, mark } from './prismaInternals.js';
 import type { PrismaPool } from './sharedPool.js';
 
@@ -10,21 +10,21 @@ import type { PrismaPool } from './sharedPool.js';
 export class TenureAdapter {
   readonly provider = 'postgres';
   readonly adapterName = '@tenure/prisma';
-  readonly #governor: Governor;
+  readonly binding: PolicyBinding;
   readonly #options: AdapterOptions;
 
   constructor(poolOrConfig: PoolOrConfig, options: AdapterOptions, policy: PolicyOverrides) {
     this.#options = options;
-    this.#governor = govern(poolOrConfig, options, policy);
-    mark(this, this.#governor);
+    this.binding = bindPolicy(poolOrConfig, options, policy);
+    mark(this, this.binding);
   }
 
   get pool(): PrismaPool {
-    return this.#governor.pool;
+    return this.binding.pool;
   }
 
   connect(): Promise<Adapter> {
-    return connectOn(this.#governor.pool, (pool) => this.#connectOn(pool));
+    return connectOn(this.binding.pool, (pool) => this.#connectOn(pool));
   }
 
   async #connectOn(pool: Pool): Promise<Adapter> {

@@ -19,8 +19,8 @@ export interface Contender {
   /** What it stands for, in the words of someone who has not seen the code. */
   readonly story: string;
   readonly route: RouteKey;
-  /** Tenure governs its connections: its limit may come from the environment, and promises are made for it. */
-  readonly governed: boolean;
+  /** Its pool is Tenure's: its limit may come from the environment, and promises are made for it. */
+  readonly isTenure: boolean;
   /** It takes every connection that the server has. */
   readonly exhausts: boolean;
   /** It answers so little that its passes are bounded in time alone. */
@@ -36,7 +36,7 @@ export interface Contender {
 const OVERSIZED = 50;
 const AFFORDABLE = 10;
 
-const KNEX = { route: 'orders', governed: false, exhausts: false, starves: false, pooled: false } as const;
+const KNEX = { route: 'orders', isTenure: false, exhausts: false, starves: false, pooled: false } as const;
 const PRISMA = { ...KNEX, route: 'sign-ups' } as const;
 const stockLimit = async () => AFFORDABLE;
 const tenureLimit = async () => (await import('./tenureLimit.js')).tenureLimit(AFFORDABLE);
@@ -84,7 +84,7 @@ export const CONTENDERS: readonly Contender[] = [
     key: 'tenure',
     title: 'Tenure',
     story: `the same code as Knex ${PROCESSES} × ${AFFORDABLE} plus the one call; its policy comes from the environment`,
-    governed: true,
+    isTenure: true,
     limit: tenureLimit,
     load: async () => (await import('./tenure.js')).withTenure(AFFORDABLE),
   },
@@ -112,7 +112,7 @@ export const CONTENDERS: readonly Contender[] = [
     key: 'prisma-tenure',
     title: 'Prisma + Tenure',
     story: `the same code as Prisma ${PROCESSES} × ${AFFORDABLE} plus the one call; its policy comes from the environment`,
-    governed: true,
+    isTenure: true,
     limit: tenureLimit,
     load: async () => (await import('./prismaTenure.js')).prismaWithTenure(AFFORDABLE),
   },

@@ -13,7 +13,7 @@ const ENOUGH_TRANSACTIONS = 50;
 
 /** What Tenure promises of its counts. Nothing here depends on how fast the machine is. */
 export function checkTenure(summaries: readonly Summary[]): Check[] {
-  return summaries.filter(({ contender }) => contenderOf(contender).governed).flatMap(checksOf);
+  return summaries.filter(({ contender }) => contenderOf(contender).isTenure).flatMap(checksOf);
 }
 
 function checksOf(summary: Summary): Check[] {

@@ -73,7 +73,7 @@ function connectionsSection({ passes, summaries, findings }: ReportContent): Mar
   const compared = summaries.map((summary) => ({
     name: titleOf(summary),
     samples: tracesOf(summary, passes)[0]!.samples,
-    isMarked: contenderOf(summary.contender).governed,
+    isMarked: contenderOf(summary.contender).isTenure,
   }));
   const about = aboutConnections(summaries, findings.maxConnections);
   return html`<section>

@@ -15,7 +15,7 @@ test('contenders are grouped by route; a route without any is left out', () => {
 test.each(Object.entries(PAIRS))(
   'on %s the same code with and without Tenure is compared',
   (route, { ours, theirs }) => {
-    expect(contenderOf(ours)).toMatchObject({ route, governed: true });
-    expect(contenderOf(theirs)).toMatchObject({ route, governed: false });
+    expect(contenderOf(ours)).toMatchObject({ route, isTenure: true });
+    expect(contenderOf(theirs)).toMatchObject({ route, isTenure: false });
   },
 );

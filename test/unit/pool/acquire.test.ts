@@ -111,7 +111,7 @@ describe('a caller whose time is up', () => {
     for (const connection of [await take(fake), await take(fake)]) connection.status = 'transaction';
     const waiting = follow(fake.pool.acquire());
     await fake.runtime.advance(500);
-    expect((waiting.error as Error).message).toContain('.transacting(trx)');
+    expect((waiting.error as Error).message).toContain('go through the pool instead of the transaction?');
   });
 
   it('is not told so while one of them has a query in flight', async () => {
@@ -121,7 +121,7 @@ describe('a caller whose time is up', () => {
     idle.status = 'transaction';
     const waiting = follow(fake.pool.acquire());
     await fake.runtime.advance(500);
-    expect((waiting.error as Error).message).not.toContain('.transacting(trx)');
+    expect((waiting.error as Error).message).not.toContain('go through the pool instead of the transaction?');
   });
 
   it('takes no connection with it: the next in line gets the one that comes back', async () => {

@@ -89,7 +89,7 @@ export interface Connector<C extends object> {
    * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. Throws when the
    * connector belongs to a pool already.
    */
-  governedBy?(policy: Policy): void;
+  usePolicy?(policy: Policy): void;
   /**
    * Opens one connection, set up and ready for a query.
    *

@@ -84,17 +84,16 @@ export function isStuckInTransactions({ holders, figures, failures }: Situation)
   );
 }
 
+/** Ends the message where all holders sit in a transaction. An adapter adds what its users look for. */
+export const STUCK_QUESTION = 'Does a query inside a transaction go through the pool instead of the transaction?';
+
 export function stuckInTransactions({ holders, figures }: Situation): string {
   const held =
     holders.length === 1
       ? 'The only connection is held by a transaction'
       : `All ${holders.length} connections are held by transactions`;
   const waiting = figures.waiting === 1 ? 'one caller waits' : `${figures.waiting} callers wait`;
-  return (
-    `${held} with no query in flight while ${waiting}. ` +
-    'Does a query inside a transaction go through the pool instead of the transaction ' +
-    '(with Knex: is a .transacting(trx) missing)?'
-  );
+  return `${held} with no query in flight while ${waiting}. ${STUCK_QUESTION}`;
 }
 
 export function leakMessage(holder: Holder, leakAfterMs: number): string {

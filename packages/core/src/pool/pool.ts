@@ -45,7 +45,7 @@ export class Pool<C extends object> {
     runtime: Runtime = systemRuntime,
     findLimit: () => SharedLimit | undefined = () => undefined,
   ) {
-    connector.governedBy?.(policy);
+    connector.usePolicy?.(policy);
     const membership = new Membership(findLimit);
     const context = new Context(connector, policy, runtime, membership);
     const connections = new Connections(context);

@@ -109,7 +109,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
   return {
     ...operations,
     ...(validate && { validate }),
-    governedBy: (policy) => opener.governedBy(policy),
+    usePolicy: (policy) => opener.usePolicy(policy),
     connect: (signal, onLost, onReadOnly) => opener.open(signal, { onLost, onReadOnly }),
     close: (client) => (hooks.close ? hooks.close(client) : connectionOf(client).close()),
     abort(client) {
@@ -152,7 +152,7 @@ class Opener<C extends PgClient> {
     this.#servers = servers;
   }
 
-  governedBy(policy: Policy): void {
+  usePolicy(policy: Policy): void {
     if (this.policy) throw new TenureUsageError('This connector belongs to another pool already: make one for each.');
     this.policy = policy;
     this.statements = new Statements(policy);

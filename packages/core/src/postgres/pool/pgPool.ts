@@ -34,13 +34,13 @@ interface StockPool extends EventEmitter, MutablePool {
   query(query: unknown, values?: unknown, callback?: Outcome): Promise<unknown> | undefined;
 }
 
-/** The peer's class, by the members used here: its own types have overloads and fields where `GovernedPool` has a method and accessors. */
+/** The peer's class, by the members used here: its own types have overloads and fields where `TenurePool` has a method and accessors. */
 const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool;
 
-class GovernedPool extends StockPool {
+class TenurePool extends StockPool {
   static {
     // Libraries recognise a pool by `constructor.name`, and refuse one with another name.
-    Object.defineProperty(GovernedPool, 'name', { value: pg.Pool.name });
+    Object.defineProperty(TenurePool, 'name', { value: pg.Pool.name });
   }
 
   readonly #engine: Engine<Client>;
@@ -63,7 +63,7 @@ class GovernedPool extends StockPool {
       writable: true,
       configurable: true,
     });
-    const { place } = made ?? { place: placeOf(GovernedPool, policy) };
+    const { place } = made ?? { place: placeOf(TenurePool, policy) };
     // No function here may refer to `this`: sockets hold the engine, and would keep a pool alive that the app has forgotten.
     const self = new WeakRef(this);
     const target = () => targetNow(self.deref());
@@ -112,7 +112,7 @@ class GovernedPool extends StockPool {
     }
     if (super.query !== pristine.query) return super.query(query, values, callback);
     if (typeof values === 'function') [values, callback] = [undefined, values as Outcome];
-    const isOurs = this.connect === GovernedPool.prototype.connect && super.connect === pristine.connect;
+    const isOurs = this.connect === TenurePool.prototype.connect && super.connect === pristine.connect;
     const answer = isOurs ? this.#answer(query, values) : this.#answerThroughConnect(query, values);
     if (!callback) return this.#promised(answer);
     const outcome = callback;
@@ -319,7 +319,7 @@ function wasEndedByApp(client: Client): boolean {
   return (client as { _ending?: boolean })._ending === true;
 }
 
-const PoolClass = GovernedPool as unknown as new (
+const PoolClass = TenurePool as unknown as new (
   config?: PoolConfig | null,
   made?: { readonly place: string | undefined },
 ) => Pool;

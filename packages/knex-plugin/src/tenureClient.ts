@@ -12,7 +12,7 @@ import { streamOf } from './setUp.js';
 import { isGivenBackByStream, runStream } from './streams.js';
 import { targetOfClient } from './target.js';
 import { TarnPool } from './tarnPool.js';
-import { toKnexError } from './translateError.js';
+import { toKnexError, withKnexHint } from './translateError.js';
 
 /** A cancel that takes longer has failed. */
 const CANCEL_LIMIT_MS = 5_000;
@@ -25,7 +25,7 @@ const CANCEL_LIMIT_MS = 5_000;
  *
  * @param named the `client` of the app's config, which tools compare
  */
-export function governedClient(
+export function tenureClient(
   Base: DialectClass,
   named: Knex.Config['client'],
   policyFor: (config: Knex.Config) => Policy,
@@ -45,7 +45,9 @@ export function governedClient(
       const place = placeOf(this.initializePool, policy);
       const engine = sharedPool(connector, policy, { place, target: () => targetOfClient(this, config) });
       const origins = Origins.keepFor(engine);
-      engine.on('warning', ({ message, holders }) => this.logger.warn?.(origins?.explain(message, holders) ?? message));
+      engine.on('warning', ({ message, holders }) =>
+        this.logger.warn?.(withKnexHint(origins?.explain(message, holders) ?? message)),
+      );
       warnOfIgnored(this, config.pool);
       remember(engine, this.logger);
       this.pool = new TarnPool(engine, closeErrors, config.pool?.log);

@@ -12,7 +12,7 @@ import { fromPrismaUrl } from './urlSettings.js';
 export type PoolOrConfig = pg.Pool | pg.PoolConfig | string;
 
 /** The policy and the pool of one adapter factory. */
-export interface Governor {
+export interface PolicyBinding {
   readonly pool: SharedPool;
   /** Whether reads are run again, once, when their connection was lost. */
   readonly retryReads: boolean;
@@ -31,11 +31,11 @@ const FILLED_IN: pg.PoolConfig = {
 };
 
 /** Makes the policy and the pool of a factory with this pool or config. The policy is checked now; nothing is opened. */
-export function govern(
+export function bindPolicy(
   poolOrConfig: PoolOrConfig,
   { disposeExternalPool }: AdapterOptions,
   given: PolicyOverrides,
-): Governor {
+): PolicyBinding {
   if (poolOrConfig === undefined || poolOrConfig === null) {
     throw new TenureUsageError(
       `tenureAdapter() takes a connection URL, a configuration or a pool, and was given ${poolOrConfig}. Is a variable not set?`,
@@ -49,7 +49,7 @@ export function govern(
   const config = isPool(source) ? writtenIn(source) : source;
   const policy = parsePolicy(process.env, given, fromHost(config));
   // Captured now: when Prisma connects and the pool is made, the app is not on the stack.
-  const place = placeOf(govern, policy);
+  const place = placeOf(bindPolicy, policy);
   const make = () => {
     const pool = poolMadeAt(place, withPolicy(config, policy));
     if (isPool(source)) passOn(pool, source);

@@ -117,11 +117,11 @@ const SETTINGS: Readonly<Record<Advised, Partial<Record<Stack, string>> & { unkn
 /** The setting of Tenure for the same. */
 const TENURE: Readonly<Record<Advised, string>> = {
   'not-reused':
-    'With Tenure (Node.js): pools that are created at the same place in the code become one pool, and MAX_CONNS=10 limits it.',
+    'With Tenure (Node.js): pools that are created at the same place in the code share one limit, MAX_CONNS=10.',
   'per-request':
-    'With Tenure (Node.js): pools that are created at the same place in the code become one pool, and MAX_CONNS=10 limits it.',
+    'With Tenure (Node.js): pools that are created at the same place in the code share one limit, MAX_CONNS=10.',
   'closed-by-errors': 'With Tenure (Node.js): an SQL error does not close the connection. No setting is needed.',
-  'fleet-too-large': 'With Tenure (Node.js): CONN_BUDGET limits all processes together, MAX_CONNS each one.',
+  'fleet-too-large': 'With Tenure (Node.js): MAX_CONNS limits each process.',
   'open-transaction':
     'With Tenure (Node.js): a transaction that is left open is rolled back when the connection is returned; CONN_LEAK_THRESHOLD=60 reports connections that are held for longer than 60 s.',
   oversized:

@@ -93,8 +93,8 @@ export const full: Rule = (facts) => {
         cause: causeText(facts, severity, heldShare),
         fix:
           of === 'server'
-            ? 'Reduce the number of connections before you raise max_connections: each one costs the server memory, even when it is idle. With Tenure (Node.js): CONN_BUDGET limits all processes together.'
-            : `Lower the pool’s maximum, or raise the CONNECTION LIMIT of the ${of}. With Tenure (Node.js): CONN_BUDGET.`,
+            ? 'Reduce the number of connections before you raise max_connections: each one costs the server memory, even when it is idle. With Tenure (Node.js): MAX_CONNS limits each process.'
+            : `Lower the pool’s maximum, or raise the CONNECTION LIMIT of the ${of}. With Tenure (Node.js): MAX_CONNS limits each process.`,
       } as const,
     ];
   });

@@ -51,6 +51,12 @@ export function writeScript(random: Random): OwnerScript {
   const held: { pool: number; client: number }[] = [];
   const ended = new Set<number>();
   let clients = 0;
+  /**
+   * Pools on whose sessions something was left. There no `pool.query` fails: a stock pool would close the connection and what was left with it,
+   * Tenure keeps both, as the README of the core says.
+   */
+  const left = new Set<number>();
+  const leaves = (text: string) => STATE.some(([sets]) => sets === text);
   /** Whether the sessions of a pool that are not held are nobody else's: a limit that is shared closes them when they are idle. */
   const isSession = max === 1 || making !== 'factory';
   for (let step = 0; step < 6 + random.below(20); step++) {
@@ -66,20 +72,24 @@ export function writeScript(random: Random): OwnerScript {
       const what = random.pick(['property', 'method', 'parser', 'listener'] as const);
       steps.push({ do: 'mark', client: holder.client, what });
     } else if (holder) {
-      steps.push({ do: 'ask', client: holder.client, text: random.pick(random.pick([...STATE, ANSWERS])) });
+      const text = random.pick(random.pick([...STATE, ANSWERS]));
+      if (leaves(text)) left.add(pool);
+      steps.push({ do: 'ask', client: holder.client, text });
     } else if (hasRoom && random.chance(0.5)) {
       steps.push({ do: 'take', pool, client: clients });
       held.push({ pool, client: clients++ });
     } else if (hasRoom && random.chance(0.1) && pools > 1) {
       const into = (pool + 1) % pools;
-      const isFree = held.filter((one) => one.pool === into).length < max && !ended.has(into);
+      const isFree = held.filter((one) => one.pool === into).length < max && !ended.has(into) && !left.has(into);
       if (isFree) steps.push({ do: 'copy', from: pool, into, rows: 1 + random.below(40) });
     } else if (hasRoom && mine.length === 0 && random.chance(0.05)) {
       steps.push({ do: 'end', pool });
       ended.add(pool);
     } else if (hasRoom) {
-      const texts = isSession && random.chance(0.5) ? random.pick(STATE) : ANSWERS;
-      steps.push({ do: 'query', pool, text: random.pick(texts) });
+      const answers = left.has(pool) ? ANSWERS.slice(0, 1) : ANSWERS;
+      const text = random.pick(isSession && random.chance(0.5) ? random.pick(STATE) : answers);
+      if (leaves(text)) left.add(pool);
+      steps.push({ do: 'query', pool, text });
     }
   }
   return { making, max, pools, steps };

@@ -222,6 +222,24 @@ describe('Pools that wait for each other', () => {
   });
 });
 
+describe('A pool that closes while its connections are in use', () => {
+  it('keeps their places until they are gone: others wait for them, and open none beside them', async () => {
+    const { one, other, take, runtime, server } = two({ maxConnections: 2 });
+    const held = [await take(one), await take(one)];
+    for (const { value } of held) value!.status = 'active';
+    void one.drain();
+    expect(other.stats().owners).toBe(1);
+    const waiting = follow(other.acquire());
+    await runtime.advance(2_500);
+    expect(waiting.settled).toBe(false);
+    expect(server.live).toHaveLength(2);
+    one.release(held[0]!.value!);
+    await runtime.advance(10);
+    expect(waiting.value).toBeDefined();
+    expect(server.live).toHaveLength(2);
+  });
+});
+
 describe('A pool that connects to something else from now on', () => {
   it('leaves the limit, and its connections count for it no more', async () => {
     const { one, other, take, runtime, moveTo, server } = two({ maxConnections: 2 });

@@ -244,7 +244,7 @@ export class Pool<C extends object> {
     const { membership, runtime, loop } = this.#context;
     const closed = poolClosed(this.figures);
     this.#connections.isClosing = true;
-    membership.leave();
+    membership.close();
     this.#crowding.leave();
     this.#maintenance.stop();
     this.#queue.rejectAll(runtime.now(), () => closed);
@@ -308,6 +308,9 @@ function memberOf<C extends object>(context: Context<C>, connections: Connection
     get idleMs() {
       const coldest = connections.idle.bottom;
       return coldest && runtime.now() - coldest.idleSince;
+    },
+    get isClosing() {
+      return connections.isClosing;
     },
     closeColdest: () => connections.close(connections.idle.bottom!, 'overflow'),
     run: () => loop.request(runtime.now()),

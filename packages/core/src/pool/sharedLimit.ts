@@ -7,6 +7,8 @@ export interface LimitMember {
   readonly places: number;
   /** How long its longest idle connection has been idle, in milliseconds; `undefined` when none is. */
   readonly idleMs: number | undefined;
+  /** The pool closes. Its connections count until they are gone. */
+  readonly isClosing: boolean;
   /** Closes the connection that has been idle longest. */
   closeColdest(): void;
   /** Opens what its callers lack, or asks for the room. */
@@ -47,7 +49,7 @@ export class SharedLimit {
 
   /** How many pools share this limit. */
   get owners(): number {
-    return [...this.#live()].length;
+    return [...this.#live()].filter(({ isClosing }) => !isClosing).length;
   }
 
   /** @returns ends the membership */
@@ -249,9 +251,9 @@ export class Membership {
     return true;
   }
 
-  /** The pool closes: it requests no more places. Its connections count until they are gone. */
-  leave(): void {
-    this.#leave?.();
+  /** The pool closes: it requests no more places. It stays a member while it has connections: others wait for them, and are not stalled. */
+  close(): void {
+    if (this.#leave) this.#limit?.request(this.#member!, 0);
     this.#leave = undefined;
     this.#isAlone = true;
   }

@@ -52,7 +52,9 @@ export default defineConfig({
           ...shared,
           name: 'unit',
           include: ['test/unit/**/*.test.ts', '{replay,bench}/test/unit/**/*.test.ts'],
-          testTimeout: 10_000,
+          setupFiles: ['test/support/fastCheckSeed.ts'],
+          // Properties are checked in seconds, and on a machine that has other things to do in more.
+          testTimeout: 30_000,
         },
       },
       {

@@ -79,6 +79,7 @@ describe('release(error)', () => {
     `SET SESSION "app".tenant TO 'left'`,
     `begin; set local app.tenant = 'left'; commit`,
     `select set_config('app.tenant', 'left', false)`,
+    `select "set_config" ('app.tenant', 'left', false)`,
     `do $$ begin perform set_config('app.tenant', 'left', false); end $$`,
   ])('leaves no trace of a setting of the app’s own, which no reset removes: %s', async (sets) => {
     for (const Class of [pg.Pool, Pool]) {

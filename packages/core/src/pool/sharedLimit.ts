@@ -175,6 +175,7 @@ export class Membership {
   /** No connect has begun yet. */
   #isNew = true;
   #isAlone = false;
+  #isClosed = false;
 
   constructor(find: () => SharedLimit | undefined) {
     this.#find = find;
@@ -225,7 +226,7 @@ export class Membership {
 
   /** Requests places that waiting callers lack and only other pools can make free. */
   request(places: number): void {
-    if (this.#leave) this.#limit?.request(this.#member!, this.#isNew ? Math.min(places, 1) : places);
+    if (this.#leave && !this.#isClosed) this.#limit?.request(this.#member!, this.#isNew ? Math.min(places, 1) : places);
   }
 
   /** A connection has become idle. */
@@ -241,11 +242,12 @@ export class Membership {
   /** A connection is gone. */
   freed(): void {
     this.#limit?.freed();
+    if (this.#isClosed) this.#endWhenEmpty();
   }
 
   /** Leaves the limit if all of its pools are stalled: they may wait for each other, as pools with limits of their own would not. @returns whether it left */
   leaveIfStalled(forMs: number): boolean {
-    if (!this.#leave || this.elsewhere === 0 || !this.#limit!.isStalled(forMs)) return false;
+    if (!this.#leave || this.#isClosed || this.elsewhere === 0 || !this.#limit!.isStalled(forMs)) return false;
     this.#isAlone = true;
     this.#renew();
     return true;
@@ -253,9 +255,17 @@ export class Membership {
 
   /** The pool closes: it requests no more places. It stays a member while it has connections: others wait for them, and are not stalled. */
   close(): void {
-    if (this.#leave) this.#limit?.request(this.#member!, 0);
-    this.#leave = undefined;
+    this.#isClosed = true;
     this.#isAlone = true;
+    if (this.#leave) this.#limit?.request(this.#member!, 0);
+    this.#endWhenEmpty();
+  }
+
+  /** Else an app that makes and ends a pool for each request would leave a member for each behind, until they are collected. */
+  #endWhenEmpty(): void {
+    if (this.counts.total > 0) return;
+    this.#leave?.();
+    this.#leave = undefined;
   }
 
   #renew(): void {

@@ -12,7 +12,7 @@ type Querying = { query: Call };
  * Makes a setting such as `app.tenant`. No reset removes it from a session: where a new session has none (`current_setting('app.tenant', true)` is
  * null), one that was reset has an empty text.
  */
-const MAKES_SETTING = /\bset\s+(?:session\s+|local\s+)?[\w"]+\s*\.|\bset_config\s*\(/i;
+const MAKES_SETTING = /\bset\s+(?:session\s+|local\s+)?[\w"]+\s*\.|\bset_config"?\s*\(/i;
 
 /** What a client's present borrower has sent through its method `query`, and what may be done with the session afterwards. */
 export class Borrower {

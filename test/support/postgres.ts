@@ -3,7 +3,7 @@ import pg from 'pg';
 import { freePort } from './freePort.js';
 import { packagesOf } from './postgresVersion.js';
 import { Cluster, PortTakenError, type StopMode } from './server/cluster.js';
-import { findPrograms } from './server/programs.js';
+import { findPrograms, type Programs } from './server/programs.js';
 import { type ServerUser, serverUser } from './server/serverUser.js';
 import { type OnSlow, showOnStderr, step } from './step.js';
 import { TemporaryFolder } from './temporaryFolder.js';
@@ -28,6 +28,14 @@ export interface PostgresOptions {
   onSlow?: OnSlow;
   /** Its major version; the newest by default, or that of the environment's `TENURE_POSTGRES`. */
   version?: string;
+  /** Whose data directory it copies: a new one takes initdb two seconds. Its version is the server's. */
+  prepared?: PreparedCluster;
+}
+
+/** A data directory that no server has used, and the programs that made it. */
+export interface PreparedCluster {
+  readonly programs: Programs;
+  readonly data: string;
 }
 
 export interface Backend {
@@ -86,24 +94,40 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const user = await serverUser();
   const folder = await TemporaryFolder.make('postgres', user);
   try {
-    return await startIn(folder, user, options);
+    return await startIn(folder, user, { onSlow: showOnStderr, ...options });
   } catch (error) {
     await folder.remove();
     throw error;
   }
 }
 
-async function startIn(
+/** Makes a data directory for many servers of the newest version, or of `TENURE_POSTGRES`. It goes with the folder. */
+export async function preparePostgres(): Promise<{ folder: TemporaryFolder; prepared: PreparedCluster }> {
+  const user = await serverUser();
+  const folder = await TemporaryFolder.make('postgres', user);
+  try {
+    const programs = await programsIn(folder, user, { onSlow: showOnStderr });
+    const cluster = clusterIn(folder, programs, { onSlow: showOnStderr });
+    await cluster.initialise();
+    return { folder, prepared: { programs, data: cluster.data } };
+  } catch (error) {
+    await folder.remove();
+    throw error;
+  }
+}
+
+type StartOptions = PostgresOptions & { onSlow: OnSlow };
+
+async function programsIn(folder: TemporaryFolder, user: ServerUser | undefined, { version, onSlow }: StartOptions) {
+  return step('Trying the programs of PostgreSQL', onSlow, findPrograms(folder, user, await packagesOf(version)));
+}
+
+function clusterIn(
   folder: TemporaryFolder,
-  user: ServerUser | undefined,
-  { maxConnections = 100, settings, env = {}, onSlow = showOnStderr, version }: PostgresOptions,
-): Promise<PostgresServer> {
-  const programs = await step(
-    'Trying the programs of PostgreSQL',
-    onSlow,
-    findPrograms(folder, user, await packagesOf(version)),
-  );
-  const cluster = new Cluster(folder, programs, {
+  programs: Programs,
+  { maxConnections = 100, settings, env = {}, onSlow }: StartOptions,
+): Cluster {
+  return new Cluster(folder, programs, {
     superuser: SUPERUSER,
     password: SUPERUSER,
     onSlow,
@@ -116,7 +140,17 @@ async function startIn(
       ...settings,
     },
   });
-  await cluster.initialise();
+}
+
+async function startIn(
+  folder: TemporaryFolder,
+  user: ServerUser | undefined,
+  options: StartOptions,
+): Promise<PostgresServer> {
+  const { prepared, onSlow } = options;
+  const programs = prepared?.programs ?? (await programsIn(folder, user, options));
+  const cluster = clusterIn(folder, programs, options);
+  await (prepared ? cluster.copy(prepared.data) : cluster.initialise());
   const port = await startOnFreePort(cluster);
   await step('Creating the role and the database of the app', onSlow, createApp(port));
 

@@ -63,6 +63,19 @@ export class Cluster {
     if (this.#lines.length > LOG_LINES_KEPT) this.#lines.shift();
   };
 
+  get data(): string {
+    return join(this.#folder.path, 'data');
+  }
+
+  /** Takes the data directory of another cluster, whose server has never run. */
+  copy(data: string): Promise<void> {
+    return this.#step('Copying a PostgreSQL cluster', async (failed) => {
+      const cp = await this.#run('KILL', 'cp', ['-R', '-p', data, this.data]);
+      const [code] = await once(cp, 'close');
+      if (code !== 0) throw failed();
+    });
+  }
+
   /** Makes the data directory. */
   initialise(): Promise<void> {
     return this.#step('Making a PostgreSQL cluster (initdb)', async (failed) => {
@@ -70,7 +83,7 @@ export class Cluster {
       await writeFile(passwordFile, `${this.#options.password}\n`, { mode: 0o600 });
       await this.#folder.own(passwordFile);
       const initdb = await this.#run('KILL', this.#programs.initdb, [
-        `--pgdata=${this.#data}`,
+        `--pgdata=${this.data}`,
         `--username=${this.#options.superuser}`,
         `--pwfile=${passwordFile}`,
         '--auth=password',
@@ -108,7 +121,7 @@ export class Cluster {
   async #startOnce(port: number): Promise<boolean> {
     const { settings } = this.#options;
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const server = await this.#run('QUIT', this.#programs.postgres, ['-D', this.#data, '-p', String(port), ...flags]);
+    const server = await this.#run('QUIT', this.#programs.postgres, ['-D', this.data, '-p', String(port), ...flags]);
     const ready = await new Promise<boolean>((resolve) => {
       createInterface({ input: server.stderr! }).on('line', (line) => READY.test(line) && resolve(true));
       server.once('close', () => resolve(false));
@@ -126,10 +139,6 @@ export class Cluster {
     const ended = once(server, 'exit');
     server.kill(END_SIGNALS[mode]);
     await step('Stopping PostgreSQL', this.#options.onSlow, ended);
-  }
-
-  get #data(): string {
-    return join(this.#folder.path, 'data');
   }
 
   async #run(endSignal: 'QUIT' | 'KILL', command: string, args: readonly string[]): Promise<ChildProcess> {

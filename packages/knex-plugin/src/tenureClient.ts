@@ -91,5 +91,7 @@ export function tenureClient(
 function warnOfIgnored({ logger }: Dialect, pool: Knex.PoolConfig | undefined): void {
   const ignored = ignoredSettings(pool);
   if (ignored.length > 0)
-    logger.warn?.(`Tenure ignores ${ignored.join(', ')}: its policy decides what they are about.`);
+    logger.warn?.(
+      `Tenure ignores ${ignored.join(', ')}. Remove them: its own settings decide that (docs/settings.md).`,
+    );
 }

@@ -254,7 +254,7 @@ export class IdleList<C> {
   }
 }
 
-/** Replaces expired connections, one at a time. Keeps the state of that; the rules are in `lifecycle/rotation.ts`. */
+/** Replaces expired connections, one at a time. Keeps the state of that; the rules are in `lifecycle/retirement.ts`. */
 export class Successors<C extends object> {
   readonly #context: Context<C>;
   readonly #connections: Connections<C>;

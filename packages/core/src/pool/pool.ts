@@ -85,11 +85,13 @@ export class Pool<C extends object> {
    */
   acquire(options?: AcquireOptions): Promise<C> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    const unusable = unusableTimeout(options?.timeoutMs);
+    if (unusable) return Promise.reject(unusable);
     const { clock, runtime, membership, loop } = this.#context;
     const fresh = this.#queue.length === 0 ? this.#checkout.takeFresh(clock.read(), this.#captureStack()) : undefined;
     if (fresh) return fresh;
     const now = runtime.now();
-    const error = unusableTimeout(options?.timeoutMs) ?? this.#refuse(now, options?.timeoutMs);
+    const error = this.#refuse(now, options?.timeoutMs);
     if (error) return Promise.reject(error);
     membership.join();
     const promise = this.#queue.join(now, this.#captureStack(), options);
@@ -223,7 +225,9 @@ export class Pool<C extends object> {
 
   #rejectRelease(connection: C): void {
     if (this.#revoked.has(connection)) return;
-    throw new TenureUsageError('Released a connection that is not checked out of this pool, or was released before.');
+    throw new TenureUsageError(
+      'This connection is not checked out of this pool: it was released before, or another pool has lent it. Release each connection once.',
+    );
   }
 
   #startDraining(): { promise: Promise<void>; resolve: () => void } {

@@ -20,7 +20,7 @@ export interface PoolStats extends PoolFigures {
   readonly closed: Readonly<Record<CloseReason, number>>;
   /** Callers whose wait ended without a connection. */
   readonly timeouts: number;
-  /** Callers that were refused at once: the database is unreachable or refuses this client, or too many callers wait. */
+  /** Callers that were refused at once, or while they waited: the database is unreachable or refuses this client, too many callers wait, or the pool closes. */
   readonly refused: number;
   readonly checks: { readonly done: number; readonly failed: number };
   /** Transactions that were open when their connection came back, and were rolled back. */
@@ -109,7 +109,6 @@ export class Counters {
   opened = 0;
   openFailures = 0;
   timeouts = 0;
-  /** Callers that were refused at once, since waiting would be in vain. */
   refused = 0;
   checksDone = 0;
   checksFailed = 0;

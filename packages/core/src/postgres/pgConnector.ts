@@ -247,7 +247,7 @@ async function setUpNew<C extends PgClient>(
 function useTakenOver(client: PgClient, { wire, socketListeners }: TakenOver): void {
   if (client.connection !== wire) {
     throw new TenureUsageError(
-      "This pool's Client class does not use the option `connection`, so a cleared session cannot be given to a new client of it.",
+      'The Client class of this pool ignores the option `connection`, which CONN_RESET=session needs. Pass the config to super(), or use the Client of pg.',
     );
   }
   connectionOf(client).socketListeners = socketListeners;

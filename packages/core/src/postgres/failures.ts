@@ -97,7 +97,13 @@ const SESSION_FAULT = [
   '25P04', // transaction_timeout
 ];
 
-const PGBOUNCER_SESSION_FAULT = ['client_idle_timeout', 'idle transaction timeout', 'query timeout'];
+/** `query_wait_timeout`: its pool was too small for the load. Checks of the other connections would wait in the same line. */
+const PGBOUNCER_SESSION_FAULT = [
+  'client_idle_timeout',
+  'idle transaction timeout',
+  'query timeout',
+  'query_wait_timeout',
+];
 
 /** A connection is not open any more, and neither the server nor the socket gave a reason. */
 export class ConnectionEndedError extends Error {

@@ -86,7 +86,7 @@ export async function pooledStage(
         .map(({ port }) => port)
         .sort();
     },
-    killUnheard: () => runUnheard(bouncer.url.replace(/\w+$/, 'pgbouncer'), [`kill ${database}`, `resume ${database}`]),
+    killUnheard: () => runUnheard(bouncer.consoleUrl, [`kill ${database}`, `resume ${database}`]),
     fragile: { host: network.host, port: network.port },
     silence() {
       network.freeze();

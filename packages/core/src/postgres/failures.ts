@@ -140,8 +140,11 @@ export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
   if (cause instanceof EndedByAppError) return 'session';
   if (cause === undefined || !('code' in cause)) return 'server';
   const { code, message } = cause;
+  // Knex puts the text of the query in front of a message.
   const isOwnFault =
-    code === PGBOUNCER ? PGBOUNCER_SESSION_FAULT.includes(message) : SESSION_FAULT.includes(String(code));
+    code === PGBOUNCER
+      ? PGBOUNCER_SESSION_FAULT.some((words) => message.endsWith(words))
+      : SESSION_FAULT.includes(String(code));
   return isOwnFault ? 'session' : 'server';
 }
 

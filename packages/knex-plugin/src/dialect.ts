@@ -7,6 +7,8 @@ import type { TarnPool } from './tarnPool.js';
 export interface Connection extends PgClient {
   /** Set by Knex when it will not use the connection again: after its end, or a query that has timed out. */
   __knex__disposed?: unknown;
+  /** Knex's name for it, in the events of its queries. */
+  __knexUid?: string;
 }
 
 /** Knex's client for PostgreSQL and its relatives, with the inner methods that its types leave out. */
@@ -36,14 +38,6 @@ export function dialectOf({ client, dialect }: Knex.Config): DialectClass {
     return wanted as DialectClass;
   }
   throw new TenureUsageError(`${SUPPORTED}.${butNot(wanted)}`);
-}
-
-/** Knex accepts a pool that the app has made, and then uses no other. */
-export function refuseForeignPool({ connectionPool }: Knex.Config): void {
-  if (!connectionPool) return;
-  throw new TenureUsageError(
-    'Tenure is the pool: give Knex a `connection` instead of a `connectionPool`, or leave tenure() out.',
-  );
 }
 
 /** A Knex without a connection opens nothing, and its class is then public. */

@@ -10,6 +10,7 @@ export interface PoolWarning {
     | 'TENURE_IDLE_IN_TRANSACTION'
     | 'TENURE_NOT_ACTED_ON'
     | 'TENURE_NOT_CONNECTED'
+    | 'TENURE_POOLER'
     | 'TENURE_ROLLED_BACK';
   readonly message: string;
   /** The connections that it is about; absent where it is about the pool. */

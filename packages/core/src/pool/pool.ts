@@ -45,9 +45,9 @@ export class Pool<C extends object> {
     runtime: Runtime = systemRuntime,
     findLimit: () => SharedLimit | undefined = () => undefined,
   ) {
-    connector.usePolicy?.(policy);
     const membership = new Membership(findLimit);
     const context = new Context(connector, policy, runtime, membership);
+    connector.usePolicy?.(policy, (warning) => context.events.warn(warning));
     const connections = new Connections(context);
     const queue = new WaitQueue(context, connections);
     const checks = new PendingChecks(context, () => isStuck(connections, queue));
@@ -147,6 +147,7 @@ export class Pool<C extends object> {
     const { counters, policy, connector, membership } = this.#context;
     return takeStats(this.figures, counters, policy, {
       owners: membership.owners,
+      pooler: connector.pooler?.() ?? 'unknown',
       statements: connector.statementStats?.(),
     });
   }

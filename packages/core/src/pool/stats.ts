@@ -2,7 +2,7 @@ import type { PoolFigures, SessionStatus } from '../errors.js';
 import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
-import type { Connector, StatementStats } from './connector.js';
+import type { Connector, PoolerKind, StatementStats } from './connector.js';
 import type { PoolEntry } from './entry.js';
 
 /** The figures of a pool, and its counters since it was made. */
@@ -29,6 +29,8 @@ export interface PoolStats extends PoolFigures {
   readonly epochs: number;
   /** How long callers waited for a connection, in milliseconds; at most an eighth too long, or a millisecond too short. */
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
+  /** What is between the pool and the server; `unknown` before the first connection. */
+  readonly pooler: PoolerKind;
   /** Prepared statements. Absent where the connector keeps none. */
   readonly statements?: StatementStats;
   /** Each setting, and the source of its value. */
@@ -55,7 +57,11 @@ export function takeStats(
   figures: PoolFigures,
   counters: Counters,
   policy: Policy,
-  { owners, statements }: Pick<PoolStats, 'owners'> & { readonly statements: StatementStats | undefined },
+  {
+    owners,
+    pooler,
+    statements,
+  }: Pick<PoolStats, 'owners' | 'pooler'> & { readonly statements: StatementStats | undefined },
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
@@ -77,6 +83,7 @@ export function takeStats(
       p99: waits.quantile(0.99, acquired),
       max: waits.longest,
     },
+    pooler,
     ...(statements && { statements }),
     policy: describePolicy(policy),
   };

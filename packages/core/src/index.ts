@@ -3,7 +3,15 @@ export * from './errors.js';
 export type { CloseReason } from './lifecycle/state.js';
 export { type HostSettings, parsePolicy } from './policy/parsePolicy.js';
 export type { Policy, PolicyKey, PolicyOverrides, PolicySource } from './policy/policy.js';
-export type { ConnectFailure, Connector, ResetMode, ResetResult, StatementStats } from './pool/connector.js';
+export type { PointContexts, PoolContext, TracingContexts } from './pool/channels.js';
+export type {
+  ConnectFailure,
+  Connector,
+  ResetMode,
+  ResetResult,
+  ServerTarget,
+  StatementStats,
+} from './pool/connector.js';
 export type { PoolEvents, PoolWarning } from './pool/events.js';
 export type { Pool } from './pool/pool.js';
 export type { ConnectionInfo, PoolStats } from './pool/stats.js';

@@ -1,5 +1,6 @@
 import type { SessionStatus } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
+import type { PoolWarning } from './events.js';
 
 /**
  * What a failed connect says about the next one.
@@ -79,6 +80,14 @@ export type UnpreparedReason =
   /** The connection leads to a pooler, or that is not known yet. */
   | 'pooler';
 
+/** Where a connector connects to. What is not known is absent. */
+export interface ServerTarget {
+  /** Host name, IP address, or the folder of a Unix socket. */
+  readonly serverAddress?: string;
+  readonly serverPort?: number;
+  readonly database?: string;
+}
+
 /**
  * The functions by which the engine uses a driver. `connect` and `close` are required; a driver leaves out what it cannot do.
  *
@@ -86,10 +95,12 @@ export type UnpreparedReason =
  */
 export interface Connector<C extends object> {
   /**
-   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. Throws when the
-   * connector belongs to a pool already.
+   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. `warn` emits a
+   * warning of the pool. Throws when the connector belongs to a pool already.
    */
-  usePolicy?(policy: Policy): void;
+  usePolicy?(policy: Policy, warn: (warning: PoolWarning) => void): void;
+  /** Where it connects to, as far as that is known: for the names of pools, and for what they publish. Costs no I/O. */
+  target?(): ServerTarget;
   /**
    * Opens one connection, set up and ready for a query.
    *

@@ -111,7 +111,7 @@ export class Opener<C extends object> {
   }
 
   #open(now: number, opened?: (entry: PoolEntry<C>) => void): void {
-    const { membership, events } = this.#context;
+    const { membership, events, channels } = this.#context;
     membership.connecting();
     const entry = this.#parts.connections.reserve(now);
     const attempt: Attempt = { abort: new AbortController(), request: pendingConnect(now), isLate: false };
@@ -124,17 +124,20 @@ export class Opener<C extends object> {
       lateness.cancel();
       this.#attempts.delete(entry);
     };
-    connectOne(this.#context, attempt.abort.signal, this.#listenerFor(entry)).then(
-      (connection) => {
-        end();
-        if (entry.lost) this.#endedWhileOpening(entry, connection, entry.lost.cause);
-        else this.#opened(entry, connection, opened);
-      },
-      (error) => {
-        end();
-        this.#failed(entry, error);
-      },
-    );
+    const connect = () => connectOne(this.#context, attempt.abort.signal, this.#listenerFor(entry));
+    channels
+      .trace('tenure:connection:open', () => ({}), connect)
+      .then(
+        (connection) => {
+          end();
+          if (entry.lost) this.#endedWhileOpening(entry, connection, entry.lost.cause);
+          else this.#opened(entry, connection, opened);
+        },
+        (error) => {
+          end();
+          this.#failed(entry, error);
+        },
+      );
   }
 
   #listenerFor(entry: PoolEntry<C>) {

@@ -1,12 +1,13 @@
-import type { PoolFigures, SessionStatus } from '../errors.js';
+import type { SessionStatus } from '../errors.js';
 import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
+import type { PoolContext } from './channels.js';
 import type { Connector, StatementStats } from './connector.js';
 import type { PoolEntry } from './entry.js';
 
 /** The figures of a pool, and its counters since it was made. */
-export interface PoolStats extends PoolFigures {
+export interface PoolStats extends PoolContext {
   /** How many pools of this process share this limit, this one included; `share` says which. */
   readonly owners: number;
   /** Checkouts. */
@@ -52,14 +53,14 @@ export interface ConnectionInfo {
 }
 
 export function takeStats(
-  figures: PoolFigures,
+  context: PoolContext,
   counters: Counters,
   policy: Policy,
   { owners, statements }: Pick<PoolStats, 'owners'> & { readonly statements: StatementStats | undefined },
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
-    ...figures,
+    ...context,
     owners,
     acquired,
     reusedShare: acquired === 0 ? 0 : reused / acquired,

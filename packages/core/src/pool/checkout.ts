@@ -134,7 +134,8 @@ export class Checkout<C extends object> {
 
   /** The end of one connection, unless it concerns that session alone. */
   #suspectOthers(cause: Error | undefined, now: number): void {
-    if (this.#context.connector.classifyLoss?.(cause) !== 'session') this.suspectAll('disconnect', now);
+    const concerns = this.#context.connector.classifyLoss?.(cause) ?? 'server';
+    if (concerns === 'server') this.suspectAll('disconnect', now);
   }
 
   /** The idle connection that came back last, off the idle list, if it can be lent without a check. Those above it that must not be used are closed. */

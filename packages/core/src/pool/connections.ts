@@ -147,6 +147,7 @@ export class Connections<C extends object> {
     if (entry.kind === 'idle') this.idle.remove(entry);
     entry.closing(reason);
     counters.closed[reason]++;
+    if (reason === 'broken' && connector.classifyLoss?.(cause as Error | undefined) === 'app') counters.endedByApp++;
     events.emit('closing', connection, reason, cause);
     this.#publishClose(reason, cause, () => this.contextOf(entry));
     const isDead = reason === 'broken' || reason === 'failed-check';

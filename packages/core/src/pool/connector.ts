@@ -170,8 +170,11 @@ export interface Connector<C extends object> {
    * another pool and another connector. Without it the pool asks no other pool for room. Costs no I/O.
    */
   makesRoom?(error: unknown, connection: object): boolean;
-  /** Whether the end of a connection puts its `server` in question, or concerns this `session` alone. Without it: always `server`. */
-  classifyLoss?(cause: Error | undefined): 'server' | 'session';
+  /**
+   * Whether the end of a connection puts its `server` in question, or concerns this session alone, which the server or the `app` has ended. Without it: always
+   * `server`.
+   */
+  classifyLoss?(cause: Error | undefined): 'server' | 'session' | 'app';
   /** The text of the connection's last statement, without parameter values. */
   lastStatement?(connection: C): string | undefined;
   /** Figures of the prepared statements that the driver keeps on its connections. */

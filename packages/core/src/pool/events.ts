@@ -10,6 +10,7 @@ export interface PoolWarning {
     | 'TENURE_IDLE_IN_TRANSACTION'
     | 'TENURE_NOT_ACTED_ON'
     | 'TENURE_NOT_CONNECTED'
+    | 'TENURE_NOT_REUSED'
     | 'TENURE_ROLLED_BACK'
     | 'TENURE_STATEMENT_SLOWER';
   readonly message: string;

@@ -10,6 +10,7 @@ import type { Crowding } from './crowding.js';
 import type { PoolEntry } from './entry.js';
 import { connectRefused, neverConnected } from './messages.js';
 import { connectOne, ReadOnlyServerError } from './operations.js';
+import { ReuseWatch } from './reuseWatch.js';
 import type { PendingChecks } from './timeLimit.js';
 import type { WaitQueue } from './waitQueue.js';
 
@@ -59,6 +60,7 @@ export class Opener<C extends object> {
   readonly #context: Context<C>;
   readonly #parts: Parts<C>;
   readonly #attempts = new Map<PoolEntry<C>, Attempt>();
+  readonly #reuse: ReuseWatch<C>;
   #isCancelled = false;
   /** When the first connect of this pool began; `undefined` once one has succeeded, or the warning that none does was given. */
   #beganAt: number | undefined = Number.POSITIVE_INFINITY;
@@ -66,6 +68,7 @@ export class Opener<C extends object> {
   constructor(context: Context<C>, parts: Parts<C>) {
     this.#context = context;
     this.#parts = parts;
+    this.#reuse = new ReuseWatch(context, () => parts.connections.isClosing);
   }
 
   /** Opens what is missing, and sets the timer for when a backoff that holds it up is over. */
@@ -182,6 +185,7 @@ export class Opener<C extends object> {
     successors.connectEnded(true, now);
     counters.opened++;
     events.emit('opened', connection, tookMs);
+    this.#reuse.opened(now);
     if (opened) opened(entry);
     else checkout.opened(entry, now);
   }

@@ -115,6 +115,8 @@ export class Counters {
   checksDone = 0;
   checksFailed = 0;
   rolledBack = 0;
+  /** Closed as `broken`, since the app itself had ended them. */
+  endedByApp = 0;
   /** Incidents that put all connections in question. */
   epochs = 0;
   readonly closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>;

@@ -20,11 +20,13 @@ export interface DurationMetric {
 
 /** A pool's part in a budget of all processes. */
 interface BudgetStats {
-  readonly limit: number;
+  /** `null` as long as it is not known. */
+  readonly limit: number | null;
   readonly slots: number;
   readonly guests: number;
   readonly hungry: boolean;
-  readonly members: number;
+  /** `null` as long as they were not counted. */
+  readonly members: number | null;
 }
 
 /** `stats()`, with what not every version of the core has. */
@@ -43,8 +45,10 @@ const settingOf = (stats: Stats, key: 'reuseConnections' | 'minConnections') => 
 const by = (name: string, counts: object): Reading[] =>
   Object.entries(counts).map(([value, count]) => [count, { [name]: value }]);
 
-const ofBudget = (read: (budget: BudgetStats) => number) => (stats: Stats) =>
-  stats.budget ? [[read(stats.budget)] as const] : [];
+const ofBudget = (read: (budget: BudgetStats) => number | null) => (stats: Stats) => {
+  const value = stats.budget ? read(stats.budget) : null;
+  return value === null ? [] : [[value] as const];
+};
 
 const ofStatements =
   (key: 'hits' | 'prepared' | 'evicted' | 'invalidated') =>
@@ -179,22 +183,22 @@ export const METRICS: Readonly<Record<string, Metric>> = {
   }),
   'tenure.budget.slots': upDownCounter({
     unit: '{connection}',
-    description: 'Slots of the budget that this process holds.',
+    description: 'Connections of this pool that hold a slot of the budget.',
     read: ofBudget(({ slots }) => slots),
   }),
   'tenure.budget.guests': upDownCounter({
     unit: '{connection}',
-    description: 'Connections of this process that have no slot.',
+    description: 'Connections of this pool that have no slot.',
     read: ofBudget(({ guests }) => guests),
   }),
   'tenure.budget.hungry': upDownCounter({
-    unit: '{process}',
+    unit: '{pool}',
     description: '1 while callers wait and the budget has no free slot.',
     read: ofBudget(({ hungry }) => Number(hungry)),
   }),
   'tenure.budget.members': gauge({
-    unit: '{process}',
-    description: 'Processes of the budget when they were last counted.',
+    unit: '{pool}',
+    description: 'Members of the budget when they were last counted.',
     read: ofBudget(({ members }) => members),
   }),
 };

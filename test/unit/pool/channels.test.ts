@@ -1,5 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { execFile } from 'node:child_process';
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fakePool, follow, take, warm } from '../../support/fakePool.js';
 
@@ -221,4 +224,22 @@ describe('what happens to connections', () => {
     await fake.runtime.settle();
     expect(resizes).toMatchObject([{ maxConnections: 4, reuseConnections: 4, minConnections: 0, max: 4 }]);
   });
+});
+
+it('a runtime without tracing channels has a pool all the same, and the other channels', async () => {
+  const script = `
+    import diagnostics from 'node:diagnostics_channel';
+    import { syncBuiltinESMExports } from 'node:module';
+    delete diagnostics.tracingChannel;
+    syncBuiltinESMExports();
+    const { createPool } = await import('@tenure/core');
+    diagnostics.subscribe('tenure:connection:close', ({ reason }) => console.log(reason));
+    const pool = createPool({ connect: async () => ({}), close: async () => {} });
+    pool.discard(await pool.acquire());
+    await pool.drain();
+  `;
+  const flags = ['--conditions=@tenure/source', '--import=tsx', '--input-type=module', '--eval', script];
+  const cwd = fileURLToPath(new URL('../..', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { cwd });
+  expect(stdout).toBe('discarded\n');
 });

@@ -4,6 +4,7 @@
  */
 export { systemRuntime } from './pool/clock.js';
 export { STUCK_QUESTION } from './pool/messages.js';
+export { type PoolView, processPools } from './pool/processPools.js';
 export { type CancelOptions, cancelRequest, type PgConnectionClass } from './postgres/cancel.js';
 export { connectionOf, type EndListeners, type PgConnection } from './postgres/connection.js';
 export { type ClientConnector, type ConnectorHooks, clientConnector } from './postgres/pgConnector.js';

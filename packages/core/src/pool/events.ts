@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Holder } from '../errors.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
+import type { ConnectionInfo } from './stats.js';
 
 /** Something that the app should look at; nothing has failed yet. */
 export interface PoolWarning {
@@ -24,8 +25,8 @@ export interface PoolEvents<C> {
   opened: [connection: C, tookMs: number];
   /** A connect failed. */
   openFailed: [error: unknown];
-  /** A connection is being closed, for this reason; `cause` is the error that ended it, if one did. */
-  closing: [connection: C, reason: CloseReason, cause: unknown];
+  /** A connection is being closed, for this reason; `cause` is the error that ended it, if one did; `info` is its record, as of now. */
+  closing: [connection: C, reason: CloseReason, cause: unknown, info: ConnectionInfo];
   /** A connection is gone from the pool. */
   closed: [connection: C, reason: CloseReason];
   /** An open transaction came back with a connection and was rolled back. */

@@ -14,8 +14,9 @@ import { Maintenance } from './maintenance.js';
 import { connectRefused, poolClosed, tooManyWaiting } from './messages.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
+import { processPools } from './processPools.js';
 import { type LimitMember, Membership, type SharedLimit } from './sharedLimit.js';
-import { type ConnectionInfo, describeConnection, type PoolStats, takeStats } from './stats.js';
+import { type ConnectionInfo, type Histogram, type PoolStats, takeStats } from './stats.js';
 import { PendingChecks } from './timeLimit.js';
 import { type AcquireOptions, WaitQueue } from './waitQueue.js';
 
@@ -36,6 +37,7 @@ export class Pool<C extends object> {
   readonly #maintenance: Maintenance<C>;
   /** Connections that a drain took from their holders, whose release then does nothing. */
   readonly #revoked = new WeakSet<C>();
+  readonly #unlist: () => void;
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   /** @param findLimit finds the limit that the pool shares with others, if there is one */
@@ -65,6 +67,7 @@ export class Pool<C extends object> {
     this.#opener = opener;
     membership.begin(memberOf(context, connections));
     if (policy.minConnections > 0) membership.join();
+    this.#unlist = processPools().add(this);
     this.#warnOfLaterSettings();
     context.loop.start((now) => this.#run(now));
     context.loop.request(runtime.now());
@@ -149,10 +152,15 @@ export class Pool<C extends object> {
     });
   }
 
+  /** For viewers of the whole process; unstable. */
+  get waits(): Histogram {
+    return this.#context.counters.waits;
+  }
+
   /** Every connection: its backend, state, age, idle time, uses and checks. */
   connections(): ConnectionInfo[] {
     const now = this.#context.runtime.now();
-    return Array.from(this.#connections.entries, (entry) => describeConnection(entry, this.#context.connector, now));
+    return Array.from(this.#connections.entries, (entry) => this.#connections.describe(entry, now));
   }
 
   /**
@@ -256,7 +264,9 @@ export class Pool<C extends object> {
   }
 
   #finishDraining(): void {
-    if (this.#connections.isEmpty) this.#drained?.resolve();
+    if (!this.#connections.isEmpty) return;
+    this.#unlist();
+    this.#drained?.resolve();
   }
 
   /** The time that a drain had is over. */

@@ -7,8 +7,8 @@ import { inspector } from '@tenure/inspector';
 import type pg from 'pg';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launch, NO_BROWSER, openViews, pixelsOf, type View } from '../support/browsers.js';
 import { usePostgres } from '../support/usePostgres.js';
-import { launch, NO_BROWSER, openViews, pixelsOf, type View } from './browsers.js';
 
 // One process with four pools on a real server, and its page in four windows of a real browser. `SCREENSHOTS=docs` renews the pictures there.
 

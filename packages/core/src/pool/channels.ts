@@ -81,10 +81,18 @@ function isObserved(channel: ReturnType<typeof tracing>): boolean {
   );
 }
 
-const acquires = TRACING['tenure:pool:acquire'];
+// Constants of the module, which the compiler can look into: this is asked on the warm path.
+const silent = { hasSubscribers: false };
+const none = { start: silent, end: silent, asyncStart: silent, asyncEnd: silent, error: silent };
+const { start, end, asyncStart, asyncEnd, error } = TRACING['tenure:pool:acquire'] ?? none;
 
-/** Whether each acquire is to be traced: asked on the warm path. */
-export const areAcquiresObserved = (): boolean => isObserved(acquires);
+/** Whether acquires are traced. */
+export const areAcquiresObserved = (): boolean =>
+  start.hasSubscribers ||
+  end.hasSubscribers ||
+  asyncStart.hasSubscribers ||
+  asyncEnd.hasSubscribers ||
+  error.hasSubscribers;
 
 export function connectionContext<C extends object>(
   connector: Connector<C>,

@@ -9,6 +9,7 @@ import {
   rotate,
   steadyUseMs,
 } from '../lifecycle/retirement.js';
+import { lossOf } from '../lifecycle/reuse.js';
 import { type CloseReason, IDLE, type PoolFacts } from '../lifecycle/state.js';
 import { type ConnectionContext, connectionContext } from './channels.js';
 import type { Context } from './context.js';
@@ -147,9 +148,9 @@ export class Connections<C extends object> {
     const { connection } = entry;
     if (uses.areObserved) uses.returned(entry);
     if (entry.kind === 'idle') this.idle.remove(entry);
+    this.#countLoss(entry, reason, cause);
     entry.closing(reason);
     counters.closed[reason]++;
-    if (reason === 'broken' && connector.classifyLoss?.(cause as Error | undefined) === 'app') counters.endedByApp++;
     this.#publishClose(reason, cause, () => this.contextOf(entry));
     events.emit('closing', connection, reason, cause, this.describe(entry, runtime.now()));
     const isDead = reason === 'broken' || reason === 'failed-check';
@@ -185,6 +186,19 @@ export class Connections<C extends object> {
     this.#entries.delete(entry);
     if (entry.isFilled) this.#byConnection.delete(entry.connection);
     this.#context.membership.freed();
+  }
+
+  #countLoss({ connection, kind, idleSince, lost }: PoolEntry<C>, reason: CloseReason, cause: unknown): void {
+    const { connector, counters, policy, runtime, membership } = this.#context;
+    const closed = {
+      reason,
+      hasEnded: lost !== undefined || connector.isOpen?.(connection) === false,
+      byApp: connector.classifyLoss?.(cause as Error | undefined) === 'app',
+      idleMs: kind === 'idle' || kind === 'checking' ? runtime.now() - idleSince : 0,
+      owners: membership.owners,
+    };
+    const loss = lossOf(closed, policy);
+    if (loss) counters.lost[loss]++;
   }
 
   #publishClose(reason: CloseReason, cause: unknown, about: () => ConnectionContext): void {

@@ -1,4 +1,5 @@
 import type { SessionStatus } from '../errors.js';
+import { NOT_REUSED_CAUSES, type NotReusedCause } from '../lifecycle/reuse.js';
 import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
@@ -145,8 +146,8 @@ export class Counters {
   checksDone = 0;
   checksFailed = 0;
   rolledBack = 0;
-  /** Closed as `broken`, since the app itself had ended them. */
-  endedByApp = 0;
+  /** Connections that will not be reused, by cause. */
+  readonly lost = Object.fromEntries(NOT_REUSED_CAUSES.map((cause) => [cause, 0])) as Record<NotReusedCause, number>;
   /** Incidents that put all connections in question. */
   epochs = 0;
   readonly closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>;

@@ -30,8 +30,10 @@ if (!isInstalled()) {
   process.exitCode = 2;
 } else {
   const rows: string[][] = [];
-  for (const scenario of chosen) rows.push(rowOf(scenario, await examine(scenario)));
-  console.log(`\n${drawn(rows)}`);
+  for (const scenario of chosen) {
+    rows.push(rowOf(scenario, await examine(scenario)));
+    console.log(`\n${drawn(rows)}`);
+  }
 }
 
 function isInstalled(): boolean {
@@ -55,7 +57,8 @@ async function examine(scenario: Scenario): Promise<Figures> {
           settings: { default_pool_size: pooled, max_client_conn: MOST_POOLER_CLIENTS },
         });
   const port = await freePort();
-  const args = ['-m', 'gunicorn', '-k', workerClass, '-w', `${WORKERS}`, '-b', `127.0.0.1:${port}`, 'app:application'];
+  const options = { '-k': workerClass, '-w': WORKERS, '-b': `127.0.0.1:${port}`, '--graceful-timeout': 1 };
+  const args = ['-m', 'gunicorn', ...Object.entries(options).flat().map(String), 'app:application'];
   const app = spawn(PYTHON, args, {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
     env: { ...process.env, DATABASE_URL: pooler?.url ?? postgres.url, CONN_MAX_AGE: `${maxAge}` },

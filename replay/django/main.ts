@@ -57,7 +57,7 @@ async function examine(scenario: Scenario): Promise<Figures> {
           settings: { default_pool_size: pooled, max_client_conn: MOST_POOLER_CLIENTS },
         });
   const port = await freePort();
-  const options = { '-k': workerClass, '-w': WORKERS, '-b': `127.0.0.1:${port}`, '--graceful-timeout': 1 };
+  const options = { '-k': workerClass, '-w': WORKERS, '-b': `127.0.0.1:${port}`, '--graceful-timeout': 1, '--timeout': 300 };
   const args = ['-m', 'gunicorn', ...Object.entries(options).flat().map(String), 'app:application'];
   const app = spawn(PYTHON, args, {
     cwd: fileURLToPath(new URL('.', import.meta.url)),

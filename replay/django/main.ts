@@ -18,6 +18,7 @@ const WORKERS = 8;
 const MOST_POOLER_CLIENTS = 5_000;
 const WARM_UP_MS = 4_000;
 const ATTEMPTS = 60;
+const HEAD = ['', 'requests', 'served', 'not served', 'timed out', 'most sessions', 'opened', 'server CPU ms/request'];
 const doctor = fileURLToPath(new URL('../../packages/doctor/src/cli.ts', import.meta.url));
 
 const [only, ...doctorArgs] = process.argv.slice(2).filter((arg) => arg !== '--');
@@ -57,7 +58,13 @@ async function examine(scenario: Scenario): Promise<Figures> {
           settings: { default_pool_size: pooled, max_client_conn: MOST_POOLER_CLIENTS },
         });
   const port = await freePort();
-  const options = { '-k': workerClass, '-w': WORKERS, '-b': `127.0.0.1:${port}`, '--graceful-timeout': 1, '--timeout': 300 };
+  const options = {
+    '-k': workerClass,
+    '-w': WORKERS,
+    '-b': `127.0.0.1:${port}`,
+    '--graceful-timeout': 1,
+    '--timeout': 300,
+  };
   const args = ['-m', 'gunicorn', ...Object.entries(options).flat().map(String), 'app:application'];
   const app = spawn(PYTHON, args, {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
@@ -110,8 +117,6 @@ function rowOf({ title }: Scenario, figures: Figures): string[] {
     cpuPerRequestMs === null ? 'n/a' : rough(cpuPerRequestMs),
   ];
 }
-
-const HEAD = ['', 'requests', 'served', 'not served', 'timed out', 'most sessions', 'opened', 'server CPU ms/request'];
 
 function drawn(rows: string[][]): string {
   return table([HEAD, ...rows], {

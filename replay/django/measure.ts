@@ -8,7 +8,7 @@ const CLIENTS = 400;
 /** Clients come and go, as browsers do. A client that never goes has a green thread of its own, whose connection is then reused. */
 const REQUESTS_PER_CLIENT = 10;
 const CLIENT_TIMEOUT_S = 10;
-const LOAD_S = 20;
+const LOAD_S = 30;
 const LOOK_EVERY_MS = 250;
 
 /** What the clients got, and what the server saw. */

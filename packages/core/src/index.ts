@@ -6,5 +6,6 @@ export type { Policy, PolicyKey, PolicyOverrides, PolicySource } from './policy/
 export type { ConnectFailure, Connector, ResetMode, ResetResult, StatementStats } from './pool/connector.js';
 export type { PoolEvents, PoolWarning } from './pool/events.js';
 export type { Pool } from './pool/pool.js';
+export type { BudgetStats, SlotLocks } from './pool/slotLocks.js';
 export type { ConnectionInfo, PoolStats } from './pool/stats.js';
 export type { AcquireOptions } from './pool/waitQueue.js';

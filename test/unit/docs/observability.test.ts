@@ -7,11 +7,21 @@ import { Counters, takeStats } from '../../../packages/core/src/pool/stats.js';
 const text = readFileSync(new URL('../../../docs/observability.md', import.meta.url), 'utf8');
 
 const FIGURES = { used: 0, idle: 0, opening: 0, busy: 0, waiting: 0, max: 10 };
+const BUDGET = { limit: 40, slots: 0, guests: 0, hungry: false, members: null };
 const STATEMENTS = { state: 'on', hits: 0, prepared: 0, evicted: 0, invalidated: 0, unprepared: {} } as const;
 
 it('docs/observability.md has each field of stats()', () => {
-  const stats = takeStats(FIGURES, new Counters(), parsePolicy({}), { owners: 1, statements: STATEMENTS });
-  const names = [...Object.keys(stats), ...Object.keys(STATEMENTS), ...Object.keys(stats.waitMs)];
+  const stats = takeStats(FIGURES, new Counters(), parsePolicy({}), {
+    owners: 1,
+    budget: BUDGET,
+    statements: STATEMENTS,
+  });
+  const names = [
+    ...Object.keys(stats),
+    ...Object.keys(BUDGET),
+    ...Object.keys(STATEMENTS),
+    ...Object.keys(stats.waitMs),
+  ];
   expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 

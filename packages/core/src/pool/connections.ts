@@ -166,7 +166,8 @@ export class Connections<C extends object> {
     events.emit('opened', connection, tookMs);
     counters.closed[reason]++;
     events.emit('closing', connection, reason, cause);
-    if (reason !== 'read-only' && connector.abort) dropOne(connector, connection);
+    const isAnswering = reason === 'read-only' || reason === 'budget';
+    if (!isAnswering && connector.abort) dropOne(connector, connection);
     else await closeOne(this.#context, connection);
     events.emit('closed', connection, reason);
   }
@@ -175,6 +176,7 @@ export class Connections<C extends object> {
   forget(entry: PoolEntry<C>): void {
     entry.closed();
     this.#entries.delete(entry);
+    this.#context.budget?.gone(entry);
     if (entry.isFilled) this.#byConnection.delete(entry.connection);
     this.#context.membership.freed();
   }

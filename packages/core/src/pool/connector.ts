@@ -1,5 +1,6 @@
 import type { SessionStatus } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
+import type { SlotLocks } from './slotLocks.js';
 
 /**
  * What a failed connect says about the next one.
@@ -163,6 +164,12 @@ export interface Connector<C extends object> {
   classifyLoss?(cause: Error | undefined): 'server' | 'session';
   /** The text of the connection's last statement, without parameter values. */
   lastStatement?(connection: C): string | undefined;
+  /**
+   * The locks on the server that carry a budget of several processes. Without it a pool with a budget warns that the driver cannot keep one.
+   *
+   * @param member a random number, by which the fleet tells its pools apart
+   */
+  slotLocks?(member: number): SlotLocks<C>;
   /** Figures of the prepared statements that the driver keeps on its connections. */
   statementStats?(): StatementStats;
 }

@@ -2,13 +2,15 @@ import { EventEmitter } from 'node:events';
 import type { Holder } from '../errors.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
+import type { BudgetStats } from './slotLocks.js';
 
 /** Something that the app should look at; nothing has failed yet. */
 export interface PoolWarning {
   readonly code:
+    | 'TENURE_BUDGET_GUEST'
+    | 'TENURE_BUDGET_OFF'
     | 'TENURE_LEAK'
     | 'TENURE_IDLE_IN_TRANSACTION'
-    | 'TENURE_NOT_ACTED_ON'
     | 'TENURE_NOT_CONNECTED'
     | 'TENURE_ROLLED_BACK';
   readonly message: string;
@@ -28,6 +30,8 @@ export interface PoolEvents<C> {
   closing: [connection: C, reason: CloseReason, cause: unknown];
   /** A connection is gone from the pool. */
   closed: [connection: C, reason: CloseReason];
+  /** Another number of connections is granted to the pool, because slots of the budget are short, or no more. */
+  budget: [budget: BudgetStats];
   /** An open transaction came back with a connection and was rolled back. */
   rollback: [connection: C];
   /** Without a listener a warning goes to `process.emitWarning`. */

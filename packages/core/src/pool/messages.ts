@@ -8,6 +8,7 @@ import {
   TenureUnreachableError,
 } from '../errors.js';
 import type { ConnectFailures } from '../lifecycle/backoff.js';
+import type { BudgetStats } from './slotLocks.js';
 
 /** What an error or a warning tells of the pool. */
 export interface Situation {
@@ -17,6 +18,8 @@ export interface Situation {
   readonly failures: ConnectFailures | undefined;
   /** Connections of other pools that keep to the same limit. */
   readonly elsewhere: number;
+  /** Why the fleet grants this pool no more connections, if that is why it may not open them. */
+  readonly shortage: string | undefined;
 }
 
 /** How many holders a message names; the error carries them all. */
@@ -28,7 +31,7 @@ export function acquireTimedOut(waitedMs: number, situation: Situation): TenureT
   if (failures && isEmpty(figures)) return unreachable(waitedMs, figures, failures);
   const message =
     `No connection came free within ${Math.round(waitedMs)} ms: ${summary(figures)}.` +
-    `${whoElseHasSome(situation)}${whoHoldsThem(holders)}${adviceFor(situation)}${connectNews(figures, failures)}`;
+    `${whoElseHasSome(situation)}${situation.shortage ?? ''}${whoHoldsThem(holders)}${adviceFor(situation)}${connectNews(figures, failures)}`;
   return new TenureTimeoutError(message, figures, waitedMs, holders, failures && { cause: failures.error });
 }
 
@@ -68,6 +71,32 @@ export function tooManyWaiting(figures: PoolFigures, maxWaiting: number): Tenure
 
 export function poolClosed(figures: PoolFigures): TenureClosedError {
   return new TenureClosedError('The pool is closed, or about to close, and gives out no more connections.', figures);
+}
+
+/** Whose limit keeps a pool of a fleet from opening connections; part of the error of a caller that waited for one. */
+export function budgetShortage({ limit, slots, guests }: BudgetStats, isStrict: boolean): string {
+  const held = guests > 0 ? 'none of them, and one connection beside them' : `${slots} of them`;
+  const strict =
+    isStrict && slots + guests === 0
+      ? ' With CONN_BUDGET_STRICT a process without a slot opens no connection at all.'
+      : '';
+  return ` The budget of all processes is used up: CONN_BUDGET allows ${limit} connections, and this pool has ${held}.${strict}`;
+}
+
+/** A pool has a connection that the budget does not count. */
+export function guestWarning(limit: number): string {
+  return (
+    `There are more processes than CONN_BUDGET has slots (${limit}), or the others hold them all: this one has opened one connection above ` +
+    'the budget. CONN_BUDGET_STRICT=true makes its callers wait for a slot instead.'
+  );
+}
+
+/** A budget is set, and cannot hold. */
+export function budgetOff(reason: string): string {
+  return (
+    `CONN_BUDGET is off: ${reason}. Each process keeps to its own MAX_CONNS only. ` +
+    'A limit on the server (ALTER ROLE … CONNECTION LIMIT) or in the pooler bounds all processes.'
+  );
 }
 
 /**

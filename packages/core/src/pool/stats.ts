@@ -4,6 +4,7 @@ import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
 import type { Connector, StatementStats } from './connector.js';
 import type { PoolEntry } from './entry.js';
+import type { BudgetStats } from './slotLocks.js';
 
 /** The figures of a pool, and its counters since it was made. */
 export interface PoolStats extends PoolFigures {
@@ -29,6 +30,8 @@ export interface PoolStats extends PoolFigures {
   readonly epochs: number;
   /** How long callers waited for a connection, in milliseconds; at most an eighth too long, or a millisecond too short. */
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
+  /** The budget that all processes share; `null` without one, and where it cannot hold. */
+  readonly budget: BudgetStats | null;
   /** Prepared statements. Absent where the connector keeps none. */
   readonly statements?: StatementStats;
   /** Each setting, and the source of its value. */
@@ -55,7 +58,11 @@ export function takeStats(
   figures: PoolFigures,
   counters: Counters,
   policy: Policy,
-  { owners, statements }: Pick<PoolStats, 'owners'> & { readonly statements: StatementStats | undefined },
+  {
+    owners,
+    budget,
+    statements,
+  }: Pick<PoolStats, 'owners' | 'budget'> & { readonly statements: StatementStats | undefined },
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
@@ -77,6 +84,7 @@ export function takeStats(
       p99: waits.quantile(0.99, acquired),
       max: waits.longest,
     },
+    budget,
     ...(statements && { statements }),
     policy: describePolicy(policy),
   };

@@ -10,6 +10,7 @@ import type { PgClient, PgWire } from './pgTypes.js';
 import { CLEAR_SESSION, finish, reset, runSetUp, type SetUp, settle } from './reset.js';
 import { Servers } from './servers.js';
 import { isOpen, isWritable, ping, roundTrip, transactionStatus, unlessAborted } from './session.js';
+import { PgSlotLocks } from './slotLocks.js';
 import { NO_STATEMENTS, rememberLastStatement, Statements } from './statements/statements.js';
 import { type TakenOver, takeOver } from './takeOver.js';
 
@@ -121,6 +122,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
     isBehindPooler: () => opener.statements?.stats.state === 'behind-pooler',
     statementStats: () => opener.statements?.stats ?? NO_STATEMENTS,
     makesRoom: (error, connection) => servers.makesRoom(error, connection as PgClient),
+    slotLocks: (member) => new PgSlotLocks(opener.policy!, member),
     classifyConnectError(error): ConnectFailure {
       if (hooks.isRefusal?.(error)) return 'permanent';
       return hooks.asksPassword?.() ? classifyLogin(error) : classifyConnectError(error);
@@ -199,11 +201,15 @@ class Opener<C extends PgClient> {
 
   /** Clears the session of a client, and gives it to a new client. */
   async renew(client: C, signal: AbortSignal): Promise<C> {
-    await roundTrip(client, [...CLEAR_SESSION, 'DEALLOCATE ALL'].join('; '), signal);
-    const { listeners } = connectionOf(client);
+    const { listeners, locks } = connectionOf(client);
+    const clearing = [...CLEAR_SESSION, 'DEALLOCATE ALL'];
+    await roundTrip(client, (locks?.kept(clearing) ?? clearing).join('; '), signal);
     const over = takeOver(client);
     this.#hooks.gone?.(client);
-    return this.open(signal, listeners!, over);
+    const renewed = await this.open(signal, listeners!, over);
+    // The session is the same, and so are its locks.
+    connectionOf(renewed).locks = locks;
+    return renewed;
   }
 
   /** Before the client connects: from here on its errors are handled, and it is aborted with the signal until the opening is done. */

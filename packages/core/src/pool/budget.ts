@@ -19,7 +19,7 @@ const ASK_EVERY_MS = 1_000;
 const TAKE_EVERY_MS = 50;
 const TAKE_RARELY_MS = 250;
 /** How often a pool looks whether it has connections to lend, while someone is hungry. */
-const LEND_EVERY_MS = 250;
+const LEND_EVERY_MS = 100;
 /** How long to wait for a connection to ask on, while all are in use, before one is opened to ask: while there is room, and while slots are short. */
 const PATIENCE_MS = 200;
 const PATIENCE_WHEN_SHORT_MS = 1_000;
@@ -263,6 +263,8 @@ export class Budget<C extends object> implements Admission<C> {
     if (runtime.now() >= this.#askAt) {
       this.#askAt = this.#nextAsk();
       await this.#shortage.look(connection, this.#hunger.isOn, signal);
+      // The share may be larger now.
+      this.#takeAt = Number.NEGATIVE_INFINITY;
     }
     if (slots.guests === 0 && this.#wanted > 0 && runtime.now() >= this.#takeAt)
       await this.#takeMore(entry, connection, signal);

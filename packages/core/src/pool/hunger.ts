@@ -3,7 +3,7 @@ import type { SlotLocks } from './slotLocks.js';
 import type { Slots } from './slots.js';
 
 /** A pool is hungry until nobody has waited in vain for this long. */
-const FED_AFTER_MS = 500;
+const FED_AFTER_MS = 200;
 
 const NOT = Number.NEGATIVE_INFINITY;
 

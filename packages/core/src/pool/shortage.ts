@@ -10,7 +10,7 @@ import type { WaitQueue } from './waitQueue.js';
 /** A census is the base of a second one, and of what to take, for this long. */
 const CENSUS_VALID_MS = 2_500;
 /** The peak use of a pool is that of the last one or two times this. */
-const USE_SPAN_MS = 500;
+const USE_SPAN_MS = 300;
 
 interface Parts<C extends object> {
   readonly connections: Connections<C>;

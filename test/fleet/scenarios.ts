@@ -33,7 +33,7 @@ export async function runOnce(seed: number): Promise<Outcome> {
     }
     // Sessions that nobody reaches, and members that are frozen, hold their slots until their leash ends.
     for (const member of fleet.living) member.callers = 0;
-    await fleet.run(fleet.living.some(({ hasFault }) => hasFault) ? 120_000 : 0);
+    await fleet.run(fleet.members.some(({ hasFault }) => hasFault) ? 120_000 : 0);
     for (const member of fleet.living) member.callers = random() < 0.5 ? 15 : 0;
     await fleet.run(QUIET_MS);
     const closed = fleet.living.map(({ closedForBudget }) => closedForBudget);

@@ -9,8 +9,12 @@ import { NoSlotError, type SlotLocks } from './slotLocks.js';
 import type { Slots } from './slots.js';
 import type { WaitQueue } from './waitQueue.js';
 
-/** A connection that was opened without a slot waits this long for one: by then the others have lent what lies idle. */
+/**
+ * A connection that was opened without a slot waits this long for one: by then the others have lent what lies idle, and, for the first connection of a
+ * pool, have counted the fleet twice and given.
+ */
 const LINGER_MS = 1_500;
+const FIRST_LINGER_MS = 3_500;
 const LINGER_STEP_MS = 100;
 /** Between two connections that are opened without a slot, and between two attempts of a guest. Doubles, less up to a quarter. */
 const SHORTEST_RETRY_MS = 500;
@@ -87,7 +91,7 @@ export class Joining<C extends object> {
     const { runtime, policy } = this.#context;
     const { queue, connections, slots, locks, shortage } = this.#parts;
     const isFirst = slots.isEmpty;
-    const lingersUntil = runtime.now() + Math.min(LINGER_MS, policy.connectTimeoutMs / 2);
+    const lingersUntil = runtime.now() + Math.min(isFirst ? FIRST_LINGER_MS : LINGER_MS, policy.connectTimeoutMs / 2);
     for (let isShown = false; ; isShown = true) {
       const ahead = Math.max(0, Math.min(AHEAD, queue.length - 1, policy.maxConnections - connections.size));
       const taken = await shortage.take(entry, connection, 1 + (shortage.isOn ? 0 : ahead), signal);

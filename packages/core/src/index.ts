@@ -25,5 +25,6 @@ export type {
 export type { PoolEvents } from './pool/events.js';
 export type { PoolWarning } from './pool/messages.js';
 export type { Pool } from './pool/pool.js';
+export type { BudgetStats, SlotLocks } from './pool/slotLocks.js';
 export type { ConnectionInfo, PoolStats } from './pool/stats.js';
 export type { AcquireOptions } from './pool/waitQueue.js';

@@ -22,18 +22,9 @@ export interface PoolSummary {
   readonly figures: PoolFigures;
 }
 
-/** Absent or `null` where the pool is under no budget. */
-export interface Budget {
-  readonly limit: number;
-  readonly slots: number;
-  readonly guests: number;
-  readonly hungry: boolean | number;
-  readonly members: number;
-}
-
 export interface PoolUpdate {
   readonly id: number;
-  readonly stats: Omit<PoolStats, 'policy'> & { readonly budget?: Budget | null };
+  readonly stats: Omit<PoolStats, 'policy'>;
   /** Only when it is new to the reader. */
   readonly policy?: PoolStats['policy'];
   readonly figures: readonly FigureSample[];

@@ -18,19 +18,8 @@ export interface DurationMetric {
   readonly description: string;
 }
 
-/** A pool's part in a budget of all processes. */
-interface BudgetStats {
-  /** `null` as long as it is not known. */
-  readonly limit: number | null;
-  readonly slots: number;
-  readonly guests: number;
-  readonly hungry: boolean;
-  /** `null` as long as they were not counted. */
-  readonly members: number | null;
-}
-
-/** `stats()`, with what not every version of the core has. */
-type Stats = PoolStats & { readonly budget?: BudgetStats | null };
+type Stats = PoolStats;
+type BudgetStats = NonNullable<PoolStats['budget']>;
 
 type Rest = Pick<Metric, 'unit' | 'description' | 'read'>;
 

@@ -18,15 +18,17 @@ const CONTEXT = {
   waiting: 0,
   max: 10,
 };
+const BUDGET = { limit: 40, slots: 0, guests: 0, hungry: false, members: null };
 const STATEMENTS = { state: 'on', hits: 0, prepared: 0, evicted: 0, invalidated: 0, unprepared: {} } as const;
 
 it('docs/observability.md has each field of stats()', () => {
   const stats = takeStats(CONTEXT, new Counters(), parsePolicy({}), {
     owners: 1,
     pooler: 'none',
+    budget: BUDGET,
     statements: STATEMENTS,
   });
-  const names = [...Object.keys(stats), ...Object.keys(STATEMENTS), ...Object.keys(stats.waitMs)];
+  const names = [stats, BUDGET, STATEMENTS, stats.waitMs].flatMap(Object.keys);
   expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 

@@ -116,6 +116,7 @@ function expectInBounds(policy: Policy, key: PolicyKey): void {
   const value = policy[key];
   if (option.kind === 'flag') expect(value).toBeTypeOf('boolean');
   else if (option.kind === 'choice') expect(option.choices).toContain(value);
+  else if (option.kind === 'name') expect(value).toMatch(/^[\w .:-]{0,63}$/);
   else if (value === 'auto') expect(option.auto).toBeDefined();
   else if (value === Number.POSITIVE_INFINITY) expect(option.none).toBeDefined();
   else {
@@ -152,9 +153,9 @@ describe('Whatever is written', () => {
       const described = describePolicy(policy);
       for (const key of POLICY_KEYS) {
         const { value, source } = described[key];
-        expect(value === 'none' && POLICY_OPTIONS[key].kind !== 'choice' ? Number.POSITIVE_INFINITY : value).toBe(
-          policy[key],
-        );
+        expect(
+          value === 'none' && !['choice', 'name'].includes(POLICY_OPTIONS[key].kind) ? Number.POSITIVE_INFINITY : value,
+        ).toBe(policy[key]);
         expect(policy[key]).toBe(fromSourceAlone(key, source.from, source.name, policy, [env, given, host]));
       }
     });

@@ -214,11 +214,21 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
   budget: {
     env: 'CONN_BUDGET',
     default: NONE,
-    texts: { ...withNone.texts, ...serverCount.texts, '262143': SERVER, auto: 'auto', ' Auto ': 'auto' },
-    badTexts: [...badCount.texts, ...tooManyForServer.texts, '0'],
-    values: [...serverCount.values, SERVER, NONE, 'auto'],
-    badValues: [...badCount.values, ...tooManyForServer.values, 0, 'Auto'],
+    texts: { ...withNone.texts, ...serverCount.texts, '0': 0, '262143': SERVER, auto: 'auto', ' Auto ': 'auto' },
+    badTexts: [...badCount.texts, ...tooManyForServer.texts],
+    values: [...serverCount.values, 0, SERVER, NONE, 'auto'],
+    badValues: [...badCount.values, ...tooManyForServer.values, 'Auto'],
   },
+  budgetName: {
+    env: 'CONN_BUDGET_NAME',
+    default: '',
+    texts: { orders: 'orders', ' orders v2 ': 'orders v2', '0': '0', none: 'none', 'a:b.c-d_e': 'a:b.c-d_e' },
+    badTexts: ['', ' ', 'a/b', 'x'.repeat(64), 'é'],
+    values: ['orders', 'none', 'a b'],
+    badValues: ['', 'a/b', 'x'.repeat(64), 0, 1, true, null, Number.NaN, [], ['orders'], {}],
+  },
+  budgetStrict: { env: 'CONN_BUDGET_STRICT', default: false, ...flag },
+  budgetLeash: { env: 'CONN_BUDGET_LEASH', default: true, ...flag },
   writable: { env: 'CONN_WRITABLE', default: false, ...flag },
   exitOnIdle: { env: 'CONN_EXIT_ON_IDLE', default: true, ...flag },
   pooler: {
@@ -263,6 +273,9 @@ const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true
   statementsForWrites: false,
   prepareThreshold: false,
   budget: true,
+  budgetName: true,
+  budgetStrict: false,
+  budgetLeash: false,
   writable: false,
   exitOnIdle: false,
   pooler: true,
@@ -305,7 +318,7 @@ describe.each(Object.entries(ROWS) as [PolicyKey, Row][])('%s', (key, row) => {
   it('takes the word none as an argument exactly where its type says so', () => {
     const parse = () => parsePolicy({}, overridesOf(key, 'none'));
     if (!NONE_IN_TYPE[key]) expect(problemsOf(parse)).toHaveLength(1);
-    else expect(parse()[key]).toBe(POLICY_OPTIONS[key].kind === 'choice' ? 'none' : NONE);
+    else expect(parse()[key]).toBe(['choice', 'name'].includes(POLICY_OPTIONS[key].kind) ? 'none' : NONE);
   });
 
   it('takes undefined for not given', () => {
@@ -320,7 +333,6 @@ describe.each(Object.entries(ROWS) as [PolicyKey, Row][])('%s', (key, row) => {
     expect(doc).toContain(`\`${row.env}\`, default ${defaultInWords(option)}`);
     expect(doc).toContain(zeroInWords(option));
     expect(doc).toContain(noneInWords(option));
-    expect(doc.includes('Not acted on yet')).toBe(option.later === true);
   });
 });
 
@@ -329,11 +341,6 @@ describe('The table of options', () => {
     expect([...POLICY_KEYS]).toEqual(Object.keys(POLICY_OPTIONS));
     expect([...POLICY_KEYS].sort()).toEqual(Object.keys(ROWS).sort());
     expect(POLICY_KEYS.indexOf('maxConnections')).toBeLessThan(POLICY_KEYS.indexOf('reuseConnections'));
-  });
-
-  it('knows what is not acted on yet', () => {
-    const later = POLICY_KEYS.filter((key) => POLICY_OPTIONS[key].later);
-    expect(later.sort()).toEqual(['budget']);
   });
 });
 
@@ -360,7 +367,7 @@ describe('A refusal says what is allowed', () => {
     ['MAX_CONNS', '0', '0 is refused: no connection could be opened'],
     ['MAX_CONNS', '300000', 'from 1 to 262143'],
     ['MAX_CONNS', 'ten', 'a whole number'],
-    ['CONN_BUDGET', 'all', 'a whole number; none = no limit; auto = from the limit of the server itself'],
+    ['CONN_BUDGET', 'all', 'a whole number; none = off; auto = 80 % of what the server allows'],
     ['CONN_HEALTH_CHECKS', 'maybe', 'true or false (also on/off, yes/no, 1/0)'],
     ['CONN_RESET', 'discard', 'rollback, session or none'],
     ['CONN_SHARE', 'false', 'place, target or none'],
@@ -396,18 +403,21 @@ function docOf(key: PolicyKey): string {
 
 function defaultInWords(option: PolicyOption): string {
   if (typeof option.default === 'object') return `= \`${option.default.sameAs}\``;
+  if (option.kind === 'name') return option.defaultMeans;
   if (option.kind === 'duration') return formatDuration(option.default as number);
   return option.default === NONE ? 'none' : String(option.default);
 }
 
 function zeroInWords(option: PolicyOption): string {
   if (option.kind === 'flag') return '`0`: as `false`';
+  if (option.kind === 'name') return '`0`: a name';
   if (option.kind === 'choice' || option.smallest > 0) return '`0`: refused';
   return `\`0\`: ${option.zero.split(':')[0]}`;
 }
 
 function noneInWords(option: PolicyOption): string {
   if (option.kind === 'choice') return '`none` leaves it';
+  if (option.kind === 'name') return 'No `none`: it is a name';
   if (option.kind === 'flag' || option.none === undefined) return 'No `none`';
   return `\`none\`: ${option.none}`;
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
-import { describePolicy, laterSettings } from '../../../packages/core/src/policy/describePolicy.js';
+import { describePolicy } from '../../../packages/core/src/policy/describePolicy.js';
 import { POLICY_KEYS } from '../../../packages/core/src/policy/options.js';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
-import { isPolicy, type PolicyOverrides } from '../../../packages/core/src/policy/policy.js';
+import { isPolicy } from '../../../packages/core/src/policy/policy.js';
 
 describe('isPolicy', () => {
   it('knows a policy that has been checked', () => {
@@ -60,7 +60,7 @@ describe('describePolicy', () => {
     const described = describePolicy(policy);
     expect(described).toMatchObject({
       maxAgeMs: { value: 1_500, source: { from: 'environment', name: 'CONN_MAX_AGE' } },
-      budget: { value: 'auto', source: { from: 'environment', name: 'CONN_BUDGET' }, later: true },
+      budget: { value: 'auto', source: { from: 'environment', name: 'CONN_BUDGET' } },
       healthChecks: { value: false, source: { from: 'argument', name: 'policy.healthChecks' } },
       idleTimeoutMs: { value: 'none', source: { from: 'host', name: 'pool.idleTimeoutMillis' } },
       maxUses: { value: 'none', source: { from: 'default' } },
@@ -68,28 +68,5 @@ describe('describePolicy', () => {
     });
     expect(Object.keys(described)).toEqual([...POLICY_KEYS]);
     expect(JSON.parse(JSON.stringify(described))).toEqual(described);
-  });
-
-  it('marks what is not acted on yet only where somebody set it', () => {
-    const described = describePolicy(parsePolicy({ CONN_BUDGET: '80', CONN_MAX_AGE: '5' }));
-    expect(POLICY_KEYS.filter((key) => described[key].later)).toEqual(['budget']);
-  });
-});
-
-describe('laterSettings', () => {
-  it('is empty by default, and with what is acted on', () => {
-    expect(laterSettings(parsePolicy({}))).toEqual([]);
-    expect(laterSettings(parsePolicy({ CONN_MAX_AGE: '5', MAX_CONNS: '3' }, { maxUses: 3 }))).toEqual([]);
-  });
-
-  it('leaves out what was turned off: it is not there anyway', () => {
-    const env = { CONN_STATEMENTS: '0', CONN_BUDGET: 'none' };
-    expect(laterSettings(parsePolicy(env, { writable: false }))).toEqual([]);
-  });
-
-  it('names what was set, as it was written, also where the value is the default', () => {
-    const overrides: PolicyOverrides = { name: 'orders' };
-    const env = { CONN_STATEMENTS: '100', ORDERS_CONN_BUDGET: '80' };
-    expect(laterSettings(parsePolicy(env, overrides))).toEqual([{ key: 'budget', name: 'ORDERS_CONN_BUDGET' }]);
   });
 });

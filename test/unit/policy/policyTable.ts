@@ -32,7 +32,10 @@ const TIER_OF: Readonly<Record<PolicyKey, Tier>> = {
   pooler: 'rarely',
   exitOnIdle: 'rarely',
   retryReads: 'rarely',
-  budget: 'rarely',
+  budget: 'often',
+  budgetName: 'rarely',
+  budgetStrict: 'rarely',
+  budgetLeash: 'rarely',
 };
 
 /** The text with the table of each tier, between its two marks, renewed. */
@@ -57,14 +60,16 @@ function tableOf(tier: Tier): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function defaultOf({ kind, default: value }: PolicyOption): string {
+function defaultOf(option: PolicyOption): string {
+  if (option.kind === 'name') return option.defaultMeans;
+  const { kind, default: value } = option;
   if (typeof value === 'object') return `= \`${value.sameAs}\``;
   if (value === Number.POSITIVE_INFINITY) return 'none';
   return kind === 'duration' ? formatDuration(value as number) : String(value);
 }
 
 function meaningOf(option: PolicyOption): string {
-  return `${option.meaning}${mostOf(option)}${option.later ? ' (not acted on yet)' : ''}`;
+  return `${option.meaning}${mostOf(option)}`;
 }
 
 function mostOf(option: PolicyOption): string {
@@ -76,11 +81,13 @@ function mostOf(option: PolicyOption): string {
 function zeroOf(option: PolicyOption): string {
   if (option.kind === 'flag') return 'as `false`';
   if (option.kind === 'choice') return 'refused';
+  if (option.kind === 'name') return 'a name';
   return option.smallest > 0 ? `refused: ${option.zero}` : option.zero;
 }
 
 function noneOf(option: PolicyOption): string {
   if (option.kind === 'choice') return option.choices.includes('none') ? 'a choice' : 'refused';
+  if (option.kind === 'name') return 'a name';
   if (option.kind === 'flag' || option.none === undefined) return 'refused';
   return option.auto === undefined ? option.none : `${option.none} (\`auto\`: ${option.auto})`;
 }

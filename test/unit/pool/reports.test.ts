@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
-import type { PoolWarning } from '../../../packages/core/src/pool/messages.js';
 import { Pool } from '../../../packages/core/src/pool/pool.js';
 import { FakeConnector } from '../../support/fakeConnector.js';
 import { fakePool, follow, take, warm } from '../../support/fakePool.js';
@@ -60,34 +59,12 @@ describe('holders that wait for each other', () => {
   });
 });
 
-describe('a setting that is not acted on yet', () => {
-  it('is warned of by name', async () => {
-    const fake = fakePool({ budget: 80 });
-    await fake.runtime.settle();
-    expect(fake.warnings).toMatchObject([
-      { code: 'TENURE_NOT_ACTED_ON', message: expect.stringContaining('policy.budget') },
-    ]);
-  });
-
-  it('is warned of once in a process, however many pools there are', async () => {
-    const runtime = new FakeRuntime();
-    const warnings = [0, 0].map(() => {
-      const pool = new Pool(new FakeConnector(runtime), parsePolicy({ CONN_BUDGET: '80' }), runtime);
-      const heard: PoolWarning[] = [];
-      pool.on('warning', (warning) => heard.push(warning));
-      return heard;
-    });
-    await runtime.settle();
-    expect(warnings.map(({ length }) => length)).toEqual([1, 0]);
-  });
-});
-
 describe('a warning that nobody listens for', () => {
   it('goes to process.emitWarning', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
     const runtime = new FakeRuntime();
     new Pool(new FakeConnector(runtime), parsePolicy({ QUIET_CONN_BUDGET: '5' }, { name: 'quiet' }), runtime);
-    expect(await warned).toMatchObject({ name: 'TenureWarning', code: 'TENURE_NOT_ACTED_ON' });
+    expect(await warned).toMatchObject({ name: 'TenureWarning', code: 'TENURE_BUDGET_OFF' });
   });
 });
 

@@ -30,10 +30,16 @@ export function surplusReason(
   now: number,
 ): CloseReason | undefined {
   const idleMs = now - connection.idleSince;
-  if (size > limits.maxConnections) return 'overflow';
+  if (size > limits.maxConnections) return overfullReason(size, policy);
   if (idle > limits.reuseConnections && idleMs >= LINGER_MS) return 'overflow';
   if (size > limits.minConnections && idleMs >= policy.idleTimeoutMs) return 'idle';
   return undefined;
+}
+
+/** Whose limit a pool is above: its own, or what its fleet grants it. */
+export function overfullReason(size: number, { maxConnections }: Policy): CloseReason {
+  if (size > maxConnections) return 'overflow';
+  return 'budget';
 }
 
 /**

@@ -12,6 +12,7 @@ export const CLOSE_REASONS = [
   'invalidated',
   'discarded',
   'crowded',
+  'budget',
   'closing',
 ] as const;
 

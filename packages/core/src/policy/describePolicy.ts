@@ -9,30 +9,15 @@ export interface SettingDescription {
   /** Durations in milliseconds; `none` for no limit, or off. */
   readonly value: number | boolean | string;
   readonly source: PolicySource;
-  /** It was set, and this version does not act on it yet. */
-  readonly later?: true;
 }
 
 /** Every value and its source, so that a stray variable can be found. */
 export function describePolicy(policy: Policy): PolicyDescription {
-  const later = new Set(laterSettings(policy).map(({ key }) => key));
   const described = POLICY_KEYS.map((key): [PolicyKey, SettingDescription] => {
     const value = policy[key] === Number.POSITIVE_INFINITY ? 'none' : policy[key];
-    return [key, { value, source: policy.sources[key], ...(later.has(key) && { later: true }) }];
+    return [key, { value, source: policy.sources[key] }];
   });
   return Object.fromEntries(described) as PolicyDescription;
-}
-
-/** Settings that are set and not acted on yet: their keys, and the names under which they were written. Without those that are turned off. */
-export function laterSettings(policy: Policy): readonly { readonly key: PolicyKey; readonly name: string }[] {
-  const keys = POLICY_KEYS.filter(
-    (key) => POLICY_OPTIONS[key].later && policy.sources[key].from !== 'default' && !isOff(policy[key]),
-  );
-  return keys.map((key) => ({ key, name: policy.sources[key].name ?? key }));
-}
-
-function isOff(value: unknown): boolean {
-  return value === false || value === 0 || value === Number.POSITIVE_INFINITY;
 }
 
 /** Keys that do not exist. Their values are not shown: a value that was passed by mistake may be a secret. */

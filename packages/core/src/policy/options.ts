@@ -6,8 +6,6 @@ interface Common {
   readonly env: string;
   /** In one line, as docs/settings.md has it. */
   readonly meaning: string;
-  /** This version checks the value and does nothing with it. */
-  readonly later?: true;
 }
 
 export interface NumberOption extends Common {
@@ -35,7 +33,16 @@ export interface ChoiceOption extends Common {
   readonly choices: readonly string[];
 }
 
-export type PolicyOption = NumberOption | FlagOption | ChoiceOption;
+export interface NameOption extends Common {
+  /** A name: 1 to 63 letters, digits, spaces, and `_ . : -`. */
+  readonly kind: 'name';
+  /** Empty. */
+  readonly default: '';
+  /** What is meant without a name. */
+  readonly defaultMeans: string;
+}
+
+export type PolicyOption = NumberOption | FlagOption | ChoiceOption | NameOption;
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -183,12 +190,10 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   }),
   budget: count('CONN_BUDGET', {
     default: NONE,
-    meaning: 'most connections that all processes together may open',
-    smallest: 1,
-    zero: 'no process could connect',
-    none: 'no limit',
-    auto: 'from the limit of the server itself',
-    later: true,
+    meaning: 'most connections that [all processes together](fleet.md) may open',
+    zero: 'off',
+    none: 'off',
+    auto: '80 % of what the server allows',
   }),
   pooler: {
     env: 'CONN_POOLER',
@@ -197,6 +202,26 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     choices: ['auto', 'transaction', 'session', 'none'],
     meaning:
       'the mode of a [pooler](poolers.md) in front of the server; `auto` asks the first connection whether there is one, and counts it as one in transaction mode',
+  },
+  budgetName: {
+    env: 'CONN_BUDGET_NAME',
+    kind: 'name',
+    default: '',
+    defaultMeans: 'the database',
+    meaning: 'pools with the same name, on the same database, share one budget',
+  },
+  budgetStrict: {
+    env: 'CONN_BUDGET_STRICT',
+    kind: 'flag',
+    default: false,
+    meaning: 'a process for which the budget has no slot waits; else it opens one connection above the budget',
+  },
+  budgetLeash: {
+    env: 'CONN_BUDGET_LEASH',
+    kind: 'flag',
+    default: true,
+    meaning:
+      'with a budget, set [time limits](fleet.md#when-a-process-vanishes) on each session, after which its server ends it when its process has vanished',
   },
   writable: {
     env: 'CONN_WRITABLE',

@@ -156,6 +156,7 @@ function readText(option: PolicyOption, text: string): SettingReading {
   if (named !== undefined) return { value: named };
   if (option.kind === 'flag') return { refused: 'true or false (also on/off, yes/no, 1/0)' };
   if (option.kind === 'choice') return { refused: oneOf(option.choices) };
+  if (option.kind === 'name') return readName(trimmed);
   const reading = option.kind === 'duration' ? readDuration(option, trimmed) : readNumber(option, trimmed);
   return 'refused' in reading ? reading : inRange(option, reading.value);
 }
@@ -166,11 +167,20 @@ function readValue(option: PolicyOption, value: unknown): SettingReading {
   const named = typeof value === 'string' ? wordsOf(option).get(value) : undefined;
   if (named !== undefined) return { value: named };
   if (option.kind === 'choice') return { refused: oneOf(option.choices) };
+  if (option.kind === 'name') return readName(value);
   if (value === Number.POSITIVE_INFINITY && option.none !== undefined) return { value };
   if (typeof value !== 'number' || Number.isNaN(value))
     return { refused: wanted(option) + meant(option, value) + not(value) };
   if (option.kind !== 'share' && Number.isFinite(value) && !Number.isInteger(value)) return { refused: wanted(option) };
   return inRange(option, value === 0 ? 0 : value); // never -0
+}
+
+/** Not a connection string, which `stats()` would show. */
+const NAME = /^[\w .:-]{1,63}$/;
+
+function readName(value: unknown): SettingReading {
+  if (typeof value === 'string' && NAME.test(value)) return { value };
+  return { refused: 'a name of 1 to 63 letters, digits, spaces, and _ . : -' };
 }
 
 /** The words that an option accepts beside numbers, for the end of a sentence: `; none = no limit`. */
@@ -238,7 +248,7 @@ function oneOf(choices: readonly string[]): string {
 }
 
 function isNumeric(option: PolicyOption): option is NumberOption {
-  return option.kind !== 'flag' && option.kind !== 'choice';
+  return 'smallest' in option;
 }
 
 /** The first of each pair may not exceed the second. */

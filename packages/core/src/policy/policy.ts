@@ -86,8 +86,8 @@ export interface PolicyValues {
    */
   prepareThreshold: number;
   /**
-   * Most connections that all processes together may open; `auto`: from the server's own limit.
-   * `CONN_BUDGET`, default none. `0`: refused. `none`: no limit. Not acted on yet.
+   * Most connections that all processes with this setting may open together, on one database; `auto`: 80 % of what the server allows.
+   * `CONN_BUDGET`, default none. `0`: off. `none`: off. See docs/fleet.md.
    */
   budget: number | 'auto';
   /**
@@ -96,6 +96,22 @@ export interface PolicyValues {
    * `CONN_POOLER`, default auto. `0`: refused.
    */
   pooler: 'auto' | 'transaction' | 'session' | 'none';
+  /**
+   * Pools with the same name, on the same database, share one budget. 1 to 63 letters, digits, spaces, and `_ . : -`.
+   * `CONN_BUDGET_NAME`, default the database. `0`: a name. No `none`: it is a name as well.
+   */
+  budgetName: string;
+  /**
+   * A process for which the budget has no slot waits; its callers time out with an error that says so. Else it opens one connection above the budget.
+   * `CONN_BUDGET_STRICT`, default false. `0`: as `false`. No `none`.
+   */
+  budgetStrict: boolean;
+  /**
+   * With a budget, set `tcp_keepalives_*`, `client_connection_check_interval` and `idle_session_timeout` on each session where the server leaves
+   * them unset, so that it ends the sessions of a process that has vanished. `CONN_BUDGET_LEASH`, default true. `0`: as `false`, which turns it
+   * off. No `none`.
+   */
+  budgetLeash: boolean;
   /** Ask with every check, and on every new connection, whether the server takes writes. `CONN_WRITABLE`, default false. `0`: as `false`. No `none`. */
   writable: boolean;
   /** An idle pool does not keep the process alive. `CONN_EXIT_ON_IDLE`, default true. `0`: as `false`. No `none`. */

@@ -7,6 +7,7 @@ import { soon } from './clock.js';
 import type { Connector } from './connector.js';
 import type { PoolIdentity } from './identity.js';
 import type { PoolWarning } from './messages.js';
+import type { BudgetStats } from './slotLocks.js';
 
 /** What each message of a channel has: which pool, and its figures when the message was made. Never an SQL value or a secret. */
 export interface PoolContext extends PoolIdentity, PoolFigures {}
@@ -45,7 +46,7 @@ export interface PointContexts {
   'tenure:pool:resize': PoolContext & EffectiveLimits;
   'tenure:pool:warning': PoolContext & PoolWarning;
   /** What `stats().budget` has. */
-  'tenure:budget:change': PoolContext & { readonly budget: unknown };
+  'tenure:budget:change': PoolContext & { readonly budget: BudgetStats };
 }
 
 type TracingName = keyof TracingContexts;

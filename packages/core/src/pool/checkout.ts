@@ -1,5 +1,5 @@
 import { type CheckLevel, checkLevel, type Incident } from '../lifecycle/freshness.js';
-import { isExpired, keepsConnections, retireReason } from '../lifecycle/retirement.js';
+import { isExpired, keepsConnections, overfullReason, retireReason } from '../lifecycle/retirement.js';
 import { CHECKING, type CloseReason, RETURNING, USED } from '../lifecycle/state.js';
 import type { Connections, Successors } from './connections.js';
 import type { Context } from './context.js';
@@ -227,9 +227,23 @@ export class Checkout<C extends object> {
   #place(entry: PoolEntry<C>, now: number, isValidated: boolean, isOpen = this.#isOpen(entry)): boolean {
     if (this.#closeUnusable(entry, now, isOpen)) return true;
     const isWanted = this.#queue.length > 0;
-    if (this.#connections.isOverfull || this.#context.membership.claims(isWanted, now - entry.openedAt)) {
+    if (this.#connections.isOverfull) {
+      this.#connections.close(entry, overfullReason(this.#connections.size, this.#context.policy));
+      return true;
+    }
+    if (this.#context.membership.claims(isWanted, now - entry.openedAt)) {
       this.#connections.close(entry, 'overflow');
       return true;
+    }
+    const claim = this.#context.budget?.claim(entry, now);
+    if (claim === 'close') {
+      this.#connections.close(entry, 'budget');
+      return true;
+    }
+    if (claim) {
+      this.#makeIdle(entry, now);
+      this.#check(entry, 'ping', claim);
+      return isWanted;
     }
     if (isWanted && isValidated) {
       this.#serveOldest(entry, now);

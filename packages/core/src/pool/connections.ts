@@ -175,7 +175,8 @@ export class Connections<C extends object> {
     counters.closed[reason]++;
     this.#publishClose(reason, cause, () => connectionContext(connector, connection, 0, 0));
     events.emit('closing', connection, reason, cause, this.describe(entry, now));
-    if (reason !== 'read-only' && connector.abort) dropOne(connector, connection);
+    const isAnswering = reason === 'read-only' || reason === 'budget';
+    if (!isAnswering && connector.abort) dropOne(connector, connection);
     else await closeOne(this.#context, connection);
     events.emit('closed', connection, reason);
   }
@@ -184,6 +185,7 @@ export class Connections<C extends object> {
   forget(entry: PoolEntry<C>): void {
     entry.closed();
     this.#entries.delete(entry);
+    this.#context.budget?.gone(entry);
     if (entry.isFilled) this.#byConnection.delete(entry.connection);
     this.#context.membership.freed();
   }

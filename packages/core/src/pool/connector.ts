@@ -23,6 +23,8 @@ export function sharesSessions(kind: PoolerKind = 'unknown'): boolean {
   return kind === 'transaction' || kind === 'detected';
 }
 
+import type { SlotLocks } from './slotLocks.js';
+
 /**
  * What a failed connect says about the next one.
  *
@@ -198,6 +200,12 @@ export interface Connector<C extends object> {
   classifyLoss?(cause: Error | undefined): 'server' | 'session' | 'app';
   /** The text of the connection's last statement, without parameter values. */
   lastStatement?(connection: C): string | undefined;
+  /**
+   * The locks on the server that carry a budget of several processes. Without it a pool with a budget warns that the driver cannot keep one.
+   *
+   * @param member a random number, by which the fleet tells its pools apart
+   */
+  slotLocks?(member: number): SlotLocks<C>;
   /** Figures of the prepared statements that the driver keeps on its connections. */
   statementStats?(): StatementStats;
 }

@@ -7,6 +7,7 @@ import type { Connector } from './connector.js';
 import { Events } from './events.js';
 import { ServerRecord } from './server.js';
 import type { Membership } from './sharedLimit.js';
+import type { Admission } from './slotLocks.js';
 import { Counters } from './stats.js';
 import { Uses } from './uses.js';
 
@@ -24,6 +25,8 @@ export class Context<C extends object> {
   readonly loop = new RunLoop();
   /** The one timer of the pool's maintenance. */
   readonly alarm: Alarm;
+  /** The budget that the pool shares with other processes. Without one nothing is asked, and no timer set. */
+  budget: Admission<C> | undefined = undefined;
   #policy: Policy;
   #granted = Number.POSITIVE_INFINITY;
   #limits: EffectiveLimits;

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
 import type { PoolWarning } from './messages.js';
+import type { BudgetStats } from './slotLocks.js';
 import type { ConnectionInfo } from './stats.js';
 
 /** The events of a pool, and their arguments. Acquire and release emit none, which keeps the warm path fast. */
@@ -16,6 +17,8 @@ export interface PoolEvents<C> {
   closing: [connection: C, reason: CloseReason, cause: unknown, info: ConnectionInfo];
   /** A connection is gone from the pool. */
   closed: [connection: C, reason: CloseReason];
+  /** Another number of connections is granted to the pool, because slots of the budget are short, or no more. */
+  budget: [budget: BudgetStats];
   /** An open transaction came back with a connection and was rolled back. */
   rollback: [connection: C];
   /** Without a listener a warning goes to `process.emitWarning`. */

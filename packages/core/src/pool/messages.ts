@@ -8,13 +8,15 @@ import {
   TenureUnreachableError,
 } from '../errors.js';
 import type { ConnectFailures } from '../lifecycle/backoff.js';
+import type { BudgetStats } from './slotLocks.js';
 
 /** Something that the app should look at; nothing has failed yet. */
 export interface PoolWarning {
   readonly code:
+    | 'TENURE_BUDGET_GUEST'
+    | 'TENURE_BUDGET_OFF'
     | 'TENURE_LEAK'
     | 'TENURE_IDLE_IN_TRANSACTION'
-    | 'TENURE_NOT_ACTED_ON'
     | 'TENURE_NOT_CONNECTED'
     | 'TENURE_NOT_REUSED'
     | 'TENURE_POOLER'
@@ -33,6 +35,8 @@ export interface Situation {
   readonly failures: ConnectFailures | undefined;
   /** Connections of other pools that keep to the same limit. */
   readonly elsewhere: number;
+  /** Why the fleet grants this pool no more connections, if that is why it may not open them. */
+  readonly shortage: string | undefined;
 }
 
 /** How many holders a message names; the error carries them all. */
@@ -44,7 +48,7 @@ export function acquireTimedOut(waitedMs: number, situation: Situation): TenureT
   if (failures && isEmpty(figures)) return unreachable(waitedMs, figures, failures);
   const message =
     `No connection came free within ${Math.round(waitedMs)} ms: ${summary(figures)}.` +
-    `${whoElseHasSome(situation)}${whoHoldsThem(holders)}${adviceFor(situation)}${lastConnect(figures, failures)}`;
+    `${whoElseHasSome(situation)}${situation.shortage ?? ''}${whoHoldsThem(holders)}${adviceFor(situation)}${lastConnect(figures, failures)}`;
   return new TenureTimeoutError(message, figures, waitedMs, holders, failures && { cause: failures.error });
 }
 
@@ -90,6 +94,32 @@ export function poolClosed(figures: PoolFigures): TenureClosedError {
   return new TenureClosedError(
     'The pool is closing or closed, and lends no connections. Stop the work that uses it before you close it.',
     figures,
+  );
+}
+
+/** Whose limit keeps a pool of a fleet from opening connections; part of the error of a caller that waited for one. */
+export function budgetShortage({ limit, slots, guests }: BudgetStats, isStrict: boolean): string {
+  const held = guests > 0 ? 'none of them, and one connection beside them' : `${slots} of them`;
+  const strict =
+    isStrict && slots + guests === 0
+      ? ' With CONN_BUDGET_STRICT a process without a slot opens no connection at all.'
+      : '';
+  return ` The budget of all processes is used up: CONN_BUDGET allows ${limit} connections, and this pool has ${held}.${strict}`;
+}
+
+/** A pool has a connection that the budget does not count. */
+export function guestWarning(limit: number): string {
+  return (
+    `There are more processes than CONN_BUDGET has slots (${limit}), or the others hold them all: this one has opened one connection above ` +
+    'the budget. CONN_BUDGET_STRICT=true makes its callers wait for a slot instead.'
+  );
+}
+
+/** A budget is set, and cannot hold. */
+export function budgetOff(reason: string): string {
+  return (
+    `CONN_BUDGET is off: ${reason}. Each process keeps to its own MAX_CONNS only. ` +
+    'A limit on the server (ALTER ROLE … CONNECTION LIMIT) or in the pooler bounds all processes.'
   );
 }
 

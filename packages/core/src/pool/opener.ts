@@ -11,6 +11,7 @@ import type { PoolEntry } from './entry.js';
 import { connectRefused, neverConnected } from './messages.js';
 import { connectOne, ReadOnlyServerError } from './operations.js';
 import { ReuseWatch } from './reuseWatch.js';
+import { NoSlotError } from './slotLocks.js';
 import type { PendingChecks } from './timeLimit.js';
 import type { WaitQueue } from './waitQueue.js';
 
@@ -73,17 +74,20 @@ export class Opener<C extends object> {
 
   /** Opens what is missing, and sets the timer for when a backoff that holds it up is over. */
   grow(now: number): void {
-    const { policy, alarm } = this.#context;
+    const { policy, alarm, budget } = this.#context;
     this.#giveUpOvertaken(now);
     const demand = this.#demand(now);
-    for (let wanted = opensWanted(demand, policy, now); wanted > 0; wanted--) this.#open(now);
+    const wanted = opensWanted(demand, policy, now);
+    const admitted = wanted > 0 && budget ? budget.admit(wanted, now) : wanted;
+    for (let left = admitted; left > 0; left--) this.#open(now);
     const allowedFrom = opensAllowedFrom(demand);
     if (allowedFrom > now && missing(demand, policy) > 0) alarm.setFor(allowedFrom, now);
   }
 
   /** Opens one connection to ask something on, also above the maximum; it then serves like any other, or is closed. */
   openToAsk(now: number, opened: (entry: PoolEntry<C>) => void): void {
-    this.#open(now, opened);
+    const { budget } = this.#context;
+    if (budget?.admitToAsk(now) !== false) this.#open(now, opened);
   }
 
   /** Gives up every attempt that is under way. */
@@ -117,6 +121,7 @@ export class Opener<C extends object> {
     const { membership, events, channels } = this.#context;
     membership.connecting();
     const entry = this.#parts.connections.reserve(now);
+    this.#context.budget?.begin(entry);
     const attempt: Attempt = { abort: new AbortController(), request: pendingConnect(now), isLate: false };
     this.#attempts.set(entry, attempt);
     if (this.#beganAt !== undefined) this.#beganAt = Math.min(this.#beganAt, now);
@@ -144,13 +149,20 @@ export class Opener<C extends object> {
   }
 
   #listenerFor(entry: PoolEntry<C>) {
-    const { runtime } = this.#context;
+    const { runtime, budget } = this.#context;
     return {
       onLost: (cause?: Error) => this.#lost(entry, cause),
       onReadOnly: () => this.#parts.checkout.readOnly(entry, runtime.now()),
       closeUnused: (connection: C, reason: CloseReason) =>
         this.#parts.connections.closeUnused(entry, connection, reason),
+      setUp: budget && ((connection: C, signal: AbortSignal) => this.#setUp(entry, connection, signal)),
     };
+  }
+
+  #setUp(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void> {
+    // The server has answered. What may take long now is the budget.
+    this.#beganAt = undefined;
+    return this.#context.budget!.setUp(entry, connection, signal);
   }
 
   #whenLate(entry: PoolEntry<C>, attempt: Attempt): Timer {
@@ -223,7 +235,8 @@ export class Opener<C extends object> {
     connections.forget(entry);
     const now = runtime.now();
     successors.connectEnded(false, now);
-    this.#recordFailure(entry, error);
+    // The server works: it is the budget that is used up.
+    if (!(error instanceof NoSlotError)) this.#recordFailure(entry, error);
     if (!this.#isCancelled) this.#refuseWaiters(now);
     loop.request(now);
   }

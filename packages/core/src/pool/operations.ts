@@ -2,6 +2,7 @@ import type { CheckLevel } from '../lifecycle/freshness.js';
 import { afterTwoTurns } from './clock.js';
 import type { Connector, ResetMode, ResetResult } from './connector.js';
 import type { Context } from './context.js';
+import { NoSlotError } from './slotLocks.js';
 import { type PendingChecks, withinLimit } from './timeLimit.js';
 
 /** A check found that a connection cannot be used. */
@@ -32,7 +33,9 @@ export interface ConnectListener<C> {
   onLost(cause?: Error): void;
   onReadOnly(): void;
   /** Closes a connection that was opened and will not be in the pool. */
-  closeUnused(connection: C, reason: 'read-only' | 'failed-check' | 'discarded'): Promise<void>;
+  closeUnused(connection: C, reason: 'read-only' | 'failed-check' | 'discarded' | 'budget'): Promise<void>;
+  /** Takes the connection's slot of a budget, before anyone gets the connection. Absent without a budget. */
+  readonly setUp: ((connection: C, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 /**
@@ -42,7 +45,7 @@ export interface ConnectListener<C> {
 export async function connectOne<C extends object>(
   { connector, runtime, policy }: Context<C>,
   cancelled: AbortSignal,
-  { onLost, onReadOnly, closeUnused }: ConnectListener<C>,
+  { onLost, onReadOnly, closeUnused, setUp }: ConnectListener<C>,
 ): Promise<C> {
   let connecting: Promise<C> | undefined;
   let opened: C | undefined;
@@ -51,12 +54,14 @@ export async function connectOne<C extends object>(
     return await withinLimit(runtime, limit, async (signal) => {
       connecting = connector.connect(signal, onLost, onReadOnly);
       opened = await connecting;
+      await setUp?.(opened, signal);
       if (policy.writable) await askForWrites(connector, opened, signal);
       return opened;
     });
   } catch (error) {
     // It takes one of the server's slots until it is gone.
     if (opened && error instanceof ReadOnlyServerError) await closeUnused(opened, 'read-only');
+    else if (opened && error instanceof NoSlotError) await closeUnused(opened, 'budget');
     else if (opened && !cancelled.aborted) void closeUnused(opened, 'failed-check');
     else connecting?.then((late) => closeUnused(late, 'discarded')).catch(ignore);
     throw error;

@@ -1,7 +1,7 @@
 import { type PoolFigures, TenureUsageError } from '../errors.js';
-import { laterSettings } from '../policy/describePolicy.js';
 import type { Limits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
+import { Budget, hasBudget } from './budget.js';
 import { areAcquiresObserved } from './channels.js';
 import { Checkout } from './checkout.js';
 import { type Runtime, systemRuntime } from './clock.js';
@@ -64,7 +64,9 @@ export class Pool<C extends object> {
     const crowding = new Crowding(context, connections);
     const opener = new Opener(context, { connections, queue, checks, successors, checkout, crowding });
     const inFlight = new InFlightCheck(context, connections, checkout, opener);
-    this.#maintenance = new Maintenance(context, { connections, checkout, successors, inFlight });
+    const maintenance = new Maintenance(context, { connections, checkout, successors, inFlight });
+    if (hasBudget(policy)) context.budget = Budget.join(context, { connections, queue, checkout, maintenance });
+    this.#maintenance = maintenance;
     this.#context = context;
     this.#connections = connections;
     this.#queue = queue;
@@ -75,7 +77,6 @@ export class Pool<C extends object> {
     if (policy.minConnections > 0) membership.join();
     context.channels.start(() => ({ ...identityOf(this.policy, connector), ...this.figures }));
     this.#unlist = processPools().add(this);
-    this.#warnOfLaterSettings();
     context.loop.start((now) => this.#run(now));
     context.loop.request(runtime.now());
   }
@@ -159,10 +160,11 @@ export class Pool<C extends object> {
 
   /** Figures of this moment, counters since the start, and where each setting came from. */
   stats(): PoolStats {
-    const { counters, policy, connector, membership } = this.#context;
+    const { counters, policy, connector, membership, budget } = this.#context;
     return takeStats({ ...identityOf(policy, connector), ...this.figures }, counters, policy, {
       owners: membership.owners,
       pooler: connector.pooler?.() ?? 'unknown',
+      budget: budget?.stats ?? null,
       statements: connector.statementStats?.(),
     });
   }
@@ -237,6 +239,7 @@ export class Pool<C extends object> {
     // A full pool may hold a place for a connect that is to be given up.
     if (!this.#connections.isFull || this.#connections.opening > 0) this.#opener.grow(now);
     this.#context.membership.request(this.#connections.lacking(this.#queue.length));
+    this.#context.budget?.ran(now);
   }
 
   /** Why a caller is refused at once. */
@@ -276,11 +279,12 @@ export class Pool<C extends object> {
   /** Nobody waits any more, or the time that they had is over: from here on connections are only closed. */
   #close(): void {
     if (this.#connections.isClosing) return;
-    const { membership, runtime, loop } = this.#context;
+    const { membership, runtime, loop, budget } = this.#context;
     const closed = poolClosed(this.figures);
     this.#connections.isClosing = true;
     membership.close();
     this.#crowding.leave();
+    budget?.stop();
     this.#maintenance.stop();
     this.#queue.rejectAll(runtime.now(), () => closed);
     this.#opener.cancel(closed);
@@ -314,20 +318,7 @@ export class Pool<C extends object> {
     Error.captureStackTrace(place, this.acquire);
     return place.stack?.split('\n').slice(1).join('\n');
   }
-
-  #warnOfLaterSettings(): void {
-    const { policy, events } = this.#context;
-    for (const { name } of laterSettings(policy)) {
-      if (warnedOf.has(name)) continue;
-      warnedOf.add(name);
-      const message = `${name} is set, but this version of Tenure does not act on it yet.`;
-      events.warn({ code: 'TENURE_NOT_ACTED_ON', message });
-    }
-  }
 }
-
-/** Settings that were warned of in this process; once is enough, however many pools there are. */
-const warnedOf = new Set<string>();
 
 /** Callers wait, no connection is in use whose answers would be evidence about the server, and there is no room for another. */
 function isStuck<C extends object>(connections: Connections<C>, queue: WaitQueue<C>): boolean {

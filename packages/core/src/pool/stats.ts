@@ -6,6 +6,7 @@ import type { Policy } from '../policy/policy.js';
 import type { PoolContext } from './channels.js';
 import type { Connector, PoolerKind, StatementStats } from './connector.js';
 import type { PoolEntry } from './entry.js';
+import type { BudgetStats } from './slotLocks.js';
 
 /** The figures of a pool, and its counters since it was made. */
 export interface PoolStats extends PoolContext {
@@ -33,6 +34,8 @@ export interface PoolStats extends PoolContext {
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
   /** What is between the pool and the server; `unknown` before the first connection. */
   readonly pooler: PoolerKind;
+  /** The budget that all processes share; `null` without one, and where it cannot hold. */
+  readonly budget: BudgetStats | null;
   /** Prepared statements. Absent where the connector keeps none. */
   readonly statements?: StatementStats;
   /** Each setting, and the source of its value. */
@@ -70,8 +73,9 @@ export function takeStats(
   {
     owners,
     pooler,
+    budget,
     statements,
-  }: Pick<PoolStats, 'owners' | 'pooler'> & { readonly statements: StatementStats | undefined },
+  }: Pick<PoolStats, 'owners' | 'pooler' | 'budget'> & { readonly statements: StatementStats | undefined },
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
@@ -94,6 +98,7 @@ export function takeStats(
       max: waits.longest,
     },
     pooler,
+    budget,
     ...(statements && { statements }),
     policy: describePolicy(policy),
   };

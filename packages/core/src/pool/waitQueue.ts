@@ -137,12 +137,13 @@ export class WaitQueue<C extends object> {
   }
 
   #situation(now: number): Situation {
-    const { server, membership } = this.#context;
+    const { server, membership, budget } = this.#context;
     return {
       figures: this.#connections.figures(this.length),
       holders: this.#connections.holders(now),
       failures: server.failures,
       elsewhere: membership.elsewhere,
+      shortage: budget?.shortage,
     };
   }
 

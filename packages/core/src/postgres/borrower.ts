@@ -14,6 +14,9 @@ type Querying = { query: Call };
  */
 const MAKES_SETTING = /\bset\s+(?:session\s+|local\s+)?[\w"]+\s*\.|\bset_config"?\s*\(/i;
 
+/** Releases all advisory locks of the session. */
+const UNLOCKS = /\bpg_advisory_unlock_all\b|\bdiscard\s+all\b/i;
+
 /** What a client's present borrower has sent through its method `query`, and what may be done with the session afterwards. */
 export class Borrower {
   /** How many queries were sent in this checkout. */
@@ -30,6 +33,10 @@ export class Borrower {
   needsNewClient = false;
   /** A setting with a name of the app's own may have been made on the session, at any time: see `MAKES_SETTING`. */
   hasOwnSettings = false;
+  /** The session has locks of Tenure's own. */
+  watchesLocks = false;
+  /** Something that was sent may have released the session's advisory locks. */
+  #hasUnlocked = false;
   /** The client was returned to its pool, where it does not keep the process alive. */
   isReturned = false;
   /** The pool's event `remove` was emitted for this client. */
@@ -52,6 +59,7 @@ export class Borrower {
       if (this.isReturned && !this.#holdsProcess) this.#holdProcess();
       if (this.queries++ === 0) this.firstQuery = args[0];
       this.hasOwnSettings ||= makesSetting(args[0]);
+      this.#hasUnlocked ||= this.watchesLocks && UNLOCKS.test(textOf(args[0]));
       const status = client.getTransactionStatus?.();
       if (status === 'T' || status === 'E') this.sawTransaction = true;
       const result = original().apply(client, args);
@@ -73,6 +81,13 @@ export class Borrower {
   /** The callers of this client have stopped waiting: its queries in flight may be cancelled. */
   abandon(): void {
     this.#isAbandoned = true;
+  }
+
+  /** Whether the session's advisory locks may have been released since this was last asked. */
+  takeUnlocked(): boolean {
+    const hasUnlocked = this.#hasUnlocked;
+    this.#hasUnlocked = false;
+    return hasUnlocked;
   }
 
   /** The session is ready for a query again, so that no query in flight is abandoned. */
@@ -110,8 +125,13 @@ export class Borrower {
 }
 
 function makesSetting(query: unknown): boolean {
+  return MAKES_SETTING.test(textOf(query));
+}
+
+/** Empty where it is no text. */
+function textOf(query: unknown): string {
   const text = typeof query === 'string' ? query : (query as { text?: unknown } | null)?.text;
-  return typeof text === 'string' && MAKES_SETTING.test(text);
+  return typeof text === 'string' ? text : '';
 }
 
 function hasTimeLimit({ connectionParameters }: PgClient, query: unknown): boolean {

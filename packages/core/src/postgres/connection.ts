@@ -4,6 +4,7 @@ import { Borrower } from './borrower.js';
 import { ConnectionEndedError, EndedByAppError } from './failures.js';
 import { guardParser, wrapMethod } from './patches.js';
 import type { PgClient, PgSubmittable, PgWire, SocketListener } from './pgTypes.js';
+import type { SharedLocks } from './sharedLocks.js';
 import type { Environment } from './statements/environment.js';
 
 /** What the engine is to be called back about, once a client has been opened. */
@@ -40,6 +41,7 @@ export function connectionOf(client: object): PgConnection {
 export class PgConnection {
   readonly client: PgClient;
   readonly borrower: Borrower;
+  #locks: SharedLocks | undefined;
   /** What the session's names and values depend on; set once statements are prepared on the client. */
   environment: Environment | undefined;
   /** What is between the client and its server; set when it has connected. */
@@ -78,6 +80,16 @@ export class PgConnection {
   /** The settings that the server reports, and reports again when they change. Empty where they cannot be known. */
   get parameters(): ReadonlyMap<string, string> {
     return this.#parameters;
+  }
+
+  /** Locks of Tenure's own on the session; set where the pool has a budget. */
+  get locks(): SharedLocks | undefined {
+    return this.#locks;
+  }
+
+  set locks(locks: SharedLocks | undefined) {
+    this.#locks = locks;
+    this.borrower.watchesLocks = locks !== undefined;
   }
 
   /** How many milliseconds ago the client was opened; 0 before that. Does not grow while this process is frozen. */

@@ -13,6 +13,7 @@ import { CLEAR_SESSION, finish, reset, runSetUp, type SetUp, settle } from './re
 import { Servers, serverOf } from './servers.js';
 import { isOpen, isWritable, ping, roundTrip, transactionStatus, unlessAborted } from './session.js';
 import { type TargetSettings, targetOf } from './sharing/registry.js';
+import { PgSlotLocks } from './slotLocks.js';
 import { NO_STATEMENTS, rememberLastStatement, Statements } from './statements/statements.js';
 import { type TakenOver, takeOver } from './takeOver.js';
 
@@ -128,6 +129,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
     pooler: () => opener.pooler?.kind ?? 'unknown',
     statementStats: () => opener.statements?.stats ?? NO_STATEMENTS,
     makesRoom: (error, connection) => servers.makesRoom(error, connection as PgClient),
+    slotLocks: (member) => new PgSlotLocks(opener.policy!, member),
     classifyConnectError(error): ConnectFailure {
       if (hooks.isRefusal?.(error)) return 'permanent';
       return hooks.asksPassword?.() ? classifyLogin(error) : classifyConnectError(error);
@@ -211,11 +213,15 @@ class Opener<C extends PgClient> {
 
   /** Clears the session of a client, and gives it to a new client. */
   async renew(client: C, signal: AbortSignal): Promise<C> {
-    await roundTrip(client, [...CLEAR_SESSION, 'DEALLOCATE ALL'].join('; '), signal);
-    const { listeners } = connectionOf(client);
+    const { listeners, locks } = connectionOf(client);
+    const clearing = [...CLEAR_SESSION, 'DEALLOCATE ALL'];
+    await roundTrip(client, (locks?.kept(clearing) ?? clearing).join('; '), signal);
     const over = takeOver(client);
     this.#hooks.gone?.(client);
-    return this.open(signal, listeners!, over);
+    const renewed = await this.open(signal, listeners!, over);
+    // The session is the same, and so are its locks.
+    connectionOf(renewed).locks = locks;
+    return renewed;
   }
 
   /** Before the client connects: from here on its errors are handled, and it is aborted with the signal until the opening is done. */

@@ -28,6 +28,8 @@ export const CLEAR_SESSION = [
   'DISCARD SEQUENCES',
 ];
 
+const NOTHING_KEPT = { environment: undefined, locks: undefined };
+
 export interface ResetOptions<C> extends FinishOptions {
   readonly setUp?: SetUp<C> | undefined;
 }
@@ -42,12 +44,12 @@ export async function reset<C extends PgClient>(
   await finish(client, signal, options);
   if (mode === 'settle') return { rolledBack: false };
   const status = transactionStatus(client);
-  const environment = mode === 'session' ? connectionOf(client).environment : undefined;
+  const { environment, locks } = mode === 'session' ? connectionOf(client) : NOTHING_KEPT;
   environment?.resetBegins();
   const statements = [
     // Where it is unknown whether a transaction is open, a needless ROLLBACK costs only a warning in the server's log.
     ...(status === 'idle' ? [] : ['ROLLBACK']),
-    ...(mode === 'session' ? CLEAR_SESSION : []),
+    ...(mode === 'session' ? (locks?.kept(CLEAR_SESSION) ?? CLEAR_SESSION) : []),
   ];
   if (statements.length > 0) {
     await roundTrip(client, statements.join('; '), signal);

@@ -17,7 +17,7 @@ import { DescribeOnce, type ResultShape } from './describeOnce.js';
 import { Environment } from './environment.js';
 import { areLossless } from './functions.js';
 import { type Checked, SchemaCheck } from './schemaCheck.js';
-import type { SchemaWatch } from './schemaWatch.js';
+import { CHECK_MARK, type SchemaWatch } from './schemaWatch.js';
 import { Effect } from './text.js';
 
 /** What the connections of one pool have in common. */
@@ -133,6 +133,7 @@ export class Preparer implements SubmitListener {
     this.#describeOnce.follow(undefined);
     if (!this.#pool.isOn || this.#check.isOwn(query) || this.#isLeftAlone) return;
     const text = textOf(query);
+    if (text?.startsWith(CHECK_MARK)) return;
     const known = text === undefined ? undefined : this.#schema.texts.get(text);
     if (query !== this.#rerun?.query) {
       this.#rerun = undefined;

@@ -1,0 +1,383 @@
+import type { Policy } from '../policy/policy.js';
+import type { Checkout } from './checkout.js';
+import { Alarm, afterTwoTurns } from './clock.js';
+import type { Connections } from './connections.js';
+import type { Context } from './context.js';
+import type { PoolEntry } from './entry.js';
+import { Hunger } from './hunger.js';
+import { Joining } from './joining.js';
+import type { Maintenance } from './maintenance.js';
+import { budgetOff, budgetShortage } from './messages.js';
+import { Shortage } from './shortage.js';
+import { type Admission, type BudgetStats, type Claim, type SlotLocks, SlotsDeniedError } from './slotLocks.js';
+import { Slots } from './slots.js';
+import type { WaitQueue } from './waitQueue.js';
+
+/** How often a pool with more than one connection asks whether anyone is hungry, and the fleet is counted while someone is. Less up to a quarter. */
+const ASK_EVERY_MS = 1_000;
+/** How often a hungry pool looks for a free slot: below its share, and at its share. More up to as much again. */
+const TAKE_EVERY_MS = 50;
+const TAKE_RARELY_MS = 250;
+/** How often a pool looks whether it has connections to lend, while someone is hungry. */
+const LEND_EVERY_MS = 100;
+/** How long to wait for a connection to ask on, while all are in use, before one is opened to ask: while there is room, and while slots are short. */
+const PATIENCE_MS = 200;
+const PATIENCE_WHEN_SHORT_MS = 1_000;
+/** How often all sessions are checked for their slots. */
+const AUDIT_EVERY_MS = 60_000;
+/** How often connections are wanted for which no caller waits, while slots are short. */
+const NOT_URGENT_MS = 5_000;
+/** Slots that were reserved and not needed for this long are given back. */
+const UNNEEDED_MS = 1_000;
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+interface Parts<C extends object> {
+  readonly connections: Connections<C>;
+  readonly queue: WaitQueue<C>;
+  readonly checkout: Checkout<C>;
+  readonly maintenance: Maintenance<C>;
+}
+
+/** Whether a policy has a budget. */
+export function hasBudget({ budget }: Policy): boolean {
+  return budget === 'auto' || (budget > 0 && Number.isFinite(budget));
+}
+
+/**
+ * A pool's part in a budget of several processes. It takes a slot before each connect, shows hunger when callers wait and none is free, and closes
+ * connections for others that are hungry (`fleet/shares.ts` says how many). All statements run on a connection between two uses, as part of a check.
+ */
+export class Budget<C extends object> implements Admission<C> {
+  readonly #context: Context<C>;
+  readonly #parts: Parts<C>;
+  readonly #locks: SlotLocks<C>;
+  readonly #slots: Slots<C>;
+  readonly #alarm: Alarm;
+  readonly #shortage: Shortage<C>;
+  readonly #hunger: Hunger<C>;
+  readonly #joining: Joining<C>;
+  #isOff = false;
+  /** Connections that the pool wants to open and has no slot for. */
+  #wanted = 0;
+  /** The same, as the opener has asked in this run of the loop. */
+  #asked = 0;
+  /** Callers wait for some of them. */
+  #isUrgent = false;
+  /** Since when they are wanted, and no connection was there to ask on. */
+  #wantedSince = NEVER;
+  /** When the pool last wanted any. */
+  #neededAt = Number.NEGATIVE_INFINITY;
+  /** When the next of each may be. */
+  #takeAt = Number.NEGATIVE_INFINITY;
+  #askAt = NEVER;
+  #auditAt = NEVER;
+  /** The connection on which the server is being asked. */
+  #asking: PoolEntry<C> | undefined;
+  /** @returns `undefined`, after a warning, where the driver has no locks */
+  static join<C extends object>(context: Context<C>, parts: Parts<C>): Budget<C> | undefined {
+    const { connector, runtime, events } = context;
+    const member = Math.floor(runtime.random() * 2 ** 31);
+    if (connector.slotLocks) return new Budget(context, parts, connector.slotLocks(member), member);
+    events.warn({ code: 'TENURE_BUDGET_OFF', message: budgetOff('the driver of this pool has no advisory locks') });
+    return undefined;
+  }
+
+  private constructor(context: Context<C>, parts: Parts<C>, locks: SlotLocks<C>, member: number) {
+    this.#context = context;
+    this.#parts = parts;
+    this.#locks = locks;
+    this.#slots = new Slots();
+    this.#alarm = new Alarm(context.runtime);
+    this.#alarm.onRing(() => this.#ring());
+    this.#shortage = new Shortage(context, parts, this.#slots, { locks, member, changed: () => this.#granted() });
+    this.#hunger = new Hunger(this.#slots, locks);
+    const shared = { slots: this.#slots, locks, shortage: this.#shortage, hunger: this.#hunger };
+    this.#joining = new Joining(context, { ...parts, ...shared });
+    const { budget } = context.policy;
+    if (budget !== 'auto') this.#shortage.setLimit(budget);
+  }
+
+  get stats(): BudgetStats | undefined {
+    if (this.#isOff) return undefined;
+    return {
+      limit: this.#shortage.limit ?? null,
+      slots: this.#slots.held,
+      guests: this.#slots.guests,
+      hungry: this.#hunger.isOn,
+      members: this.#shortage.members ?? null,
+    };
+  }
+
+  get shortage(): string | undefined {
+    const { budgetStrict } = this.#context.policy;
+    return this.#shortage.isOn && this.stats ? budgetShortage(this.stats, budgetStrict) : undefined;
+  }
+
+  admit(wanted: number, now: number): number {
+    if (this.#isOff) return wanted;
+    const { ready } = this.#slots;
+    const joining = ready === 0 && this.#mayJoin(now) ? 1 : 0;
+    const admitted = Math.min(wanted, ready + joining);
+    this.#asked = wanted - admitted;
+    return admitted;
+  }
+
+  admitToAsk(now: number): boolean {
+    return this.#isOff || this.#slots.ready > 0 || (!this.#slots.isJoining && now >= this.#joining.mayFrom);
+  }
+
+  begin(entry: PoolEntry<C>): void {
+    if (!this.#isOff) this.#slots.begin(entry);
+  }
+
+  gone(entry: PoolEntry<C>): void {
+    if (this.#isOff) return;
+    this.#slots.gone(entry);
+    this.#hunger.lost(entry);
+    this.#shortage.fit();
+  }
+
+  stop(): void {
+    this.#isOff = true;
+    this.#alarm.cancel();
+  }
+
+  ran(now: number): void {
+    if (this.#isOff) return;
+    const callers = this.#callersLacking;
+    const needed = Math.max(0, callers, this.#asked);
+    this.#asked = 0;
+    this.#isUrgent = callers > 0;
+    if (needed > 0) this.#neededAt = now;
+    if (this.#isUrgent && this.#hunger.isOn) this.#hunger.begin(now);
+    const before = this.#wanted;
+    this.#wanted = Math.max(0, needed - this.#slots.ready);
+    if (this.#wanted === 0) {
+      this.#wantedSince = NEVER;
+      this.#slots.isJoinDue = false;
+    } else if (before === 0) {
+      this.#wantedSince = now;
+      this.#act(now);
+    }
+  }
+
+  claim(entry: PoolEntry<C>, now: number): Claim<C> | undefined {
+    if (this.#isOff) return undefined;
+    this.#shortage.noteUse(now);
+    // A connection that has just been opened serves a caller, who then lacks none.
+    if (this.#isUrgent) this.#wanted = Math.max(0, Math.min(this.#wanted, this.#callersLacking - this.#slots.ready));
+    if (this.#slots.isForfeit(entry)) return 'close';
+    if (this.#locks.mayHaveLost(entry.connection)) this.#slots.suspect(entry);
+    return this.#isFleetsTurn(now) || this.#hasDuty(entry, now) ? this.#question(entry) : undefined;
+  }
+
+  async setUp(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void> {
+    if (this.#isOff) return;
+    try {
+      const obstacle = await this.#joining.survey(connection, signal);
+      if (obstacle) return this.#turnOff(obstacle);
+      await this.#joining.enter(entry, connection, signal);
+    } catch (error) {
+      if (!(error instanceof SlotsDeniedError)) throw error;
+      this.#turnOff(error.message);
+    } finally {
+      this.#act(this.#context.runtime.now());
+    }
+  }
+
+  /** Connections that callers lack. One that only asks the server meanwhile is not about to serve them, as far as this is concerned. */
+  get #callersLacking(): number {
+    const { connections, queue } = this.#parts;
+    const lacking = queue.length - connections.expected - connections.opening + (this.#isAsking ? 1 : 0);
+    return Math.min(queue.length, lacking, this.#context.policy.maxConnections - connections.size);
+  }
+
+  get #isAsking(): boolean {
+    return this.#asking?.kind === 'checking';
+  }
+
+  /** Something is to be asked that any connection can ask. */
+  #isFleetsTurn(now: number): boolean {
+    return now >= this.#dueAt && !this.#isAsking;
+  }
+
+  /** Something is to be done on this connection. */
+  #hasDuty(entry: PoolEntry<C>, now: number): boolean {
+    return now >= this.#slots.dutyAt(entry) || this.#hunger.isToHideOn(entry);
+  }
+
+  /** When something is to be asked next that any connection can ask. */
+  get #dueAt(): number {
+    // A guest takes its own slot first.
+    const takeAt = this.#wanted > 0 && this.#slots.guests === 0 ? this.#takeAt : NEVER;
+    return Math.min(takeAt, this.#askAt, this.#auditAt);
+  }
+
+  /** Whether a connection may be opened without a slot: the pool's first, or one to ask on, while all others are in use for long. */
+  #mayJoin(now: number): boolean {
+    const isFree = this.#slots.isJoinDue || this.#slots.isEmpty;
+    return isFree && !this.#slots.isJoining && now >= this.#joining.mayFrom;
+  }
+
+  /** When the pool stops waiting for a connection to come back that it could ask on. */
+  get #patientUntil(): number {
+    if (this.#wanted === 0 || this.#slots.guests > 0 || this.#slots.isJoinDue) return NEVER;
+    return Math.max(
+      this.#joining.mayFrom,
+      this.#wantedSince + (this.#shortage.isOn ? PATIENCE_WHEN_SHORT_MS : PATIENCE_MS),
+    );
+  }
+
+  #question(entry: PoolEntry<C>): Claim<C> {
+    const isFleets = this.#isFleetsTurn(this.#context.runtime.now());
+    if (isFleets) this.#asking = entry;
+    return async (connection, signal) => {
+      try {
+        await this.#ask(entry, connection, isFleets, signal);
+      } catch (error) {
+        if (!(error instanceof SlotsDeniedError)) throw error;
+        this.#turnOff(error.message);
+      } finally {
+        if (this.#asking === entry) this.#asking = undefined;
+        const { runtime, loop } = this.#context;
+        loop.request(runtime.now());
+        this.#act(runtime.now());
+      }
+    };
+  }
+
+  /** All that is due, on one connection between two uses. */
+  async #ask(entry: PoolEntry<C>, connection: C, isFleets: boolean, signal: AbortSignal): Promise<void> {
+    const { runtime } = this.#context;
+    const slots = this.#slots;
+    if (!slots.has(entry)) return;
+    const isGuestsTurn = slots.isGuest(entry) && runtime.now() >= slots.dutyAt(entry);
+    const handedOver = slots.takeHandedOver(entry);
+    if (handedOver.length > 0) await this.#locks.release(connection, handedOver, signal);
+    if (slots.isSuspected(entry) && !(await this.#keep(entry, connection, signal))) return;
+    if (this.#hunger.isToHideOn(entry)) await this.#hunger.hide(connection, signal);
+    if (isGuestsTurn) await this.#joining.endGuest(entry, connection, signal);
+    if (!isFleets) return;
+    if (runtime.now() >= this.#auditAt) await this.#audit(connection, signal);
+    if (runtime.now() >= this.#askAt) {
+      this.#askAt = this.#nextAsk();
+      await this.#shortage.look(connection, this.#hunger.isOn, signal);
+      // The share may be larger now.
+      this.#takeAt = Number.NEGATIVE_INFINITY;
+    }
+    if (slots.guests === 0 && this.#wanted > 0 && runtime.now() >= this.#takeAt)
+      await this.#takeMore(entry, connection, signal);
+  }
+
+  async #keep(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<boolean> {
+    const slot = this.#slots.slotOf(entry);
+    this.#hunger.lost(entry);
+    this.#slots.lostReservations(entry);
+    const isKept = slot === undefined || (await this.#locks.keep(connection, slot, signal));
+    this.#slots.judged(entry, isKept);
+    return isKept;
+  }
+
+  #nextAsk(): number {
+    const { runtime } = this.#context;
+    return runtime.now() + ASK_EVERY_MS * (1 - runtime.random() / 4);
+  }
+
+  #nextAudit(): number {
+    const { runtime } = this.#context;
+    return runtime.now() + AUDIT_EVERY_MS * (1 - runtime.random() / 4);
+  }
+
+  async #audit(connection: C, signal: AbortSignal): Promise<void> {
+    const { connector } = this.#context;
+    this.#auditAt = this.#nextAudit();
+    const holders = await this.#locks.audit(connection, signal);
+    this.#slots.audited((entry) => holders.has(connector.processId?.(entry.connection) ?? -1));
+  }
+
+  async #takeMore(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void> {
+    const { runtime } = this.#context;
+    const shortage = this.#shortage;
+    if (shortage.isOn && !this.#isUrgent) return this.#takeLater(NOT_URGENT_MS);
+    const count = Math.min(this.#wanted, shortage.share(runtime.now()));
+    const taken = count > 0 ? await shortage.take(entry, connection, count, signal) : 0;
+    this.#wantedSince = runtime.now();
+    this.#slots.isJoinDue = false;
+    shortage.grantMore(taken);
+    this.#wanted -= taken;
+    if (taken === count && count > 0) return;
+    shortage.begin();
+    if (!this.#isUrgent) return this.#takeLater(NOT_URGENT_MS);
+    if (!this.#hunger.isOn) this.#askAt = runtime.now();
+    this.#hunger.begin(runtime.now());
+    await this.#hunger.show(entry, connection, signal);
+    this.#takeLater(count > 0 && shortage.isBelowShare ? TAKE_EVERY_MS : TAKE_RARELY_MS);
+  }
+
+  #takeLater(afterMs: number): void {
+    const { runtime } = this.#context;
+    this.#takeAt = runtime.now() + afterMs * (1 + runtime.random());
+  }
+
+  #granted(): void {
+    const { events, channels } = this.#context;
+    const budget = this.stats!;
+    channels.publish('tenure:budget:change', () => ({ budget }));
+    events.emit('budget', budget);
+  }
+
+  /** The budget cannot hold here: it bounds nothing from now on. */
+  #turnOff(reason: string): void {
+    if (this.#isOff) return;
+    this.stop();
+    this.#context.grant(NEVER);
+    this.#context.events.warn({ code: 'TENURE_BUDGET_OFF', message: budgetOff(reason) });
+  }
+
+  #ring(): void {
+    const { runtime } = this.#context;
+    const now = runtime.now();
+    if (this.#slots.ready > 0 && now - this.#neededAt >= UNNEEDED_MS) this.#slots.handBackReady();
+    if (!this.#hunger.isOn) this.#shortage.lend(now);
+    // On a blocked event loop a connection has often come back, and waits to be read.
+    if (now >= this.#patientUntil) afterTwoTurns(runtime, () => this.#joinIfStuck());
+    this.#act(now);
+  }
+
+  #joinIfStuck(): void {
+    const { runtime, loop } = this.#context;
+    const now = runtime.now();
+    if (this.#isOff || now < this.#patientUntil) return;
+    this.#slots.isJoinDue = true;
+    this.#shortage.grantMore(1);
+    loop.request(now);
+    this.#act(now);
+  }
+
+  /** Asks what is due on connections that are idle, and sets the timer for what is due next. */
+  #act(now: number): void {
+    if (this.#isOff) return;
+    const { checkout, connections } = this.#parts;
+    this.#hunger.tick(now);
+    const isWatching = this.#slots.held > 1 || this.#shortage.isOn;
+    if (!isWatching) this.#askAt = NEVER;
+    else if (this.#askAt === NEVER) this.#askAt = this.#nextAsk();
+    if (this.#slots.held === 0) this.#auditAt = NEVER;
+    else if (this.#auditAt === NEVER) this.#auditAt = this.#nextAudit();
+    for (const entry of connections.idle.coldestFirst()) {
+      if (this.#hasDuty(entry, now)) checkout.ping(entry, this.#question(entry) as Exclude<Claim<C>, 'close'>);
+    }
+    const { bottom } = connections.idle;
+    if (bottom && this.#isFleetsTurn(now)) checkout.ping(bottom, this.#question(bottom) as Exclude<Claim<C>, 'close'>);
+    const moments = [
+      this.#dueAt,
+      this.#slots.nextDuty(),
+      this.#patientUntil,
+      this.#hunger.isOn ? this.#hunger.until : this.#shortage.isOn ? now + LEND_EVERY_MS : NEVER,
+      this.#slots.ready > 0 ? Math.max(now, this.#neededAt) + UNNEEDED_MS : NEVER,
+    ];
+    const next = Math.min(...moments.filter((moment) => moment > now));
+    if (next < NEVER) this.#alarm.setFor(next, now);
+  }
+}

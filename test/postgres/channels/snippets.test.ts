@@ -22,7 +22,7 @@ async function run(script: string) {
   const imports = `
     import { subscribe } from 'node:diagnostics_channel';
     import { Pool } from '@tenure/core/pg';
-    const pool = new Pool({ connectionString: ${JSON.stringify(postgres.url)}, max: 1, connectionTimeoutMillis: 200, policy: { name: 'orders' } });
+    const pool = new Pool({ connectionString: ${JSON.stringify(postgres.url)}, max: 1, connectionTimeoutMillis: 3_000, policy: { name: 'orders' } });
   `;
   const flags = ['--conditions=@tenure/source', '--import=tsx', '--input-type=module', '--eval', imports + script];
   const cwd = fileURLToPath(new URL('../..', import.meta.url));

@@ -46,7 +46,17 @@ function asStats(samples: readonly Sample[], pool: string) {
 }
 
 /** The same part of `stats()`. */
-function partOf({ poolName, serverAddress, serverPort, database, waitMs, policy, statements, ...rest }: PoolStats) {
+function partOf({
+  poolName,
+  serverAddress,
+  serverPort,
+  database,
+  waitMs,
+  policy,
+  pooler,
+  statements,
+  ...rest
+}: PoolStats) {
   const { state, unprepared, ...counts } = statements!;
   return { ...rest, statements: counts };
 }
@@ -64,7 +74,7 @@ describe('a scripted run', () => {
       connectionString: postgres.url,
       application_name: 'scripted',
       max: 3,
-      connectionTimeoutMillis: 250,
+      connectionTimeoutMillis: 3_000,
       policy: { name: 'orders', reuseConnections: 2, prepareThreshold: 1 },
     });
     const stop = instrument(pool, prometheus);

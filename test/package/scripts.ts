@@ -12,6 +12,7 @@ const README = 'README.md';
 const OBSERVABILITY = 'docs/observability.md';
 const CORE_README = 'packages/core/README.md';
 const KNEX_README = 'packages/knex-plugin/README.md';
+const OTEL_README = 'packages/otel/README.md';
 const PRISMA_README = 'packages/prisma-extension/README.md';
 
 const ASK_KNEX = `
@@ -55,6 +56,7 @@ export async function packageScripts(): Promise<Script[]> {
   const [prisma, prismaWithPolicy] = await printed(PRISMA_README, '@tenure/prisma', 'ts');
   const [pool] = await printed(PRISMA_README, 'The pool', 'ts');
   const [adapter] = await printed(PRISMA_README, "Without Prisma's internals", 'ts');
+  const [otel] = await printed(OTEL_README, '@tenure/otel', 'js');
   const imports = (code = '') => code.match(/^import .+$/gm)!.join('\n');
   const config = "const config = { client: 'pg', connection: process.env.DATABASE_URL };";
   const stockAdapter = 'const adapter = new PrismaPg({ connectionString: process.env.DATABASE_URL });';
@@ -66,6 +68,7 @@ await prisma.$disconnect();
 console.log(opened);`;
   return [
     { name: 'pool', code: corePool + ASK_POOL, prints: '2' },
+    { name: 'otel', code: `${corePool}${otel}${ASK_POOL}\nstop();`, prints: '2' },
     { name: 'engine', code: `${engine}console.log(pool.stats().acquired);`, prints: '2' },
     { name: 'knex', code: knex + ASK_KNEX, prints: '2' },
     { name: 'knexWithPolicy', code: `${imports(knex)}\n${config}\n${withPolicy}${ASK_KNEX}`, prints: '2' },

@@ -12,12 +12,14 @@ export {
 } from './policy/advise.js';
 export { type HostSettings, parsePolicy } from './policy/parsePolicy.js';
 export type { Policy, PolicyKey, PolicyOverrides, PolicySource } from './policy/policy.js';
+export type { PointContexts, PoolContext, TracingContexts } from './pool/channels.js';
 export type {
   ConnectFailure,
   Connector,
   PoolerKind,
   ResetMode,
   ResetResult,
+  ServerTarget,
   StatementStats,
 } from './pool/connector.js';
 export type { PoolEvents, PoolWarning } from './pool/events.js';

@@ -59,5 +59,5 @@ function butNot(wanted: unknown): string {
   // Only a name is shown: a connection string in its place would contain a password.
   return typeof wanted === 'string' && /^[\w-]+$/.test(wanted)
     ? ` Not ${wanted}.`
-    : ` What this config names is no client's name, but another ${typeof wanted}.`;
+    : ` This config has a ${typeof wanted} there that is no client's name.`;
 }

@@ -10,6 +10,7 @@ import {
   steadyUseMs,
 } from '../lifecycle/retirement.js';
 import { type CloseReason, IDLE, type PoolFacts } from '../lifecycle/state.js';
+import { type ConnectionContext, connectionContext } from './channels.js';
 import type { Context } from './context.js';
 import { type Counts, PoolEntry } from './entry.js';
 import { closeOne, dropOne } from './operations.js';
@@ -140,12 +141,15 @@ export class Connections<C extends object> {
 
   /** Closes a connection for a reason. Its place is taken until it is gone. */
   close(entry: PoolEntry<C>, reason: CloseReason, cause?: unknown): void {
-    const { connector, counters, events, runtime, loop } = this.#context;
+    const { connector, counters, events, runtime, loop, uses } = this.#context;
     const { connection } = entry;
+    if (uses.areObserved) uses.returned(entry);
     if (entry.kind === 'idle') this.idle.remove(entry);
     entry.closing(reason);
     counters.closed[reason]++;
+    if (reason === 'broken' && connector.classifyLoss?.(cause as Error | undefined) === 'app') counters.endedByApp++;
     events.emit('closing', connection, reason, cause);
+    this.#publishClose(reason, cause, () => this.contextOf(entry));
     const isDead = reason === 'broken' || reason === 'failed-check';
     if (isDead && connector.abort) {
       dropOne(connector, connection);
@@ -166,6 +170,7 @@ export class Connections<C extends object> {
     events.emit('opened', connection, tookMs);
     counters.closed[reason]++;
     events.emit('closing', connection, reason, cause);
+    this.#publishClose(reason, cause, () => connectionContext(connector, connection, 0, 0));
     if (reason !== 'read-only' && connector.abort) dropOne(connector, connection);
     else await closeOne(this.#context, connection);
     events.emit('closed', connection, reason);
@@ -179,6 +184,11 @@ export class Connections<C extends object> {
     this.#context.membership.freed();
   }
 
+  #publishClose(reason: CloseReason, cause: unknown, about: () => ConnectionContext): void {
+    const error = cause !== undefined && { error: cause };
+    this.#context.channels.publish('tenure:connection:close', () => ({ ...about(), reason, ...error }));
+  }
+
   #gone(entry: PoolEntry<C>, reason: CloseReason): void {
     this.forget(entry);
     this.#context.events.emit('closed', entry.connection, reason);
@@ -188,6 +198,12 @@ export class Connections<C extends object> {
     const { used, idle, opening, checking, returning, closing } = this.#counts;
     const busy = checking + returning + closing;
     return { used, idle, opening, busy, waiting, max: this.#context.limits.maxConnections };
+  }
+
+  /** What the channels publish about a connection. */
+  contextOf({ connection, openedAt, uses }: PoolEntry<C>): ConnectionContext {
+    const { connector, runtime } = this.#context;
+    return connectionContext(connector, connection, runtime.now() - openedAt, uses);
   }
 
   /** Who holds connections, oldest first. */
@@ -254,7 +270,7 @@ export class IdleList<C> {
   }
 }
 
-/** Replaces expired connections, one at a time. Keeps the state of that; the rules are in `lifecycle/rotation.ts`. */
+/** Replaces expired connections, one at a time. Keeps the state of that; the rules are in `lifecycle/retirement.ts`. */
 export class Successors<C extends object> {
   readonly #context: Context<C>;
   readonly #connections: Connections<C>;

@@ -10,8 +10,10 @@ export interface PoolWarning {
     | 'TENURE_IDLE_IN_TRANSACTION'
     | 'TENURE_NOT_ACTED_ON'
     | 'TENURE_NOT_CONNECTED'
+    | 'TENURE_NOT_REUSED'
     | 'TENURE_POOLER'
-    | 'TENURE_ROLLED_BACK';
+    | 'TENURE_ROLLED_BACK'
+    | 'TENURE_STATEMENT_SLOWER';
   readonly message: string;
   /** The connections that it is about; absent where it is about the pool. */
   readonly holders?: readonly Holder[];
@@ -41,6 +43,11 @@ export interface PoolEvents<C> {
  */
 export class Events<C> {
   readonly #emitter = new EventEmitter();
+  readonly #onWarning: (warning: PoolWarning) => void;
+
+  constructor(onWarning: (warning: PoolWarning) => void) {
+    this.#onWarning = onWarning;
+  }
 
   on<E extends keyof PoolEvents<C>>(event: E, listener: (...args: PoolEvents<C>[E]) => void): void {
     this.#emitter.on(event, listener as (...args: unknown[]) => void);
@@ -58,6 +65,7 @@ export class Events<C> {
   /** Emits a warning a moment later, so that an app that has just made the pool can add a listener first. */
   warn(warning: PoolWarning): void {
     soon(() => {
+      this.#onWarning(warning);
       if (this.#emitter.listenerCount('warning') > 0) this.emit('warning', warning);
       else process.emitWarning(warning.message, { type: 'TenureWarning', code: warning.code });
     });

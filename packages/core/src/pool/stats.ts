@@ -1,12 +1,13 @@
-import type { PoolFigures, SessionStatus } from '../errors.js';
+import type { SessionStatus } from '../errors.js';
 import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
+import type { PoolContext } from './channels.js';
 import type { Connector, PoolerKind, StatementStats } from './connector.js';
 import type { PoolEntry } from './entry.js';
 
 /** The figures of a pool, and its counters since it was made. */
-export interface PoolStats extends PoolFigures {
+export interface PoolStats extends PoolContext {
   /** How many pools of this process share this limit, this one included; `share` says which. */
   readonly owners: number;
   /** Checkouts. */
@@ -20,7 +21,7 @@ export interface PoolStats extends PoolFigures {
   readonly closed: Readonly<Record<CloseReason, number>>;
   /** Callers whose wait ended without a connection. */
   readonly timeouts: number;
-  /** Callers that were refused at once: the database is unreachable or refuses this client, or too many callers wait. */
+  /** Callers that were refused at once, or while they waited: the database is unreachable or refuses this client, too many callers wait, or the pool closes. */
   readonly refused: number;
   readonly checks: { readonly done: number; readonly failed: number };
   /** Transactions that were open when their connection came back, and were rolled back. */
@@ -54,7 +55,7 @@ export interface ConnectionInfo {
 }
 
 export function takeStats(
-  figures: PoolFigures,
+  context: PoolContext,
   counters: Counters,
   policy: Policy,
   {
@@ -65,7 +66,7 @@ export function takeStats(
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
-    ...figures,
+    ...context,
     owners,
     acquired,
     reusedShare: acquired === 0 ? 0 : reused / acquired,
@@ -116,11 +117,12 @@ export class Counters {
   opened = 0;
   openFailures = 0;
   timeouts = 0;
-  /** Callers that were refused at once, since waiting would be in vain. */
   refused = 0;
   checksDone = 0;
   checksFailed = 0;
   rolledBack = 0;
+  /** Closed as `broken`, since the app itself had ended them. */
+  endedByApp = 0;
   /** Incidents that put all connections in question. */
   epochs = 0;
   readonly closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>;

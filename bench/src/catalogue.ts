@@ -50,4 +50,11 @@ export const BENCHES: readonly Bench[] = [
     quickSeconds: 15,
     load: async () => (await import('./recovery/run.js')).runRecovery,
   },
+  {
+    name: 'inspector',
+    story: 'what the live page costs; INSPECTOR_MINUTES=10 watches its memory for longer',
+    seconds: 170,
+    quickSeconds: 25,
+    load: async () => (await import('./inspector/run.js')).runInspector,
+  },
 ];

@@ -22,7 +22,7 @@ export type {
   ServerTarget,
   StatementStats,
 } from './pool/connector.js';
-export type { PoolEvents, PoolWarning } from './pool/events.js';
+export type { PoolEvents } from './pool/events.js';
 export type { Pool } from './pool/pool.js';
 export type { ConnectionInfo, PoolStats } from './pool/stats.js';
 export type { AcquireOptions } from './pool/waitQueue.js';

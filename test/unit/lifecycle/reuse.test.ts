@@ -1,70 +1,90 @@
 import { describe, expect, it } from 'vitest';
 import {
   areMadeAnew,
+  type ClosedConnection,
   judgeReuse,
+  lossOf,
+  NOT_REUSED_CAUSES,
+  type NotReusedCause,
   type PoolBeside,
   type ReuseFacts,
   type ReuseVerdict,
 } from '../../../packages/core/src/lifecycle/reuse.js';
-import { CLOSE_REASONS, type CloseReason } from '../../../packages/core/src/lifecycle/state.js';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
 import type { PolicyOverrides } from '../../../packages/core/src/policy/policy.js';
 
-type Closed = Partial<Record<CloseReason, number>>;
-const closedOf = (closed: Closed) =>
-  Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, closed[reason] ?? 0])) as Record<CloseReason, number>;
+describe('why a connection will not be reused', () => {
+  it.each<[Partial<ClosedConnection>, NotReusedCause | undefined]>([
+    [{ reason: 'max-age' }, 'max-age'],
+    [{ reason: 'max-uses' }, 'max-uses'],
+    [{ reason: 'idle' }, 'idle'],
+    [{ reason: 'crowded' }, 'crowded'],
+    [{ reason: 'overflow' }, 'reuse-conns'],
+    [{ reason: 'overflow', owners: 3 }, 'shared-limit'],
+    [{ reason: 'discarded' }, 'discarded'],
+    [{ reason: 'discarded', hasEnded: true }, undefined],
+    [{ reason: 'broken' }, undefined],
+    [{ reason: 'broken', idleMs: 900 }, undefined],
+    [{ reason: 'broken', idleMs: 1_000 }, 'ended'],
+    [{ reason: 'failed-check', idleMs: 30_000 }, 'ended'],
+    [{ reason: 'broken', byApp: true }, 'ended-by-app'],
+    [{ reason: 'invalidated' }, 'other'],
+    [{ reason: 'closing' }, undefined],
+  ])('%o: %s', (given, want) => {
+    const closed = { reason: 'idle', hasEnded: false, byApp: false, idleMs: 0, owners: 1, ...given } as const;
+    expect(lossOf(closed, parsePolicy({}))).toBe(want);
+  });
 
-interface Case extends Partial<Omit<ReuseFacts, 'closed'>> {
+  it('is REUSE_CONNS where that is below the maximum, also for pools that share a limit', () => {
+    const closed = { reason: 'overflow', hasEnded: true, byApp: false, idleMs: 0, owners: 2 } as const;
+    expect(lossOf(closed, parsePolicy({}, { reuseConnections: 2 }))).toBe('reuse-conns');
+  });
+});
+
+interface Case extends Partial<Omit<ReuseFacts, 'lost'>> {
   readonly what: string;
-  readonly closed?: Closed;
+  readonly lost?: Partial<Record<NotReusedCause, number>>;
   readonly policy?: PolicyOverrides;
   readonly want: ReuseVerdict;
 }
 
-/** 120 connections opened, used once each, and closed. */
-const CHURN = { forMs: 60_000, acquired: 120, opened: 120, endedByApp: 0, owners: 1 };
+/** 120 connections opened, and used once each. */
+const CHURN = { forMs: 60_000, acquired: 120, opened: 120 };
+const NONE = Object.fromEntries(NOT_REUSED_CAUSES.map((cause) => [cause, 0])) as Record<NotReusedCause, number>;
 
 describe('whether connections are reused', () => {
   it.each<Case>([
     { what: 'nothing has happened', acquired: 0, opened: 1, want: 'too-early' },
-    { what: 'a pool fills, each connection used once', opened: 200, acquired: 200, closed: {}, want: 'too-early' },
-    { what: 'a pool that is drained closes many', closed: { closing: 500 }, want: 'too-early' },
-    { what: 'a failover replaced each of ten', opened: 20, acquired: 20, closed: { broken: 10 }, want: 'too-early' },
-    { what: 'ten restarts without load', opened: 99, acquired: 0, closed: { broken: 99 }, want: 'too-early' },
-    { what: 'a busy pool that replaces many', acquired: 900, closed: { broken: 120 }, want: 'reused' },
-    { what: 'three uses a connection', acquired: 360, closed: { 'max-uses': 120 }, want: 'reused' },
-    { what: 'it took hours', forMs: 3_600_000, closed: { idle: 120 }, want: 'reused' },
+    { what: 'a pool fills, each connection used once', opened: 200, acquired: 200, want: 'too-early' },
+    {
+      what: 'a pool that is not used any more empties',
+      opened: 0,
+      acquired: 0,
+      lost: { idle: 120 },
+      want: 'too-early',
+    },
+    { what: 'a few are replaced', opened: 99, acquired: 0, lost: { ended: 99 }, want: 'too-early' },
+    { what: 'a busy pool that replaces many', acquired: 900, lost: { ended: 120 }, want: 'reused' },
+    { what: 'three uses a connection', acquired: 360, lost: { 'max-uses': 120 }, want: 'reused' },
+    { what: 'two uses a connection', acquired: 240, lost: { 'max-uses': 120 }, want: 'max-uses' },
+    { what: 'it took hours', forMs: 3_600_000, lost: { idle: 120 }, want: 'reused' },
     {
       what: 'a large pool that fills and empties',
       policy: { maxConnections: 60 },
-      closed: { idle: 120 },
+      lost: { idle: 120 },
       want: 'too-early',
     },
     {
       what: 'each place of it was taken three times',
       policy: { maxConnections: 40 },
-      closed: { idle: 120 },
+      lost: { idle: 120 },
       want: 'idle',
     },
-    { what: 'each connection is closed after one use', closed: { 'max-age': 118 }, want: 'max-age' },
-    { what: 'each is closed after two uses', acquired: 240, closed: { 'max-uses': 120 }, want: 'max-uses' },
-    { what: 'the app discards them', closed: { discarded: 120 }, want: 'discarded' },
-    { what: 'the server ends them', closed: { broken: 60, 'failed-check': 50, idle: 9 }, want: 'ended' },
-    { what: 'checks find them dead', closed: { 'failed-check': 110 }, want: 'ended' },
-    { what: 'the app ends them', closed: { broken: 110 }, endedByApp: 100, want: 'ended-by-app' },
-    {
-      what: 'fewer are kept than are used',
-      policy: { maxConnections: 10, reuseConnections: 1 },
-      closed: { overflow: 110 },
-      want: 'reuse-conns',
-    },
-    { what: 'pools take their places from each other', owners: 4, closed: { overflow: 110 }, want: 'shared-limit' },
-    { what: 'the server is full', closed: { crowded: 110 }, want: 'crowded' },
-    { what: 'the app invalidates the pool all the time', closed: { invalidated: 110 }, want: 'other' },
-    { what: 'no one uses them, and the server ends them', acquired: 0, closed: { broken: 110 }, want: 'ended' },
-  ])('$what: $want', ({ want, closed = {}, policy, ...facts }) => {
-    const given = parsePolicy({}, policy);
-    expect(judgeReuse({ ...CHURN, ...facts, closed: closedOf(closed) }, given, given)).toBe(want);
+    { what: 'for several causes', lost: { 'max-age': 30, discarded: 60, ended: 20 }, want: 'discarded' },
+    { what: 'no one uses them, and the server ends them', acquired: 0, lost: { ended: 110 }, want: 'ended' },
+    ...NOT_REUSED_CAUSES.map((cause) => ({ what: 'all for one cause', lost: { [cause]: 110 }, want: cause })),
+  ])('$what: $want', ({ want, lost, policy, ...facts }) => {
+    expect(judgeReuse({ ...CHURN, ...facts, lost: { ...NONE, ...lost } }, parsePolicy({}, policy))).toBe(want);
   });
 });
 

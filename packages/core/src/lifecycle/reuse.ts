@@ -1,30 +1,72 @@
 import type { EffectiveLimits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
-import { CLOSE_REASONS, type CloseReason } from './state.js';
+import type { CloseReason } from './state.js';
 
 /** Why connections are not reused, as far as a pool can see that. */
-export type NotReusedCause =
-  | 'max-age'
-  | 'max-uses'
-  | 'idle'
-  | 'reuse-conns'
-  | 'shared-limit'
-  | 'discarded'
-  | 'ended-by-app'
-  | 'ended'
-  | 'crowded'
-  | 'other';
+export const NOT_REUSED_CAUSES = [
+  'max-age',
+  'max-uses',
+  'idle',
+  'reuse-conns',
+  'shared-limit',
+  'discarded',
+  'ended-by-app',
+  'ended',
+  'crowded',
+  'other',
+] as const;
+
+export type NotReusedCause = (typeof NOT_REUSED_CAUSES)[number];
+
+/** A connection that is being closed. */
+export interface ClosedConnection {
+  readonly reason: CloseReason;
+  /** It has ended already, as the pool has seen. */
+  readonly hasEnded: boolean;
+  /** The app itself has ended it. */
+  readonly byApp: boolean;
+  /** How long it had been idle; 0 for one that was in use. */
+  readonly idleMs: number;
+  /** Pools that share the limit. */
+  readonly owners: number;
+}
+
+/** A connection that ended when it had been idle for this long was closed as one that is idle. Sooner, or in use, it met a fault. */
+const RESTED_MS = 1_000;
+
+/** Why this connection will not be reused; `undefined` where that says nothing of how the pool is used: it closes, or the connection met a fault. */
+export function lossOf(
+  { reason, hasEnded, byApp, idleMs, owners }: ClosedConnection,
+  { reuseConnections, maxConnections }: Policy,
+): NotReusedCause | undefined {
+  switch (reason) {
+    case 'max-age':
+    case 'max-uses':
+    case 'idle':
+    case 'crowded':
+      return reason;
+    case 'overflow':
+      return owners > 1 && reuseConnections >= maxConnections ? 'shared-limit' : 'reuse-conns';
+    case 'discarded':
+      return hasEnded ? undefined : reason;
+    case 'broken':
+    case 'failed-check':
+      if (byApp) return 'ended-by-app';
+      return idleMs >= RESTED_MS ? 'ended' : undefined;
+    case 'closing':
+      return undefined;
+    default:
+      return 'other';
+  }
+}
 
 /** What has happened in a pool since a moment. */
 export interface ReuseFacts {
   readonly forMs: number;
   readonly acquired: number;
   readonly opened: number;
-  readonly closed: Readonly<Record<CloseReason, number>>;
-  /** Those among the `broken` that the app itself has ended. */
-  readonly endedByApp: number;
-  /** Pools that share the limit. */
-  readonly owners: number;
+  /** Connections that will not be reused, by cause. */
+  readonly lost: Readonly<Record<NotReusedCause, number>>;
 }
 
 /**
@@ -42,35 +84,19 @@ const REPLACED_SHARE = 0.5;
 /** What to make of the facts: too few to judge by, connections are reused, or they are not, for the likeliest of the causes. */
 export type ReuseVerdict = 'too-early' | 'reused' | NotReusedCause;
 
-/** Whether connections are replaced almost as fast as they are used. A connection that only fills the pool, or that the closing pool closes, is not one that is replaced. */
-export function judgeReuse(facts: ReuseFacts, policy: Policy, { maxConnections }: EffectiveLimits): ReuseVerdict {
-  const { forMs, acquired, opened, closed } = facts;
-  const lost = CLOSE_REASONS.reduce((sum, reason) => sum + (reason === 'closing' ? 0 : closed[reason]), 0);
-  const replaced = Math.min(opened, lost);
+/** Whether connections are replaced almost as fast as they are used. One that only fills the pool is not one that is replaced. */
+export function judgeReuse(
+  { forMs, acquired, opened, lost }: ReuseFacts,
+  { maxConnections }: EffectiveLimits,
+): ReuseVerdict {
+  const replaced = Math.min(
+    opened,
+    NOT_REUSED_CAUSES.reduce((sum, cause) => sum + lost[cause], 0),
+  );
   if (forMs > LONGEST_MS) return 'reused';
   if (replaced < Math.max(LEAST_REPLACED, LEAST_TIMES * maxConnections)) return 'too-early';
-  return replaced >= REPLACED_SHARE * acquired ? likeliestCause(facts, policy) : 'reused';
-}
-
-/** By the reason for which most of the connections were closed. */
-function likeliestCause({ closed, endedByApp, owners }: ReuseFacts, policy: Policy): NotReusedCause {
-  const reasons = CLOSE_REASONS.filter((reason) => reason !== 'closing');
-  const [most] = reasons.sort((one, other) => closed[other] - closed[one]);
-  switch (most) {
-    case 'max-age':
-    case 'max-uses':
-    case 'idle':
-    case 'discarded':
-    case 'crowded':
-      return most;
-    case 'overflow':
-      return owners > 1 && policy.reuseConnections >= policy.maxConnections ? 'shared-limit' : 'reuse-conns';
-    case 'broken':
-    case 'failed-check':
-      return endedByApp * 2 > closed.broken ? 'ended-by-app' : 'ended';
-    default:
-      return 'other';
-  }
+  if (replaced < REPLACED_SHARE * acquired) return 'reused';
+  return NOT_REUSED_CAUSES.reduce((most, cause) => (lost[cause] > lost[most] ? cause : most));
 }
 
 /** A pool beside others on one target, of the same process. */

@@ -1,11 +1,10 @@
 import * as diagnostics from 'node:diagnostics_channel';
-import type { Holder, PoolFigures } from '../errors.js';
+import type { Holder, PoolFigures, PoolWarning } from '../errors.js';
 import type { CheckLevel } from '../lifecycle/freshness.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import type { EffectiveLimits } from '../policy/limits.js';
 import { soon } from './clock.js';
 import type { Connector } from './connector.js';
-import type { PoolWarning } from './events.js';
 import type { PoolIdentity } from './identity.js';
 
 /** What each message of a channel has: which pool, and its figures when the message was made. Never an SQL value or a secret. */
@@ -82,10 +81,18 @@ function isObserved(channel: ReturnType<typeof tracing>): boolean {
   );
 }
 
-const acquires = TRACING['tenure:pool:acquire'];
+// Constants of the module, which the compiler can look into: this is asked on the warm path.
+const silent = { hasSubscribers: false };
+const none = { start: silent, end: silent, asyncStart: silent, asyncEnd: silent, error: silent };
+const { start, end, asyncStart, asyncEnd, error } = TRACING['tenure:pool:acquire'] ?? none;
 
-/** Whether each acquire is to be traced: asked on the warm path. */
-export const areAcquiresObserved = (): boolean => isObserved(acquires);
+/** Whether acquires are traced. */
+export const areAcquiresObserved = (): boolean =>
+  start.hasSubscribers ||
+  end.hasSubscribers ||
+  asyncStart.hasSubscribers ||
+  asyncEnd.hasSubscribers ||
+  error.hasSubscribers;
 
 export function connectionContext<C extends object>(
   connector: Connector<C>,

@@ -283,6 +283,7 @@ export class Checkout<C extends object> {
     const { epoch } = this.#context.server;
     if (entry.kind === 'idle') this.#connections.idle.remove(entry);
     entry.move(RETURNING);
+    entry.resets++;
     this.#follow(entry, () => resetOne(this.#context, this.#checks, entry.connection, clean), {
       succeeded: (at, { rolledBack, renewed }) => {
         if (rolledBack) this.#reportRollback(entry);

@@ -1,6 +1,5 @@
-import type { SessionStatus } from '../errors.js';
+import type { PoolWarning, SessionStatus } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
-import type { PoolWarning } from './events.js';
 
 /**
  * What is between a pool and the server.

@@ -10,6 +10,8 @@ import {
 
 /** The pool's record of one connection: its state, its times, its counts. It takes a place from the first attempt to connect until the connection is gone. */
 export class PoolEntry<C> implements ConnectionFacts {
+  /** Its number in the pool. */
+  readonly id: number;
   readonly generation: number;
   readonly requestedAt: number;
   openedAt = 0;
@@ -26,6 +28,7 @@ export class PoolEntry<C> implements ConnectionFacts {
   observedAt: number | undefined = undefined;
   uses = 0;
   checks = 0;
+  resets = 0;
   /** Where its holder took it; captured only when `leakAfterMs` is set. */
   stack: string | undefined = undefined;
   leakReported = false;
@@ -39,8 +42,9 @@ export class PoolEntry<C> implements ConnectionFacts {
   #connection: C | undefined;
   #promise: Promise<C> | undefined;
 
-  constructor(counts: Counts, generation: number, requestedAt: number) {
+  constructor(counts: Counts, id: number, generation: number, requestedAt: number) {
     this.#counts = counts;
+    this.id = id;
     this.generation = generation;
     this.requestedAt = requestedAt;
     counts.add('opening', 1);

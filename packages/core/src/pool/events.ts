@@ -1,23 +1,8 @@
 import { EventEmitter } from 'node:events';
-import type { Holder } from '../errors.js';
+import type { PoolWarning } from '../errors.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
-
-/** Something that the app should look at; nothing has failed yet. */
-export interface PoolWarning {
-  readonly code:
-    | 'TENURE_LEAK'
-    | 'TENURE_IDLE_IN_TRANSACTION'
-    | 'TENURE_NOT_ACTED_ON'
-    | 'TENURE_NOT_CONNECTED'
-    | 'TENURE_NOT_REUSED'
-    | 'TENURE_POOLER'
-    | 'TENURE_ROLLED_BACK'
-    | 'TENURE_STATEMENT_SLOWER';
-  readonly message: string;
-  /** The connections that it is about; absent where it is about the pool. */
-  readonly holders?: readonly Holder[];
-}
+import type { ConnectionInfo } from './stats.js';
 
 /** The events of a pool, and their arguments. Acquire and release emit none, which keeps the warm path fast. */
 export interface PoolEvents<C> {
@@ -27,8 +12,8 @@ export interface PoolEvents<C> {
   opened: [connection: C, tookMs: number];
   /** A connect failed. */
   openFailed: [error: unknown];
-  /** A connection is being closed, for this reason; `cause` is the error that ended it, if one did. */
-  closing: [connection: C, reason: CloseReason, cause: unknown];
+  /** A connection is being closed, for this reason; `cause` is the error that ended it, if one did; `info` is its record, as of now. */
+  closing: [connection: C, reason: CloseReason, cause: unknown, info: ConnectionInfo];
   /** A connection is gone from the pool. */
   closed: [connection: C, reason: CloseReason];
   /** An open transaction came back with a connection and was rolled back. */

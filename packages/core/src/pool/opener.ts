@@ -148,7 +148,8 @@ export class Opener<C extends object> {
     return {
       onLost: (cause?: Error) => this.#lost(entry, cause),
       onReadOnly: () => this.#parts.checkout.readOnly(entry, runtime.now()),
-      closeUnused: (connection: C, reason: CloseReason) => this.#closeUnused(entry, connection, reason),
+      closeUnused: (connection: C, reason: CloseReason) =>
+        this.#parts.connections.closeUnused(entry, connection, reason),
     };
   }
 
@@ -211,14 +212,9 @@ export class Opener<C extends object> {
 
   /** The connection ended while it was being opened, although the driver has handed it over. */
   #endedWhileOpening(entry: PoolEntry<C>, connection: C, cause: Error | undefined): void {
-    void this.#closeUnused(entry, connection, 'broken', cause);
+    void this.#parts.connections.closeUnused(entry, connection, 'broken', cause);
     this.#context.server.endedEarly(this.#context.runtime.now());
     this.#failed(entry, cause ?? new EndedUnusedError());
-  }
-
-  #closeUnused({ requestedAt }: PoolEntry<C>, connection: C, reason: CloseReason, cause?: unknown): Promise<void> {
-    const tookMs = this.#context.runtime.now() - requestedAt;
-    return this.#parts.connections.closeUnused(connection, tookMs, reason, cause);
   }
 
   #failed(entry: PoolEntry<C>, error: unknown): void {

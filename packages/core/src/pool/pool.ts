@@ -1,4 +1,4 @@
-import { type PoolFigures, TenureUsageError } from '../errors.js';
+import { type PoolFigures, type PoolWarning, TenureUsageError } from '../errors.js';
 import { laterSettings } from '../policy/describePolicy.js';
 import type { Limits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
@@ -9,15 +9,16 @@ import { Connections, Successors } from './connections.js';
 import type { Connector } from './connector.js';
 import { Context } from './context.js';
 import { Crowding } from './crowding.js';
-import type { PoolEvents, PoolWarning } from './events.js';
+import type { PoolEvents } from './events.js';
 import { identityOf } from './identity.js';
 import { InFlightCheck } from './inFlightCheck.js';
 import { Maintenance } from './maintenance.js';
 import { connectRefused, poolClosed, tooManyWaiting } from './messages.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
+import { processPools } from './processPools.js';
 import { type LimitMember, Membership, type SharedLimit } from './sharedLimit.js';
-import { type ConnectionInfo, describeConnection, type PoolStats, takeStats } from './stats.js';
+import { type ConnectionInfo, type Histogram, type PoolStats, takeStats } from './stats.js';
 import { PendingChecks } from './timeLimit.js';
 import type { UseObserver } from './uses.js';
 import { type AcquireOptions, WaitQueue } from './waitQueue.js';
@@ -42,6 +43,7 @@ export class Pool<C extends object> {
   readonly #maintenance: Maintenance<C>;
   /** Connections that a drain took from their holders, whose release then does nothing. */
   readonly #revoked = new WeakSet<C>();
+  readonly #unlist: () => void;
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   /** @param findLimit finds the limit that the pool shares with others, if there is one */
@@ -72,6 +74,7 @@ export class Pool<C extends object> {
     membership.begin(memberOf(context, connections));
     if (policy.minConnections > 0) membership.join();
     context.channels.start(() => ({ ...identityOf(this.policy, connector), ...this.figures }));
+    this.#unlist = processPools().add(this);
     this.#warnOfLaterSettings();
     context.loop.start((now) => this.#run(now));
     context.loop.request(runtime.now());
@@ -164,10 +167,15 @@ export class Pool<C extends object> {
     });
   }
 
+  /** For viewers of the whole process; unstable. */
+  get waits(): Histogram {
+    return this.#context.counters.waits;
+  }
+
   /** Every connection: its backend, state, age, idle time, uses and checks. */
   connections(): ConnectionInfo[] {
     const now = this.#context.runtime.now();
-    return Array.from(this.#connections.entries, (entry) => describeConnection(entry, this.#context.connector, now));
+    return Array.from(this.#connections.entries, (entry) => this.#connections.describe(entry, now));
   }
 
   /**
@@ -283,7 +291,9 @@ export class Pool<C extends object> {
   }
 
   #finishDraining(): void {
-    if (this.#connections.isEmpty) this.#drained?.resolve();
+    if (!this.#connections.isEmpty) return;
+    this.#unlist();
+    this.#drained?.resolve();
   }
 
   /** The time that a drain had is over. */

@@ -1,5 +1,11 @@
-import { areMadeAnew, judgeReuse, type NotReusedCause, type PoolBeside, type ReuseFacts } from '../lifecycle/reuse.js';
-import { CLOSE_REASONS, type CloseReason } from '../lifecycle/state.js';
+import {
+  areMadeAnew,
+  judgeReuse,
+  NOT_REUSED_CAUSES,
+  type NotReusedCause,
+  type PoolBeside,
+  type ReuseFacts,
+} from '../lifecycle/reuse.js';
 import type { Context } from './context.js';
 import { identityOf } from './identity.js';
 import { notReused, poolsMadeAnew } from './notReused.js';
@@ -42,13 +48,13 @@ export class ReuseWatch<C extends object> {
     const { counters, policy, limits, membership } = this.#context;
     if (this.#self === undefined) this.#joinTarget(now);
     this.#since ??= snapshotOf(counters, now);
-    const facts = { ...differenceOf(snapshotOf(counters, now), this.#since), owners: membership.owners };
-    const verdict = judgeReuse(facts, policy, limits);
+    const facts = differenceOf(snapshotOf(counters, now), this.#since);
+    const verdict = judgeReuse(facts, limits);
     if (verdict === 'too-early') return;
     this.#since = undefined;
     if (verdict === 'reused' || this.#warnedOf.has(verdict)) return;
     this.#warnedOf.add(verdict);
-    this.#warn(notReused(verdict, facts, policy));
+    this.#warn(notReused(verdict, facts, policy, membership.owners));
   }
 
   #warn(message: string): void {
@@ -88,25 +94,18 @@ function leave(key: string, target: Target, pool: WeakRef<Neighbour>): void {
   if (target.pools.size === 0 && targets.get(key) === target) targets.delete(key);
 }
 
-interface Snapshot {
-  readonly at: number;
-  readonly acquired: number;
-  readonly opened: number;
-  readonly closed: Readonly<Record<CloseReason, number>>;
-  readonly endedByApp: number;
+type Snapshot = Pick<Counters, 'acquired' | 'opened' | 'lost'> & { readonly at: number };
+
+function snapshotOf({ acquired, opened, lost }: Counters, at: number): Snapshot {
+  return { at, acquired, opened, lost: { ...lost } };
 }
 
-function snapshotOf({ acquired, opened, closed, endedByApp }: Counters, at: number): Snapshot {
-  return { at, acquired, opened, closed: { ...closed }, endedByApp };
-}
-
-function differenceOf(now: Snapshot, before: Snapshot): Omit<ReuseFacts, 'owners'> {
-  const closed = CLOSE_REASONS.map((reason) => [reason, now.closed[reason] - before.closed[reason]]);
+function differenceOf(now: Snapshot, before: Snapshot): ReuseFacts {
+  const lost = NOT_REUSED_CAUSES.map((cause) => [cause, now.lost[cause] - before.lost[cause]]);
   return {
     forMs: now.at - before.at,
     acquired: now.acquired - before.acquired,
     opened: now.opened - before.opened,
-    closed: Object.fromEntries(closed) as Record<CloseReason, number>,
-    endedByApp: now.endedByApp - before.endedByApp,
+    lost: Object.fromEntries(lost) as ReuseFacts['lost'],
   };
 }

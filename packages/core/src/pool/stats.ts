@@ -1,4 +1,5 @@
 import type { SessionStatus } from '../errors.js';
+import { NOT_REUSED_CAUSES, type NotReusedCause } from '../lifecycle/reuse.js';
 import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
@@ -40,6 +41,8 @@ export interface PoolStats extends PoolContext {
 
 /** One connection, as `connections()` lists it. */
 export interface ConnectionInfo {
+  /** Its number in the pool, counted from 1 in the order in which connects began. */
+  readonly id: number;
   /** Backend process ID; `undefined` where the driver cannot say. */
   readonly processId: number | undefined;
   readonly state: ConnectionKind;
@@ -51,7 +54,13 @@ export interface ConnectionInfo {
   readonly heldMs: number;
   readonly uses: number;
   readonly checks: number;
+  /** How often something may have been left on it at return, so that it was reset. */
+  readonly resets: number;
   readonly status: SessionStatus;
+  /** The stack of the call that took it; captured only when `leakAfterMs` is set, and absent unless it is used. */
+  readonly stack?: string;
+  /** The text of its last statement, without parameter values; recorded only when `leakAfterMs` is set, and absent unless it is used. */
+  readonly lastStatement?: string;
 }
 
 export function takeStats(
@@ -93,11 +102,13 @@ export function takeStats(
 export function describeConnection<C extends object>(
   entry: PoolEntry<C>,
   connector: Connector<C>,
+  policy: Policy,
   now: number,
 ): ConnectionInfo {
-  const { kind, openedAt, idleSince, takenAt, uses, checks } = entry;
+  const { id, kind, openedAt, idleSince, takenAt, uses, checks, resets } = entry;
   const connection = entry.isFilled ? entry.connection : undefined;
   return {
+    id,
     processId: connection && connector.processId?.(connection),
     state: kind,
     ageMs: connection ? now - openedAt : 0,
@@ -105,8 +116,22 @@ export function describeConnection<C extends object>(
     heldMs: kind === 'used' ? now - takenAt : 0,
     uses,
     checks,
+    resets,
     status: (connection && connector.transactionStatus?.(connection)) ?? 'unknown',
+    ...(kind === 'used' && traceOf(entry, connector, policy)),
   };
+}
+
+/** Where a connection was taken and what ran on it last, as far as a leak report asks for that. */
+export function traceOf<C extends object>(
+  { connection, stack }: PoolEntry<C>,
+  connector: Connector<C>,
+  { leakAfterMs }: Policy,
+): Pick<ConnectionInfo, 'stack' | 'lastStatement'> {
+  // What a connection ran may be long.
+  const wantsStatement = leakAfterMs !== Number.POSITIVE_INFINITY;
+  const lastStatement = wantsStatement ? connector.lastStatement?.(connection) : undefined;
+  return { ...(stack !== undefined && { stack }), ...(lastStatement !== undefined && { lastStatement }) };
 }
 
 /** Counts since the pool was made. They only grow. */
@@ -121,8 +146,8 @@ export class Counters {
   checksDone = 0;
   checksFailed = 0;
   rolledBack = 0;
-  /** Closed as `broken`, since the app itself had ended them. */
-  endedByApp = 0;
+  /** Connections that will not be reused, by cause. */
+  readonly lost = Object.fromEntries(NOT_REUSED_CAUSES.map((cause) => [cause, 0])) as Record<NotReusedCause, number>;
   /** Incidents that put all connections in question. */
   epochs = 0;
   readonly closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>;
@@ -150,22 +175,33 @@ export class Histogram {
     return this.#longest;
   }
 
+  /** A copy: what `quantile` is to leave out later. */
+  copy(): Histogram {
+    const copy = new Histogram();
+    copy.#buckets.set(this.#buckets);
+    copy.#longest = this.#longest;
+    return copy;
+  }
+
   /**
    * The duration that `share` of all durations do not exceed; at most an eighth (or a microsecond) too long. A duration above 35 minutes counts as
    * 35 minutes.
    *
    * @param total the number of all durations; those that were not added count as 0
+   * @param before an earlier copy, whose durations are left out; `total` counts the others then
    */
-  quantile(share: number, total: number): number {
+  quantile(share: number, total: number, before = NO_WAITS): number {
     let above = total - Math.ceil(share * total);
     for (let bucket = BUCKETS - 1; bucket >= 0; bucket--) {
-      const count = this.#buckets[bucket]!;
+      const count = this.#buckets[bucket]! - before.#buckets[bucket]!;
       if (count > above) return Math.min(upperEdgeMs(bucket), this.#longest);
       above -= count;
     }
     return 0;
   }
 }
+
+const NO_WAITS = new Histogram();
 
 /** Whole microseconds: the place of the highest bit picks the doubling, the three bits below it the step. Integers only: this is a hot path. */
 function bucketOf(durationMs: number): number {

@@ -72,7 +72,7 @@ class TenurePool extends StockPool {
     this.#engine = makeEngine({ pool: this, policy, emit, engaged: this.#engaged, identity: { place, target } })
       .on(
         'closing',
-        whileKept(self, (pool, ...closing) => pool.#closing(...closing)),
+        whileKept(self, (pool, client, reason, cause) => pool.#closing(client, reason, cause)),
       )
       .on(
         'closed',

@@ -23,6 +23,7 @@ export type {
   StatementStats,
 } from './pool/connector.js';
 export type { PoolEvents } from './pool/events.js';
+export type { PoolWarning } from './pool/messages.js';
 export type { Pool } from './pool/pool.js';
 export type { ConnectionInfo, PoolStats } from './pool/stats.js';
 export type { AcquireOptions } from './pool/waitQueue.js';

@@ -9,8 +9,12 @@ import { usePostgres } from '../../support/usePostgres.js';
 
 const postgres = await usePostgres();
 
-describe.skipIf(!hasPgBouncer())('Through PgBouncer in transaction mode', async () => {
-  const stage = await pooledStage(postgres, 'transaction', ['immediate']);
+// A restart of the server is tested in one mode: PgBouncer answers for a missing server alike in both.
+describe.skipIf(!hasPgBouncer()).each([
+  ['transaction', ['immediate']],
+  ['session', []],
+] as const)('Through PgBouncer in %s mode', async (poolMode, restarts) => {
+  const stage = await pooledStage(postgres, poolMode, restarts);
   describe('Pool', () => adapterContract(postgres, openPool, stage));
   describe('Knex', () => adapterContract(postgres, openKnex, stage));
   describe('Prisma', () => adapterContract(postgres, openPrisma, stage));

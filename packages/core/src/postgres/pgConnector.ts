@@ -239,9 +239,10 @@ class Opener<C extends PgClient> {
     const hooks = this.#hooks;
     try {
       if ('create' in hooks) await setUpNew(client, hooks, signal);
-      if (Number.isFinite(this.policy?.leakAfterMs)) rememberLastStatement(client);
       connectionOf(client).pooler = this.pooler;
       const kind = await this.pooler?.detect(client, signal);
+      // Only from here on the texts are those of the app.
+      if (Number.isFinite(this.policy?.leakAfterMs)) rememberLastStatement(client);
       this.statements?.adopt(client, kind);
     } catch (error) {
       hooks.setUpFailed?.(client, error);

@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { packedPackages, run } from './packed.js';
 
-const MAY_CONTAIN = /^package\/((dist|src)\/.+\.(c?js|d\.ts|map|ts|json)|package\.json|README\.md|LICENSE|report\.schema\.json)$/;
+const MAY_CONTAIN =
+  /^package\/((dist|src)\/.+\.(c?js|d\.ts|map|ts|json)|package\.json|README\.md|LICENSE|report\.schema\.json)$/;
 
 describe.each(await packedPackages())('$name', ({ name, tarball }) => {
   let files: string[];

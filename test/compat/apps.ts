@@ -49,6 +49,6 @@ async function outcome(program: string, args: string[], folder: string, database
     return printed.trim() === 'ok' ? 'ok' : `it printed ${printed.trim()}`;
   } catch (error) {
     const lines = (error as Error).message.split('\n');
-    return lines.find((line) => /Error\b/.test(line))?.trim() ?? lines.slice(0, 2).join(' ');
+    return lines.find((line) => /^\s*(\w*Error|error)\b/.test(line))?.trim() ?? lines.slice(0, 2).join(' ');
   }
 }

@@ -38,6 +38,11 @@ export async function installRuntime(name: string, below: string): Promise<Runti
   await run('npm', ['install', ...INSTALL_QUIETLY, '--prefix', folder, spec], folder);
   const path = join(folder, 'node_modules', program);
   const version = (await run(path, ['--version'], folder)).trim().split('\n')[0]!;
-  const title = version.startsWith('v') ? `Node ${version.slice(1)}` : version.replace(/^[\d.]+$/, 'Bun $&');
-  return { title, program: path, args };
+  return { title: titleOf(version), program: path, args };
+}
+
+/** Node prints `v24.1.0`, Bun `1.4.5`, Deno `deno 2.9.6 (…)`. */
+function titleOf(version: string): string {
+  const [, name, number] = /^(v|deno )?([\d.]+)/.exec(version) ?? [];
+  return `${name === 'v' ? 'Node' : name === undefined ? 'Bun' : 'Deno'} ${number}`;
 }

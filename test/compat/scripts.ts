@@ -44,8 +44,10 @@ import knex from 'knex';
 ${CHECK}
 const db = knex(tenure({ client: 'pg', connection: process.env.DATABASE_URL }));
 const pool = poolOf(db);
-await db.transaction((trx) => trx.raw('select 1'));
-await check(async (sql) => await db.raw(sql), pool, () => db.destroy());
+await check(async (sql) => await db.raw(sql), pool, async () => {
+  await db.transaction((trx) => trx.raw('select 1'));
+  await db.destroy();
+});
 `,
   'prisma.mjs': `
 import { PrismaPg } from '@prisma/adapter-pg';

@@ -13,6 +13,7 @@ export async function docScripts(): Promise<Script[]> {
   const [lambda] = await printed(ENVIRONMENTS, 'Serverless', 'js');
   const [hotReload, onGlobal] = await printed(ENVIRONMENTS, 'Hot reload', 'js');
   const [cluster] = await printed(ENVIRONMENTS, 'Cluster', 'js');
+  const [pm2] = await printed(ENVIRONMENTS, 'PM2', 'js');
   return [
     ...(await stacks()),
     {
@@ -23,6 +24,7 @@ export async function docScripts(): Promise<Script[]> {
     { name: 'lambda', code: lambda + INVOKE_TWICE, prints: '{"name":"Ada"} {"name":"Bea"} 1' },
     { name: 'hotReload', code: evaluatedThirtyTimes(hotReload!), prints: '30 1' },
     { name: 'onGlobal', code: `${onGlobal}console.log(globalThis.pool === pool);`, prints: 'true' },
+    { name: 'pm2', code: `const module = {};\n${pm2}console.log(module.exports.apps[0].env);`, prints: PM2_ENV },
     { name: 'cluster', code: cluster + LIMITS_OF_WORKERS, prints: '5 5 5 5 5 5 5 5' },
   ];
 }
@@ -43,6 +45,8 @@ async function stacks(): Promise<Script[]> {
     await stack('TypeORM', "await source.query('select 1');", 'source.driver.master'),
   ];
 }
+
+const PM2_ENV = "{ MAX_CONNS: '5', CONN_MAX_AGE: '600' }";
 
 const IMPORT_KNEX = `import knex from 'knex';\nimport { poolOf, tenure } from '@tenure/knex';\n`;
 

@@ -179,7 +179,7 @@ function Facts({ id, title, rows }: { id: string; title: string; rows: readonly 
 }
 
 export function Counts({ history }: { history: History }) {
-  const { timeouts, refused, openFailures, checks, rolledBack, epochs, owners } = history.pool.stats;
+  const { timeouts, refused, openFailures, checks, rolledBack, epochs, owners, pooler } = history.pool.stats;
   return (
     <Facts
       id="counts"
@@ -192,6 +192,7 @@ export function Counts({ history }: { history: History }) {
         ['Rolled back', count(rolledBack)],
         ['Incidents', count(epochs)],
         ['Pools under this limit', count(owners)],
+        ['Pooler in between', pooler],
       ]}
     />
   );

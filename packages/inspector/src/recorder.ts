@@ -104,7 +104,7 @@ class Recording {
     for (const pool of shown) {
       if (this.#recorded.size < MOST_POOLS && !this.#recorded.has(pool.view)) this.#add(pool);
     }
-    this.#unrecorded = shown.length - this.#recorded.size;
+    this.#unrecorded = new Set(shown.map(({ view }) => view)).size - this.#recorded.size;
     for (const { of } of this.#recorded.values()) of.look();
   }
 

@@ -10,7 +10,11 @@ const FIGURES = { used: 0, idle: 0, opening: 0, busy: 0, waiting: 0, max: 10 };
 const STATEMENTS = { state: 'on', hits: 0, prepared: 0, evicted: 0, invalidated: 0, unprepared: {} } as const;
 
 it('docs/observability.md has each field of stats()', () => {
-  const stats = takeStats(FIGURES, new Counters(), parsePolicy({}), { owners: 1, statements: STATEMENTS });
+  const stats = takeStats(FIGURES, new Counters(), parsePolicy({}), {
+    owners: 1,
+    pooler: 'none',
+    statements: STATEMENTS,
+  });
   const names = [...Object.keys(stats), ...Object.keys(STATEMENTS), ...Object.keys(stats.waitMs)];
   expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });

@@ -221,6 +221,14 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
   },
   writable: { env: 'CONN_WRITABLE', default: false, ...flag },
   exitOnIdle: { env: 'CONN_EXIT_ON_IDLE', default: true, ...flag },
+  pooler: {
+    env: 'CONN_POOLER',
+    default: 'auto',
+    texts: { auto: 'auto', transaction: 'transaction', session: 'session', none: 'none', ' Session ': 'session' },
+    badTexts: ['', ' ', '0', '1', 'true', 'false', 'off', 'statement', 'pgbouncer'],
+    values: ['auto', 'transaction', 'session', 'none'],
+    badValues: [0, 1, true, false, null, '', 'Auto', ' none', NONE, Number.NaN, [], ['none'], {}],
+  },
   share: {
     env: 'CONN_SHARE',
     default: 'place',
@@ -257,6 +265,7 @@ const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true
   budget: true,
   writable: false,
   exitOnIdle: false,
+  pooler: true,
   share: true,
   retryReads: false,
 };

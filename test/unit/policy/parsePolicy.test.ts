@@ -40,6 +40,7 @@ const LEVELS: Readonly<Record<PolicyKey, Levels>> = {
   budget: { ...counts, own: ['auto', 'auto'] },
   writable: offFlags,
   exitOnIdle: offFlags,
+  pooler: { argument: 'none', own: ['session', 'session'], common: ['auto', 'auto'], host: 'transaction' },
   share: { argument: 'none', own: ['target', 'target'], common: ['place', 'place'], host: 'none' },
   retryReads: offFlags,
 };

@@ -90,6 +90,12 @@ export interface PolicyValues {
    * `CONN_BUDGET`, default none. `0`: refused. `none`: no limit. Not acted on yet.
    */
   budget: number | 'auto';
+  /**
+   * What is between this pool and the server. `auto`: the first connection shows whether there is a pooler, but not in which mode; it counts as one in
+   * transaction mode. `transaction`, `session`: a pooler in that mode. `none` leaves it out: there is no pooler, and no connection is asked.
+   * `CONN_POOLER`, default auto. `0`: refused.
+   */
+  pooler: 'auto' | 'transaction' | 'session' | 'none';
   /** Ask with every check, and on every new connection, whether the server takes writes. `CONN_WRITABLE`, default false. `0`: as `false`. No `none`. */
   writable: boolean;
   /** An idle pool does not keep the process alive. `CONN_EXIT_ON_IDLE`, default true. `0`: as `false`. No `none`. */

@@ -266,7 +266,8 @@ export class Checkout<C extends object> {
         counters.checksFailed++;
         const isReadOnly = error instanceof ReadOnlyServerError;
         this.#connections.close(entry, isReadOnly ? 'read-only' : 'failed-check', error);
-        if (!(error instanceof CheckRefusedError)) this.suspectAll(isReadOnly ? 'read-only' : 'disconnect', at);
+        if (isReadOnly) this.suspectAll('read-only', at);
+        else if (!(error instanceof CheckRefusedError)) this.#suspectOthers(error as Error, at);
       },
     });
   }

@@ -11,9 +11,9 @@ import {
 } from '../lifecycle/retirement.js';
 import { type CloseReason, IDLE, type PoolFacts } from '../lifecycle/state.js';
 import type { Context } from './context.js';
-import { type Counts, PoolEntry } from './entry.js';
+import { type ConnectionInfo, type Counts, PoolEntry } from './entry.js';
 import { closeOne, dropOne } from './operations.js';
-import { type ConnectionInfo, describeConnection, traceOf } from './stats.js';
+import { describeConnection, traceOf } from './stats.js';
 
 /** The connections of a pool: the entries, the idle list, and the one way to close. Decides nothing. */
 export class Connections<C extends object> {
@@ -258,7 +258,7 @@ export class IdleList<C> {
   }
 }
 
-/** Replaces expired connections, one at a time. Keeps the state of that; the rules are in `lifecycle/rotation.ts`. */
+/** Replaces expired connections, one at a time. Keeps the state of that; the rules are in `lifecycle/retirement.ts`. */
 export class Successors<C extends object> {
   readonly #context: Context<C>;
   readonly #connections: Connections<C>;

@@ -1,5 +1,27 @@
 import type { SessionStatus } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
+import type { PoolWarning } from './events.js';
+
+/**
+ * What is between a pool and the server.
+ *
+ * - `unknown`: no connection has been checked yet, or the driver cannot do that.
+ * - `none`: nothing, or nothing that shares sessions.
+ * - `session`: a pooler that keeps one session for each connection.
+ * - `transaction`: a pooler that may run each transaction on another session.
+ * - `detected`: a pooler in one of these two modes, which cannot be known from outside.
+ */
+export type PoolerKind = 'unknown' | 'none' | 'session' | 'transaction' | 'detected';
+
+/** Whether a pooler answers connects and probes in the place of the server, and gives process IDs of its own. */
+export function isPooler(kind: PoolerKind = 'unknown'): boolean {
+  return kind !== 'unknown' && kind !== 'none';
+}
+
+/** Whether two transactions of one connection may run on two sessions. In doubt, they may. */
+export function sharesSessions(kind: PoolerKind = 'unknown'): boolean {
+  return kind === 'transaction' || kind === 'detected';
+}
 
 /**
  * What a failed connect says about the next one.
@@ -88,8 +110,10 @@ export interface Connector<C extends object> {
   /**
    * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. Throws when the
    * connector belongs to a pool already.
+   *
+   * @param warn emits a warning of the pool's
    */
-  usePolicy?(policy: Policy): void;
+  usePolicy?(policy: Policy, warn?: (warning: PoolWarning) => void): void;
   /**
    * Opens one connection, set up and ready for a query.
    *
@@ -110,10 +134,10 @@ export interface Connector<C extends object> {
    */
   probe?(connection: C, signal: AbortSignal): Promise<void>;
   /**
-   * Whether a pooler answers connects and probes in the server's place: then only answers on a session are evidence about the server.
-   * Without it: never.
+   * What is between the connections and the server. Behind a pooler only answers on a session are evidence about the server, and nothing is asked by
+   * process IDs. Without it: `unknown`. Costs no I/O.
    */
-  isBehindPooler?(): boolean;
+  pooler?(): PoolerKind;
   /** Asks whether the server takes writes: a round trip, in the place of `ping`. Rejects when the connection cannot be used. */
   isWritable?(connection: C, signal: AbortSignal): Promise<boolean>;
   /** Whether the connection is open, as far as this process has seen. Costs no I/O. */

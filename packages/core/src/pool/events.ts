@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Holder } from '../errors.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
-import type { ConnectionInfo } from './stats.js';
+import type { ConnectionInfo } from './entry.js';
 
 /** Something that the app should look at; nothing has failed yet. */
 export interface PoolWarning {
@@ -11,6 +11,7 @@ export interface PoolWarning {
     | 'TENURE_IDLE_IN_TRANSACTION'
     | 'TENURE_NOT_ACTED_ON'
     | 'TENURE_NOT_CONNECTED'
+    | 'TENURE_POOLER'
     | 'TENURE_ROLLED_BACK';
   readonly message: string;
   /** The connections that it is about; absent where it is about the pool. */

@@ -32,7 +32,7 @@ class OvertakenError extends Error {
   override name = 'OvertakenError';
 
   constructor() {
-    super('The connect was given up: the server has not answered it, but one that began later');
+    super('The connect was given up: the server has answered a later one, and not this one');
   }
 }
 
@@ -40,7 +40,7 @@ class EndedUnusedError extends Error {
   override name = 'EndedUnusedError';
 
   constructor() {
-    super('The server ended the connection before it was of use');
+    super('The server ended the connection as soon as it was open');
   }
 }
 

@@ -8,6 +8,7 @@ import { Connections, Successors } from './connections.js';
 import type { Connector } from './connector.js';
 import { Context } from './context.js';
 import { Crowding } from './crowding.js';
+import type { ConnectionInfo } from './entry.js';
 import type { PoolEvents } from './events.js';
 import { InFlightCheck } from './inFlightCheck.js';
 import { Maintenance } from './maintenance.js';
@@ -16,7 +17,7 @@ import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
 import { processPools } from './processPools.js';
 import { type LimitMember, Membership, type SharedLimit } from './sharedLimit.js';
-import { type ConnectionInfo, type Histogram, type PoolStats, takeStats } from './stats.js';
+import { type Histogram, type PoolStats, takeStats } from './stats.js';
 import { PendingChecks } from './timeLimit.js';
 import { type AcquireOptions, WaitQueue } from './waitQueue.js';
 
@@ -47,9 +48,9 @@ export class Pool<C extends object> {
     runtime: Runtime = systemRuntime,
     findLimit: () => SharedLimit | undefined = () => undefined,
   ) {
-    connector.usePolicy?.(policy);
     const membership = new Membership(findLimit);
     const context = new Context(connector, policy, runtime, membership);
+    connector.usePolicy?.(policy, (warning) => context.events.warn(warning));
     const connections = new Connections(context);
     const queue = new WaitQueue(context, connections);
     const checks = new PendingChecks(context, () => isStuck(connections, queue));
@@ -88,11 +89,13 @@ export class Pool<C extends object> {
    */
   acquire(options?: AcquireOptions): Promise<C> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    const unusable = unusableTimeout(options?.timeoutMs);
+    if (unusable) return Promise.reject(unusable);
     const { clock, runtime, membership, loop } = this.#context;
     const fresh = this.#queue.length === 0 ? this.#checkout.takeFresh(clock.read(), this.#captureStack()) : undefined;
     if (fresh) return fresh;
     const now = runtime.now();
-    const error = unusableTimeout(options?.timeoutMs) ?? this.#refuse(now, options?.timeoutMs);
+    const error = this.#refuse(now, options?.timeoutMs);
     if (error) return Promise.reject(error);
     membership.join();
     const promise = this.#queue.join(now, this.#captureStack(), options);
@@ -148,6 +151,7 @@ export class Pool<C extends object> {
     const { counters, policy, connector, membership } = this.#context;
     return takeStats(this.figures, counters, policy, {
       owners: membership.owners,
+      pooler: connector.pooler?.() ?? 'unknown',
       statements: connector.statementStats?.(),
     });
   }
@@ -231,7 +235,9 @@ export class Pool<C extends object> {
 
   #rejectRelease(connection: C): void {
     if (this.#revoked.has(connection)) return;
-    throw new TenureUsageError('Released a connection that is not checked out of this pool, or was released before.');
+    throw new TenureUsageError(
+      'This connection is not checked out of this pool: it was released before, or another pool has lent it. Release each connection once.',
+    );
   }
 
   #startDraining(): { promise: Promise<void>; resolve: () => void } {

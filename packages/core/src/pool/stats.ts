@@ -1,9 +1,9 @@
-import type { PoolFigures, SessionStatus } from '../errors.js';
-import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
+import type { PoolFigures } from '../errors.js';
+import { CLOSE_REASONS, type CloseReason } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
-import type { Connector, StatementStats } from './connector.js';
-import type { PoolEntry } from './entry.js';
+import type { Connector, PoolerKind, StatementStats } from './connector.js';
+import type { ConnectionInfo, PoolEntry } from './entry.js';
 
 /** The figures of a pool, and its counters since it was made. */
 export interface PoolStats extends PoolFigures {
@@ -20,7 +20,7 @@ export interface PoolStats extends PoolFigures {
   readonly closed: Readonly<Record<CloseReason, number>>;
   /** Callers whose wait ended without a connection. */
   readonly timeouts: number;
-  /** Callers that were refused at once: the database is unreachable or refuses this client, or too many callers wait. */
+  /** Callers that were refused at once, or while they waited: the database is unreachable or refuses this client, too many callers wait, or the pool closes. */
   readonly refused: number;
   readonly checks: { readonly done: number; readonly failed: number };
   /** Transactions that were open when their connection came back, and were rolled back. */
@@ -29,41 +29,23 @@ export interface PoolStats extends PoolFigures {
   readonly epochs: number;
   /** How long callers waited for a connection, in milliseconds; at most an eighth too long, or a millisecond too short. */
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
+  /** What is between the pool and the server; `unknown` before the first connection. */
+  readonly pooler: PoolerKind;
   /** Prepared statements. Absent where the connector keeps none. */
   readonly statements?: StatementStats;
   /** Each setting, and the source of its value. */
   readonly policy: ReturnType<typeof describePolicy>;
 }
 
-/** One connection, as `connections()` lists it. */
-export interface ConnectionInfo {
-  /** Its number in the pool, counted from 1 in the order in which connects began. */
-  readonly id: number;
-  /** Backend process ID; `undefined` where the driver cannot say. */
-  readonly processId: number | undefined;
-  readonly state: ConnectionKind;
-  /** Since it was opened, in milliseconds; 0 while it is opening. */
-  readonly ageMs: number;
-  /** Since it last came back, in milliseconds; 0 unless it is idle. */
-  readonly idleMs: number;
-  /** Since it was checked out, in milliseconds; 0 unless it is used. */
-  readonly heldMs: number;
-  readonly uses: number;
-  readonly checks: number;
-  /** How often something may have been left on it at return, so that it was reset. */
-  readonly resets: number;
-  readonly status: SessionStatus;
-  /** The stack of the call that took it; captured only when `leakAfterMs` is set, and absent unless it is used. */
-  readonly stack?: string;
-  /** The text of its last statement, without parameter values; recorded only when `leakAfterMs` is set, and absent unless it is used. */
-  readonly lastStatement?: string;
-}
-
 export function takeStats(
   figures: PoolFigures,
   counters: Counters,
   policy: Policy,
-  { owners, statements }: Pick<PoolStats, 'owners'> & { readonly statements: StatementStats | undefined },
+  {
+    owners,
+    pooler,
+    statements,
+  }: Pick<PoolStats, 'owners' | 'pooler'> & { readonly statements: StatementStats | undefined },
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
@@ -85,6 +67,7 @@ export function takeStats(
       p99: waits.quantile(0.99, acquired),
       max: waits.longest,
     },
+    pooler,
     ...(statements && { statements }),
     policy: describePolicy(policy),
   };
@@ -133,7 +116,6 @@ export class Counters {
   opened = 0;
   openFailures = 0;
   timeouts = 0;
-  /** Callers that were refused at once, since waiting would be in vain. */
   refused = 0;
   checksDone = 0;
   checksFailed = 0;

@@ -97,7 +97,13 @@ const SESSION_FAULT = [
   '25P04', // transaction_timeout
 ];
 
-const PGBOUNCER_SESSION_FAULT = ['client_idle_timeout', 'idle transaction timeout', 'query timeout'];
+/** `query_wait_timeout`: its pool was too small for the load. Checks of the other connections would wait in the same line. */
+const PGBOUNCER_SESSION_FAULT = [
+  'client_idle_timeout',
+  'idle transaction timeout',
+  'query timeout',
+  'query_wait_timeout',
+];
 
 /** A connection is not open any more, and neither the server nor the socket gave a reason. */
 export class ConnectionEndedError extends Error {
@@ -134,8 +140,11 @@ export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
   if (cause instanceof EndedByAppError) return 'session';
   if (cause === undefined || !('code' in cause)) return 'server';
   const { code, message } = cause;
+  // Knex puts the text of the query in front of a message.
   const isOwnFault =
-    code === PGBOUNCER ? PGBOUNCER_SESSION_FAULT.includes(message) : SESSION_FAULT.includes(String(code));
+    code === PGBOUNCER
+      ? PGBOUNCER_SESSION_FAULT.some((words) => message.endsWith(words))
+      : SESSION_FAULT.includes(String(code));
   return isOwnFault ? 'session' : 'server';
 }
 

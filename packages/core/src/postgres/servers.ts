@@ -77,7 +77,7 @@ export class Servers {
   }
 
   /**
-   * Tries the addresses of a host that stayed silent last. Node tries the addresses of a name in order until one accepts the connect; one
+   * Tries the silent addresses of a host after the others. Node tries the addresses of a name in order until one accepts the connect; one
    * that accepts and never answers, as a proxy without a server may, would swallow every connect. A stream of the app's own is left alone.
    */
   #orderAddresses({ connection }: PgClient): void {

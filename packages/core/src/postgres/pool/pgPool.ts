@@ -3,11 +3,13 @@ import pg from 'pg';
 import type { CloseReason } from '../../lifecycle/state.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { soon, systemRuntime } from '../../pool/clock.js';
+import type { ConnectionInfo } from '../../pool/entry.js';
 import type { Pool as Engine } from '../../pool/pool.js';
-import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+import type { PoolStats } from '../../pool/stats.js';
 import { connectionOf, type PgConnection } from '../connection.js';
 import { isOpen } from '../session.js';
 import { placeOf, type TargetSettings, targetOf } from '../sharing/registry.js';
+import { LENDER, type Lender, lenderOver } from './lender.js';
 import { connectBy, type MutablePool, makeEngine, pristine } from './pgPoolEngine.js';
 import {
   endedTwice,
@@ -133,6 +135,13 @@ class TenurePool extends StockPool {
       (error) => callBack(callback, error),
     );
     return undefined;
+  }
+
+  get [LENDER](): Lender<Client> {
+    return lenderOver(this.#engine, {
+      handedOut: (client) => this.#handedOut(client),
+      takeBack: (client) => this.#takeBack(client, connectionOf(client), undefined),
+    });
   }
 
   async drain(timeoutMs?: number): Promise<void> {

@@ -28,7 +28,7 @@ function useApp(options: AppOptions): () => App {
 }
 
 describe('an ESM application', async () => {
-  const app = useApp({ type: 'module', generator: 'prisma-client-js' });
+  const app = useApp({ type: 'module', generator: 'prisma-client-js', extra: ['@tenure/inspector'] });
 
   it.each(scripts)('runs the $name snippet of the README as printed', async ({ name, code, prints }) => {
     await app().write(`${name}.js`, code);

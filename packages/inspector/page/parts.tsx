@@ -222,8 +222,20 @@ export function Statements({ history }: { history: History }) {
 export function BudgetFacts({ history }: { history: History }) {
   const { budget } = history.pool.stats;
   if (!budget) return null;
-  const rows = Object.entries(budget).filter(([, value]) => ['number', 'boolean', 'string'].includes(typeof value));
-  return <Facts id="budget" title="Budget" rows={rows.map(([name, value]) => [name, String(value)])} />;
+  const { limit, slots, guests, hungry, members } = budget;
+  return (
+    <Facts
+      id="budget"
+      title="Budget of all processes"
+      rows={[
+        ['Connections of all together', limit === null ? 'not known yet' : count(limit)],
+        ['Slots of this pool', count(slots)],
+        ['Guests of this pool', count(guests)],
+        ['Callers wait for a slot', hungry ? 'yes' : 'no'],
+        ['Pools in the fleet', members === null ? 'not counted' : count(members)],
+      ]}
+    />
+  );
 }
 
 export function Connections({ history }: { history: History }) {

@@ -24,11 +24,13 @@ export interface PoolSummary {
 
 /** Absent or `null` where the pool is under no budget. */
 export interface Budget {
-  readonly limit: number;
+  /** `null` until the server has said it. */
+  readonly limit: number | null;
   readonly slots: number;
   readonly guests: number;
-  readonly hungry: boolean | number;
-  readonly members: number;
+  readonly hungry: boolean;
+  /** `null` until they were counted. */
+  readonly members: number | null;
 }
 
 export interface PoolUpdate {

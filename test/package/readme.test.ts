@@ -28,7 +28,8 @@ function useApp(options: AppOptions): () => App {
 }
 
 describe('an ESM application', async () => {
-  const app = useApp({ type: 'module', generator: 'prisma-client-js', extra: ['@tenure/inspector'] });
+  const extra = ['@tenure/inspector', '@tenure/otel', '@opentelemetry/api'];
+  const app = useApp({ type: 'module', generator: 'prisma-client-js', extra });
 
   it.each(scripts)('runs the $name snippet of the README as printed', async ({ name, code, prints }) => {
     await app().write(`${name}.js`, code);

@@ -13,6 +13,7 @@ const OBSERVABILITY = 'docs/observability.md';
 const CORE_README = 'packages/core/README.md';
 const KNEX_README = 'packages/knex-plugin/README.md';
 const INSPECTOR_README = 'packages/inspector/README.md';
+const OTEL_README = 'packages/otel/README.md';
 const PRISMA_README = 'packages/prisma-extension/README.md';
 
 const ASK_KNEX = `
@@ -69,6 +70,7 @@ export async function packageScripts(): Promise<Script[]> {
   const [pool] = await printed(PRISMA_README, 'The pool', 'ts');
   const [adapter] = await printed(PRISMA_README, "Without Prisma's internals", 'ts');
   const [inspectorPage] = await printed(INSPECTOR_README, '@tenure/inspector', 'js');
+  const [otel] = await printed(OTEL_README, '@tenure/otel', 'js');
   const imports = (code = '') => code.match(/^import .+$/gm)!.join('\n');
   const config = "const config = { client: 'pg', connection: process.env.DATABASE_URL };";
   const stockAdapter = 'const adapter = new PrismaPg({ connectionString: process.env.DATABASE_URL });';
@@ -80,6 +82,7 @@ await prisma.$disconnect();
 console.log(opened);`;
   return [
     { name: 'pool', code: corePool + ASK_POOL, prints: '2' },
+    { name: 'otel', code: `${corePool}${otel}${ASK_POOL}\nstop();`, prints: '2' },
     { name: 'engine', code: `${engine}console.log(pool.stats().acquired);`, prints: '2' },
     { name: 'knex', code: knex + ASK_KNEX, prints: '2' },
     { name: 'knexWithPolicy', code: `${imports(knex)}\n${config}\n${withPolicy}${ASK_KNEX}`, prints: '2' },

@@ -25,6 +25,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** Adapters import from the core what its users import, and what it exports for adapters. */
 const ADAPTERS: Record<string, readonly string[]> = {
   'knex-plugin': ['@tenure/core', '@tenure/core/adapter', 'knex', 'pg', 'node', 'clock'],
+  otel: ['@tenure/core', '@tenure/core/adapter', '@opentelemetry', 'node'],
   inspector: ['@tenure/core', '@tenure/core/adapter', 'node', 'clock'],
   'prisma-extension': ['@tenure/core', '@tenure/core/pg', '@tenure/core/adapter', '@prisma', 'pg', 'node', 'clock'],
 };

@@ -12,16 +12,18 @@ export {
 } from './policy/advise.js';
 export { type HostSettings, parsePolicy } from './policy/parsePolicy.js';
 export type { Policy, PolicyKey, PolicyOverrides, PolicySource } from './policy/policy.js';
+export type { PointContexts, PoolContext, TracingContexts } from './pool/channels.js';
 export type {
   ConnectFailure,
   Connector,
   PoolerKind,
   ResetMode,
   ResetResult,
+  ServerTarget,
   StatementStats,
 } from './pool/connector.js';
 export type { ConnectionInfo } from './pool/entry.js';
-export type { PoolEvents, PoolWarning } from './pool/events.js';
+export type { PoolEvents } from './pool/events.js';
 export type { Pool } from './pool/pool.js';
 export type { PoolStats } from './pool/stats.js';
 export type { AcquireOptions } from './pool/waitQueue.js';

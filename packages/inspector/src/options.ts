@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type ConnectionInfo, type PoolStats, TenureUsageError } from '@tenure/core';
-import { lenderOf, type PoolView, processPools } from '@tenure/core/adapter';
+import { ENGINE, type PoolView, processPools } from '@tenure/core/adapter';
 import { allPools, type NamedPool } from './recorder.js';
 
 /** A pool of Tenure's: of `createPool`, `Pool` of `@tenure/core/pg`, `poolOf(knex)`, or `prisma.$pool`. */
@@ -61,7 +61,7 @@ function isStandIn(pool: object): pool is { readonly current: object } {
 
 /** The engine that this pool is, or that it stands in front of. */
 function viewOf(pool: object): PoolView | undefined {
-  const view: object = lenderOf(pool)?.engine ?? pool;
+  const view: object = (pool as { readonly [ENGINE]?: PoolView })[ENGINE] ?? pool;
   return 'waits' in view ? (view as PoolView) : undefined;
 }
 

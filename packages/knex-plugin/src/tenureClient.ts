@@ -48,9 +48,10 @@ export function tenureClient(
       }
       const policy = pooled(config);
       const closeErrors = new WeakMap<Connection, unknown>();
-      const connector = knexConnector(this, config.pool ?? {}, policy, closeErrors);
+      const target = () => targetOfClient(this, config);
+      const connector = knexConnector(this, { pool: config.pool ?? {}, policy, closeErrors, target });
       const place = placeOf(this.initializePool, policy);
-      const engine = sharedPool(connector, policy, { place, target: () => targetOfClient(this, config) });
+      const engine = sharedPool(connector, policy, { place, target });
       const origins = Origins.keepFor(engine);
       engine.on('warning', ({ message, holders }) =>
         this.logger.warn?.(withKnexHint(origins?.explain(message, holders) ?? message)),

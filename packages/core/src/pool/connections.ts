@@ -9,7 +9,9 @@ import {
   rotate,
   steadyUseMs,
 } from '../lifecycle/retirement.js';
+import { lossOf } from '../lifecycle/reuse.js';
 import { type CloseReason, IDLE, type PoolFacts } from '../lifecycle/state.js';
+import { type ConnectionContext, connectionContext } from './channels.js';
 import type { Context } from './context.js';
 import { type ConnectionInfo, type Counts, PoolEntry } from './entry.js';
 import { closeOne, dropOne } from './operations.js';
@@ -142,11 +144,14 @@ export class Connections<C extends object> {
 
   /** Closes a connection for a reason. Its place is taken until it is gone. */
   close(entry: PoolEntry<C>, reason: CloseReason, cause?: unknown): void {
-    const { connector, counters, events, runtime, loop } = this.#context;
+    const { connector, counters, events, runtime, loop, uses } = this.#context;
     const { connection } = entry;
+    if (uses.areObserved) uses.returned(entry);
     if (entry.kind === 'idle') this.idle.remove(entry);
+    this.#countLoss(entry, reason, cause);
     entry.closing(reason);
     counters.closed[reason]++;
+    this.#publishClose(reason, cause, () => this.contextOf(entry));
     events.emit('closing', connection, reason, cause, this.describe(entry, runtime.now()));
     const isDead = reason === 'broken' || reason === 'failed-check';
     if (isDead && connector.abort) {
@@ -168,6 +173,7 @@ export class Connections<C extends object> {
     counters.opened++;
     events.emit('opened', connection, now - entry.requestedAt);
     counters.closed[reason]++;
+    this.#publishClose(reason, cause, () => connectionContext(connector, connection, 0, 0));
     events.emit('closing', connection, reason, cause, this.describe(entry, now));
     if (reason !== 'read-only' && connector.abort) dropOne(connector, connection);
     else await closeOne(this.#context, connection);
@@ -182,6 +188,24 @@ export class Connections<C extends object> {
     this.#context.membership.freed();
   }
 
+  #countLoss({ connection, kind, idleSince, lost }: PoolEntry<C>, reason: CloseReason, cause: unknown): void {
+    const { connector, counters, policy, runtime, membership } = this.#context;
+    const closed = {
+      reason,
+      hasEnded: lost !== undefined || connector.isOpen?.(connection) === false,
+      byApp: connector.classifyLoss?.(cause as Error | undefined) === 'app',
+      idleMs: kind === 'idle' || kind === 'checking' ? runtime.now() - idleSince : 0,
+      owners: membership.owners,
+    };
+    const loss = lossOf(closed, policy);
+    if (loss) counters.lost[loss]++;
+  }
+
+  #publishClose(reason: CloseReason, cause: unknown, about: () => ConnectionContext): void {
+    const error = cause !== undefined && { error: cause };
+    this.#context.channels.publish('tenure:connection:close', () => ({ ...about(), reason, ...error }));
+  }
+
   #gone(entry: PoolEntry<C>, reason: CloseReason): void {
     this.forget(entry);
     this.#context.events.emit('closed', entry.connection, reason);
@@ -191,6 +215,12 @@ export class Connections<C extends object> {
     const { used, idle, opening, checking, returning, closing } = this.#counts;
     const busy = checking + returning + closing;
     return { used, idle, opening, busy, waiting, max: this.#context.limits.maxConnections };
+  }
+
+  /** What the channels publish about a connection. */
+  contextOf({ connection, openedAt, uses }: PoolEntry<C>): ConnectionContext {
+    const { connector, runtime } = this.#context;
+    return connectionContext(connector, connection, runtime.now() - openedAt, uses);
   }
 
   /** Who holds connections, oldest first. */

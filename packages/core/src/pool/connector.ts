@@ -1,6 +1,5 @@
-import type { SessionStatus } from '../errors.js';
+import type { PoolWarning, SessionStatus } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
-import type { PoolWarning } from './events.js';
 
 /**
  * What is between a pool and the server.
@@ -101,6 +100,14 @@ export type UnpreparedReason =
   /** The connection leads to a pooler, or that is not known yet. */
   | 'pooler';
 
+/** Where a connector connects to. What is not known is absent. */
+export interface ServerTarget {
+  /** Host name, IP address, or the folder of a Unix socket. */
+  readonly serverAddress?: string;
+  readonly serverPort?: number;
+  readonly database?: string;
+}
+
 /**
  * The functions by which the engine uses a driver. `connect` and `close` are required; a driver leaves out what it cannot do.
  *
@@ -108,12 +115,12 @@ export type UnpreparedReason =
  */
 export interface Connector<C extends object> {
   /**
-   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. Throws when the
-   * connector belongs to a pool already.
-   *
-   * @param warn emits a warning of the pool's
+   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. `warn` emits a
+   * warning of the pool. Throws when the connector belongs to a pool already.
    */
-  usePolicy?(policy: Policy, warn?: (warning: PoolWarning) => void): void;
+  usePolicy?(policy: Policy, warn: (warning: PoolWarning) => void): void;
+  /** Where it connects to, as far as that is known: for the names of pools, and for what they publish. Costs no I/O. */
+  target?(): ServerTarget;
   /**
    * Opens one connection, set up and ready for a query.
    *
@@ -183,8 +190,11 @@ export interface Connector<C extends object> {
    * another pool and another connector. Without it the pool asks no other pool for room. Costs no I/O.
    */
   makesRoom?(error: unknown, connection: object): boolean;
-  /** Whether the end of a connection puts its `server` in question, or concerns this `session` alone. Without it: always `server`. */
-  classifyLoss?(cause: Error | undefined): 'server' | 'session';
+  /**
+   * Whether the end of a connection puts its `server` in question, or concerns this session alone, which the server or the `app` has ended. Without it: always
+   * `server`.
+   */
+  classifyLoss?(cause: Error | undefined): 'server' | 'session' | 'app';
   /** The text of the connection's last statement, without parameter values. */
   lastStatement?(connection: C): string | undefined;
   /** Figures of the prepared statements that the driver keeps on its connections. */

@@ -49,6 +49,8 @@ export class PoolEntry<C> implements ConnectionFacts {
   /** How long it was idle before its last checkout; before a first checkout that says nothing. */
   restedMs = Number.POSITIVE_INFINITY;
   takenAt = 0;
+  /** When it was lent, to the microsecond, where someone observes uses. The time above may be a millisecond early. */
+  observedAt: number | undefined = undefined;
   uses = 0;
   checks = 0;
   resets = 0;

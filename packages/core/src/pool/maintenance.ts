@@ -87,13 +87,14 @@ export class Maintenance<C extends object> {
   }
 
   #reportLeaks(now: number): void {
-    const { policy, events } = this.#context;
+    const { policy, events, channels } = this.#context;
     const { connections } = this.#parts;
     for (const entry of connections.entries) {
       if (entry.kind !== 'used' || entry.leakReported || now < entry.takenAt + policy.leakAfterMs) continue;
       entry.leakReported = true;
       const holder = connections.holder(entry, now);
       events.warn({ code: 'TENURE_LEAK', message: leakMessage(holder, policy.leakAfterMs), holders: [holder] });
+      channels.publish('tenure:connection:leak', () => ({ holder }));
     }
   }
 }

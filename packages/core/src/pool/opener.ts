@@ -10,6 +10,7 @@ import type { Crowding } from './crowding.js';
 import type { PoolEntry } from './entry.js';
 import { connectRefused, neverConnected } from './messages.js';
 import { connectOne, ReadOnlyServerError } from './operations.js';
+import { ReuseWatch } from './reuseWatch.js';
 import type { PendingChecks } from './timeLimit.js';
 import type { WaitQueue } from './waitQueue.js';
 
@@ -59,6 +60,7 @@ export class Opener<C extends object> {
   readonly #context: Context<C>;
   readonly #parts: Parts<C>;
   readonly #attempts = new Map<PoolEntry<C>, Attempt>();
+  readonly #reuse: ReuseWatch<C>;
   #isCancelled = false;
   /** When the first connect of this pool began; `undefined` once one has succeeded, or the warning that none does was given. */
   #beganAt: number | undefined = Number.POSITIVE_INFINITY;
@@ -66,6 +68,7 @@ export class Opener<C extends object> {
   constructor(context: Context<C>, parts: Parts<C>) {
     this.#context = context;
     this.#parts = parts;
+    this.#reuse = new ReuseWatch(context, () => parts.connections.isClosing);
   }
 
   /** Opens what is missing, and sets the timer for when a backoff that holds it up is over. */
@@ -111,7 +114,7 @@ export class Opener<C extends object> {
   }
 
   #open(now: number, opened?: (entry: PoolEntry<C>) => void): void {
-    const { membership, events } = this.#context;
+    const { membership, events, channels } = this.#context;
     membership.connecting();
     const entry = this.#parts.connections.reserve(now);
     const attempt: Attempt = { abort: new AbortController(), request: pendingConnect(now), isLate: false };
@@ -124,17 +127,20 @@ export class Opener<C extends object> {
       lateness.cancel();
       this.#attempts.delete(entry);
     };
-    connectOne(this.#context, attempt.abort.signal, this.#listenerFor(entry)).then(
-      (connection) => {
-        end();
-        if (entry.lost) this.#endedWhileOpening(entry, connection, entry.lost.cause);
-        else this.#opened(entry, connection, opened);
-      },
-      (error) => {
-        end();
-        this.#failed(entry, error);
-      },
-    );
+    const connect = () => connectOne(this.#context, attempt.abort.signal, this.#listenerFor(entry));
+    channels
+      .trace('tenure:connection:open', () => ({}), connect)
+      .then(
+        (connection) => {
+          end();
+          if (entry.lost) this.#endedWhileOpening(entry, connection, entry.lost.cause);
+          else this.#opened(entry, connection, opened);
+        },
+        (error) => {
+          end();
+          this.#failed(entry, error);
+        },
+      );
   }
 
   #listenerFor(entry: PoolEntry<C>) {
@@ -180,6 +186,7 @@ export class Opener<C extends object> {
     successors.connectEnded(true, now);
     counters.opened++;
     events.emit('opened', connection, tookMs);
+    this.#reuse.opened(now);
     if (opened) opened(entry);
     else checkout.opened(entry, now);
   }

@@ -1,7 +1,8 @@
-import { type PoolFigures, TenureUsageError } from '../errors.js';
+import { type PoolFigures, type PoolWarning, TenureUsageError } from '../errors.js';
 import { laterSettings } from '../policy/describePolicy.js';
 import type { Limits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
+import { areAcquiresObserved } from './channels.js';
 import { Checkout } from './checkout.js';
 import { type Runtime, systemRuntime } from './clock.js';
 import { Connections, Successors } from './connections.js';
@@ -10,6 +11,7 @@ import { Context } from './context.js';
 import { Crowding } from './crowding.js';
 import type { ConnectionInfo } from './entry.js';
 import type { PoolEvents } from './events.js';
+import { identityOf } from './identity.js';
 import { InFlightCheck } from './inFlightCheck.js';
 import { Maintenance } from './maintenance.js';
 import { connectRefused, poolClosed, tooManyWaiting } from './messages.js';
@@ -19,7 +21,11 @@ import { processPools } from './processPools.js';
 import { type LimitMember, Membership, type SharedLimit } from './sharedLimit.js';
 import { type Histogram, type PoolStats, takeStats } from './stats.js';
 import { PendingChecks } from './timeLimit.js';
+import type { UseObserver } from './uses.js';
 import { type AcquireOptions, WaitQueue } from './waitQueue.js';
+
+/** Under this key a pool in front of an engine has it. Registered, for the copies of this package in a process. */
+export const ENGINE: unique symbol = Symbol.for('@tenure/core engine');
 
 /**
  * A pool of connections.
@@ -48,9 +54,9 @@ export class Pool<C extends object> {
     runtime: Runtime = systemRuntime,
     findLimit: () => SharedLimit | undefined = () => undefined,
   ) {
+    connector.usePolicy?.(policy, (warning) => this.warn(warning));
     const membership = new Membership(findLimit);
     const context = new Context(connector, policy, runtime, membership);
-    connector.usePolicy?.(policy, (warning) => context.events.warn(warning));
     const connections = new Connections(context);
     const queue = new WaitQueue(context, connections);
     const checks = new PendingChecks(context, () => isStuck(connections, queue));
@@ -68,6 +74,7 @@ export class Pool<C extends object> {
     this.#opener = opener;
     membership.begin(memberOf(context, connections));
     if (policy.minConnections > 0) membership.join();
+    context.channels.start(() => ({ ...identityOf(this.policy, connector), ...this.figures }));
     this.#unlist = processPools().add(this);
     this.#warnOfLaterSettings();
     context.loop.start((now) => this.#run(now));
@@ -88,6 +95,11 @@ export class Pool<C extends object> {
    * @throws TenureClosedError when the pool is closing
    */
   acquire(options?: AcquireOptions): Promise<C> {
+    if (areAcquiresObserved()) return this.#context.channels.traceAcquire(() => this.#acquire(options));
+    return this.#acquire(options);
+  }
+
+  #acquire(options: AcquireOptions | undefined): Promise<C> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     const unusable = unusableTimeout(options?.timeoutMs);
     if (unusable) return Promise.reject(unusable);
@@ -149,7 +161,7 @@ export class Pool<C extends object> {
   /** Figures of this moment, counters since the start, and where each setting came from. */
   stats(): PoolStats {
     const { counters, policy, connector, membership } = this.#context;
-    return takeStats(this.figures, counters, policy, {
+    return takeStats({ ...identityOf(policy, connector), ...this.figures }, counters, policy, {
       owners: membership.owners,
       pooler: connector.pooler?.() ?? 'unknown',
       statements: connector.statementStats?.(),
@@ -207,6 +219,16 @@ export class Pool<C extends object> {
   off<E extends keyof PoolEvents<C>>(event: E, listener: (...args: PoolEvents<C>[E]) => void): this {
     this.#context.events.off(event, listener);
     return this;
+  }
+
+  /** For a package that measures: times checkouts and returns from now on. @returns ends that */
+  observe(observer: UseObserver): () => void {
+    return this.#context.uses.observe(observer);
+  }
+
+  /** For the host of this pool: emits a warning as the pool itself does. */
+  warn(warning: PoolWarning): void {
+    this.#context.events.warn(warning);
   }
 
   /** Brings callers and connections together, and opens what is missing. */

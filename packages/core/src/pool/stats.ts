@@ -1,12 +1,13 @@
-import type { PoolFigures } from '../errors.js';
+import { NOT_REUSED_CAUSES, type NotReusedCause } from '../lifecycle/reuse.js';
 import { CLOSE_REASONS, type CloseReason } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
+import type { PoolContext } from './channels.js';
 import type { Connector, PoolerKind, StatementStats } from './connector.js';
 import type { ConnectionInfo, PoolEntry } from './entry.js';
 
 /** The figures of a pool, and its counters since it was made. */
-export interface PoolStats extends PoolFigures {
+export interface PoolStats extends PoolContext {
   /** How many pools of this process share this limit, this one included; `share` says which. */
   readonly owners: number;
   /** Checkouts. */
@@ -38,7 +39,7 @@ export interface PoolStats extends PoolFigures {
 }
 
 export function takeStats(
-  figures: PoolFigures,
+  context: PoolContext,
   counters: Counters,
   policy: Policy,
   {
@@ -49,7 +50,7 @@ export function takeStats(
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
-    ...figures,
+    ...context,
     owners,
     acquired,
     reusedShare: acquired === 0 ? 0 : reused / acquired,
@@ -120,6 +121,8 @@ export class Counters {
   checksDone = 0;
   checksFailed = 0;
   rolledBack = 0;
+  /** Connections that will not be reused, by cause. */
+  readonly lost = Object.fromEntries(NOT_REUSED_CAUSES.map((cause) => [cause, 0])) as Record<NotReusedCause, number>;
   /** Incidents that put all connections in question. */
   epochs = 0;
   readonly closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>;

@@ -136,8 +136,8 @@ export class EndedByAppError extends Error {
  * Classifies the end of a connection by what else it concerns: the whole server, or this session alone. A backend that was terminated by an
  * administrator reports the same (57P01) as one whose server shuts down, so it counts as the server's: to check the other connections is cheap.
  */
-export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
-  if (cause instanceof EndedByAppError) return 'session';
+export function classifyLoss(cause: Error | undefined): 'server' | 'session' | 'app' {
+  if (cause instanceof EndedByAppError) return 'app';
   if (cause === undefined || !('code' in cause)) return 'server';
   const { code, message } = cause;
   // Knex puts the text of the query in front of a message.

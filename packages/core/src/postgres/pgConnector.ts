@@ -1,8 +1,8 @@
 import pg from 'pg';
+import type { PoolWarning } from '../errors.js';
 import { TenureUsageError } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
 import type { ConnectFailure, Connector, ResetMode, ResetResult } from '../pool/connector.js';
-import type { PoolWarning } from '../pool/events.js';
 import { breakOff, findLost, queryInFlight } from './backends.js';
 import { type CancelOptions, probe } from './cancel.js';
 import { connectionOf, type EndListeners } from './connection.js';
@@ -10,8 +10,9 @@ import { classifyConnectError, classifyLogin, classifyLoss } from './failures.js
 import type { PgClient, PgWire } from './pgTypes.js';
 import { Pooler } from './pooler.js';
 import { CLEAR_SESSION, finish, reset, runSetUp, type SetUp, settle } from './reset.js';
-import { Servers } from './servers.js';
+import { Servers, serverOf } from './servers.js';
 import { isOpen, isWritable, ping, roundTrip, transactionStatus, unlessAborted } from './session.js';
+import { type TargetSettings, targetOf } from './sharing/registry.js';
 import { NO_STATEMENTS, rememberLastStatement, Statements } from './statements/statements.js';
 import { type TakenOver, takeOver } from './takeOver.js';
 
@@ -34,6 +35,7 @@ export function pgConnector(config?: PgConfig, options: PgConnectorOptions = {})
     stream: typeof config === 'object' ? config.stream : undefined,
     asksPassword: () => typeof config === 'object' && typeof config.password === 'function',
     create: () => new pg.Client(config),
+    target: () => targetOf(pg.Client, typeof config === 'object' ? config : { connectionString: config }, pg.Client),
   });
 }
 
@@ -57,6 +59,8 @@ type Making<C> =
 export type ConnectorHooks<C extends PgClient> = Making<C> & {
   /** The app's own `stream` option of `pg`, if it has one: a cancel request goes the same way. */
   readonly stream?: CancelOptions['stream'];
+  /** What the app's settings say of where it connects to; the last connect knows better. Default: nothing. */
+  target?(): TargetSettings | undefined;
   /** Whether each connect asks the app for the password anew. */
   asksPassword?(): boolean;
   /** Prepares a session; run again after each `session` reset. Must leave no transaction open. */
@@ -112,6 +116,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
     ...operations,
     ...(validate && { validate }),
     usePolicy: (policy, warn) => opener.usePolicy(policy, warn),
+    target: () => servers.target ?? serverOf(hooks.target?.() ?? {}),
     connect: (signal, onLost, onReadOnly) => opener.open(signal, { onLost, onReadOnly }),
     close: (client) => (hooks.close ? hooks.close(client) : connectionOf(client).close()),
     abort(client) {
@@ -158,11 +163,11 @@ class Opener<C extends PgClient> {
     this.#servers = servers;
   }
 
-  usePolicy(policy: Policy, warn: (warning: PoolWarning) => void = () => {}): void {
+  usePolicy(policy: Policy, warn: (warning: PoolWarning) => void): void {
     if (this.policy) throw new TenureUsageError('This connector belongs to another pool already: make one for each.');
     this.policy = policy;
     this.pooler = new Pooler(policy, warn);
-    this.statements = new Statements(policy, this.pooler);
+    this.statements = new Statements(policy, this.pooler, warn);
   }
 
   /**

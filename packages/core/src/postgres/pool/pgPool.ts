@@ -4,7 +4,7 @@ import type { CloseReason } from '../../lifecycle/state.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { soon, systemRuntime } from '../../pool/clock.js';
 import type { ConnectionInfo } from '../../pool/entry.js';
-import type { Pool as Engine } from '../../pool/pool.js';
+import { ENGINE, type Pool as Engine } from '../../pool/pool.js';
 import type { PoolStats } from '../../pool/stats.js';
 import { connectionOf, type PgConnection } from '../connection.js';
 import { isOpen } from '../session.js';
@@ -150,6 +150,10 @@ class TenurePool extends StockPool {
     this.ended = true;
   }
 
+  get [ENGINE](): Engine<Client> {
+    return this.#engine;
+  }
+
   stats(): PoolStats {
     return this.#engine.stats();
   }
@@ -281,7 +285,7 @@ class TenurePool extends StockPool {
     this.#emit('rollback', client);
     if (this.#hasWarned || !connectionOf(client).borrower.isPoolQuery) return;
     this.#hasWarned = true;
-    process.emitWarning(ROLLED_BACK.message, { type: 'TenureWarning', code: ROLLED_BACK.code });
+    this.#engine.warn(ROLLED_BACK);
   }
 
   /** Whether there are listeners to checkouts: they may send queries on a client at any time. */

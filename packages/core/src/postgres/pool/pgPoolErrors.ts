@@ -1,3 +1,4 @@
+import type { PoolWarning } from '../../errors.js';
 import {
   type PoolFigures,
   TenureClosedError,
@@ -5,7 +6,6 @@ import {
   type TenureTimeoutError,
   TenureUsageError,
 } from '../../errors.js';
-import type { PoolWarning } from '../../pool/events.js';
 
 /** Messages of pg-pool, which existing code searches for. */
 const TIMED_OUT = 'timeout exceeded when trying to connect';

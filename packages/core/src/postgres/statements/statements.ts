@@ -1,3 +1,4 @@
+import type { PoolWarning } from '../../errors.js';
 import type { Policy } from '../../policy/policy.js';
 import { type PoolerKind, type StatementStats, sharesSessions } from '../../pool/connector.js';
 import { connectionOf } from '../connection.js';
@@ -25,12 +26,18 @@ export class Statements implements Preparing {
   readonly counts: StatementCounts = { ...noCounts(), unprepared: {} };
   #isOn: boolean;
   readonly #pooler: Pooler;
+  readonly #warn: (warning: PoolWarning) => void;
   #isProven = false;
   /** Held here, or it would be collected with the last connection. */
   #schema: SchemaWatch | undefined;
 
-  constructor({ statements, statementsForWrites, prepareThreshold, sources }: Policy, pooler: Pooler) {
+  constructor(
+    { statements, statementsForWrites, prepareThreshold, sources }: Policy,
+    pooler: Pooler,
+    warn: (warning: PoolWarning) => void,
+  ) {
     this.#pooler = pooler;
+    this.#warn = warn;
     this.threshold = prepareThreshold;
     this.limit = statements;
     this.preparesWrites = statementsForWrites;
@@ -77,7 +84,7 @@ export class Statements implements Preparing {
   noteSlower(text: string): void {
     const shown = text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
     const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${shown}`;
-    process.emitWarning(message, { type: 'TenureWarning', code: 'TENURE_STATEMENT_SLOWER' });
+    this.#warn({ code: 'TENURE_STATEMENT_SLOWER', message });
   }
 }
 

@@ -194,19 +194,3 @@ export class TenureUsageError extends TenureError {
     super('TENURE_USAGE', message);
   }
 }
-
-/** Something that the app should look at; nothing has failed yet. */
-export interface PoolWarning {
-  readonly code:
-    | 'TENURE_LEAK'
-    | 'TENURE_IDLE_IN_TRANSACTION'
-    | 'TENURE_NOT_ACTED_ON'
-    | 'TENURE_NOT_CONNECTED'
-    | 'TENURE_NOT_REUSED'
-    | 'TENURE_POOLER'
-    | 'TENURE_ROLLED_BACK'
-    | 'TENURE_STATEMENT_SLOWER';
-  readonly message: string;
-  /** The connections that it is about; absent where it is about the pool. */
-  readonly holders?: readonly Holder[];
-}

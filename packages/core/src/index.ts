@@ -24,6 +24,7 @@ export type {
 } from './pool/connector.js';
 export type { ConnectionInfo } from './pool/entry.js';
 export type { PoolEvents } from './pool/events.js';
+export type { PoolWarning } from './pool/messages.js';
 export type { Pool } from './pool/pool.js';
 export type { PoolStats } from './pool/stats.js';
 export type { AcquireOptions } from './pool/waitQueue.js';

@@ -10,7 +10,7 @@ it.each(['README.md', 'packages/core/README.md'])('%s has each code of an error'
 });
 
 it('docs/observability.md has each code of a warning', () => {
-  const codes = codesIn('packages/core/src/pool/events.ts');
+  const codes = codesIn('packages/core/src/pool/messages.ts');
   expect(codes.length).toBeGreaterThanOrEqual(5);
   expect(codes.filter((code) => !read('docs/observability.md').includes(`\`${code}\``))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { PoolWarning } from '../../../packages/core/src/errors.js';
 import { parsePolicy } from '../../../packages/core/src/policy/parsePolicy.js';
+import type { PoolWarning } from '../../../packages/core/src/pool/messages.js';
 import { Pool } from '../../../packages/core/src/pool/pool.js';
 import { FakeConnector } from '../../support/fakeConnector.js';
 import { fakePool, follow, take, warm } from '../../support/fakePool.js';

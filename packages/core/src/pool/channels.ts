@@ -1,11 +1,12 @@
 import * as diagnostics from 'node:diagnostics_channel';
-import type { Holder, PoolFigures, PoolWarning } from '../errors.js';
+import type { Holder, PoolFigures } from '../errors.js';
 import type { CheckLevel } from '../lifecycle/freshness.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import type { EffectiveLimits } from '../policy/limits.js';
 import { soon } from './clock.js';
 import type { Connector } from './connector.js';
 import type { PoolIdentity } from './identity.js';
+import type { PoolWarning } from './messages.js';
 
 /** What each message of a channel has: which pool, and its figures when the message was made. Never an SQL value or a secret. */
 export interface PoolContext extends PoolIdentity, PoolFigures {}

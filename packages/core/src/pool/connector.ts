@@ -1,5 +1,6 @@
-import type { PoolWarning, SessionStatus } from '../errors.js';
+import type { SessionStatus } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
+import type { PoolWarning } from './messages.js';
 
 /**
  * What is between a pool and the server.

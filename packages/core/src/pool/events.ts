@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
-import type { PoolWarning } from '../errors.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
 import type { ConnectionInfo } from './entry.js';
+import type { PoolWarning } from './messages.js';
 
 /** The events of a pool, and their arguments. Acquire and release emit none, which keeps the warm path fast. */
 export interface PoolEvents<C> {

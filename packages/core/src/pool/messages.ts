@@ -9,6 +9,22 @@ import {
 } from '../errors.js';
 import type { ConnectFailures } from '../lifecycle/backoff.js';
 
+/** Something that the app should look at; nothing has failed yet. */
+export interface PoolWarning {
+  readonly code:
+    | 'TENURE_LEAK'
+    | 'TENURE_IDLE_IN_TRANSACTION'
+    | 'TENURE_NOT_ACTED_ON'
+    | 'TENURE_NOT_CONNECTED'
+    | 'TENURE_NOT_REUSED'
+    | 'TENURE_POOLER'
+    | 'TENURE_ROLLED_BACK'
+    | 'TENURE_STATEMENT_SLOWER';
+  readonly message: string;
+  /** The connections that it is about; absent where it is about the pool. */
+  readonly holders?: readonly Holder[];
+}
+
 /** What an error or a warning says about the pool. */
 export interface Situation {
   readonly figures: PoolFigures;

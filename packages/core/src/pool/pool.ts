@@ -1,4 +1,4 @@
-import { type PoolFigures, type PoolWarning, TenureUsageError } from '../errors.js';
+import { type PoolFigures, TenureUsageError } from '../errors.js';
 import { laterSettings } from '../policy/describePolicy.js';
 import type { Limits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
@@ -14,7 +14,7 @@ import type { PoolEvents } from './events.js';
 import { identityOf } from './identity.js';
 import { InFlightCheck } from './inFlightCheck.js';
 import { Maintenance } from './maintenance.js';
-import { connectRefused, poolClosed, tooManyWaiting } from './messages.js';
+import { connectRefused, type PoolWarning, poolClosed, tooManyWaiting } from './messages.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
 import { processPools } from './processPools.js';

@@ -1,8 +1,8 @@
 import pg from 'pg';
-import type { PoolWarning } from '../errors.js';
 import { TenureUsageError } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
 import type { ConnectFailure, Connector, ResetMode, ResetResult } from '../pool/connector.js';
+import type { PoolWarning } from '../pool/messages.js';
 import { breakOff, findLost, queryInFlight } from './backends.js';
 import { type CancelOptions, probe } from './cancel.js';
 import { connectionOf, type EndListeners } from './connection.js';

@@ -1,6 +1,6 @@
-import type { PoolWarning } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
 import { type PoolerKind, sharesSessions } from '../pool/connector.js';
+import type { PoolWarning } from '../pool/messages.js';
 import { onSubmit } from './patches.js';
 import { isPreparing, type PgClient, textOf } from './pgTypes.js';
 import { settle } from './reset.js';

@@ -1,6 +1,6 @@
-import type { PoolWarning } from '../../errors.js';
 import type { Policy } from '../../policy/policy.js';
 import { type PoolerKind, type StatementStats, sharesSessions } from '../../pool/connector.js';
+import type { PoolWarning } from '../../pool/messages.js';
 import { connectionOf } from '../connection.js';
 import { onSubmit } from '../patches.js';
 import type { PgClient } from '../pgTypes.js';

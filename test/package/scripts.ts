@@ -38,7 +38,7 @@ console.log(rows[0].sum);`;
 /** A pool of another entry point of the core, and of CommonJS where this is ESM, is on the page as well. */
 const ASK_PAGE = `
 const { Pool } = (await import('node:module')).createRequire(import.meta.url)('@tenure/core/pg');
-const pool = new Pool({ connectionString: process.env.DATABASE_URL });
+const pool = new Pool({ connectionString: process.env.DATABASE_URL, policy: { name: 'seen' } });
 if (!server.listening) await new Promise((resolve) => server.once('listening', resolve));
 const url = 'http://localhost:' + server.address().port;
 const [, title] = /<title>(.*)<\\/title>/.exec(await (await fetch(url)).text());
@@ -93,7 +93,7 @@ console.log(opened);`;
       prints: 'ada@example.org 1',
     },
     { name: 'prismaPool', code: `${prisma}${pool}console.log(prisma.$pool.current.ended);`, prints: 'true' },
-    { name: 'inspector', code: inspectorPage + ASK_PAGE, prints: 'pool 1 Tenure: connection pools' },
+    { name: 'inspector', code: inspectorPage + ASK_PAGE, prints: 'seen Tenure: connection pools' },
     { name: 'prismaAdapter', code: `${client}\n${adapter}${askAdapter}`, prints: '1' },
   ];
 }

@@ -29,7 +29,7 @@ function useApp(options: AppOptions): () => App {
 }
 
 describe('an ESM application', async () => {
-  const extra = ['@tenure/otel', '@opentelemetry/api', ...DOC_PACKAGES];
+  const extra = ['@tenure/inspector', '@tenure/otel', '@opentelemetry/api', ...DOC_PACKAGES];
   const app = useApp({ type: 'module', generator: 'prisma-client-js', extra });
 
   it.each(scripts)('runs the $name snippet of the README as printed', async ({ name, code, prints }) => {

@@ -12,6 +12,7 @@ const README = 'README.md';
 const OBSERVABILITY = 'docs/observability.md';
 const CORE_README = 'packages/core/README.md';
 const KNEX_README = 'packages/knex-plugin/README.md';
+const INSPECTOR_README = 'packages/inspector/README.md';
 const OTEL_README = 'packages/otel/README.md';
 const PRISMA_README = 'packages/prisma-extension/README.md';
 
@@ -33,6 +34,18 @@ const ASK_POOL = `
 const { rows } = await pool.query('select 1 + 1 as sum');
 await pool.end();
 console.log(rows[0].sum);`;
+
+/** A pool of another entry point of the core, and of CommonJS where this is ESM, is on the page as well. */
+const ASK_PAGE = `
+const { Pool } = (await import('node:module')).createRequire(import.meta.url)('@tenure/core/pg');
+const pool = new Pool({ connectionString: process.env.DATABASE_URL, policy: { name: 'seen' } });
+if (!server.listening) await new Promise((resolve) => server.once('listening', resolve));
+const url = 'http://localhost:' + server.address().port;
+const [, title] = /<title>(.*)<\\/title>/.exec(await (await fetch(url)).text());
+const { pools } = await (await fetch(url + '/?since=')).json();
+server.close().closeAllConnections();
+await pool.end();
+console.log(pools.map(({ name }) => name).join(), title);`;
 
 /** The README's, and that of docs/observability.md, which builds on them. */
 export async function readmeScripts(): Promise<Script[]> {
@@ -56,6 +69,7 @@ export async function packageScripts(): Promise<Script[]> {
   const [prisma, prismaWithPolicy] = await printed(PRISMA_README, '@tenure/prisma', 'ts');
   const [pool] = await printed(PRISMA_README, 'The pool', 'ts');
   const [adapter] = await printed(PRISMA_README, "Without Prisma's internals", 'ts');
+  const [inspectorPage] = await printed(INSPECTOR_README, '@tenure/inspector', 'js');
   const [otel] = await printed(OTEL_README, '@tenure/otel', 'js');
   const imports = (code = '') => code.match(/^import .+$/gm)!.join('\n');
   const config = "const config = { client: 'pg', connection: process.env.DATABASE_URL };";
@@ -79,6 +93,7 @@ console.log(opened);`;
       prints: 'ada@example.org 1',
     },
     { name: 'prismaPool', code: `${prisma}${pool}console.log(prisma.$pool.current.ended);`, prints: 'true' },
+    { name: 'inspector', code: inspectorPage + ASK_PAGE, prints: 'seen Tenure: connection pools' },
     { name: 'prismaAdapter', code: `${client}\n${adapter}${askAdapter}`, prints: '1' },
   ];
 }

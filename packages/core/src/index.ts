@@ -22,9 +22,10 @@ export type {
   ServerTarget,
   StatementStats,
 } from './pool/connector.js';
+export type { ConnectionInfo } from './pool/entry.js';
 export type { PoolEvents } from './pool/events.js';
 export type { PoolWarning } from './pool/messages.js';
 export type { Pool } from './pool/pool.js';
 export type { BudgetStats, SlotLocks } from './pool/slotLocks.js';
-export type { ConnectionInfo, PoolStats } from './pool/stats.js';
+export type { PoolStats } from './pool/stats.js';
 export type { AcquireOptions } from './pool/waitQueue.js';

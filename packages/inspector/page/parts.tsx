@@ -179,7 +179,7 @@ function Facts({ id, title, rows }: { id: string; title: string; rows: readonly 
 }
 
 export function Counts({ history }: { history: History }) {
-  const { timeouts, refused, openFailures, checks, rolledBack, epochs, owners } = history.pool.stats;
+  const { timeouts, refused, openFailures, checks, rolledBack, epochs, owners, pooler } = history.pool.stats;
   return (
     <Facts
       id="counts"
@@ -192,6 +192,7 @@ export function Counts({ history }: { history: History }) {
         ['Rolled back', count(rolledBack)],
         ['Incidents', count(epochs)],
         ['Pools under this limit', count(owners)],
+        ['Pooler in between', pooler],
       ]}
     />
   );
@@ -221,8 +222,20 @@ export function Statements({ history }: { history: History }) {
 export function BudgetFacts({ history }: { history: History }) {
   const { budget } = history.pool.stats;
   if (!budget) return null;
-  const rows = Object.entries(budget).filter(([, value]) => ['number', 'boolean', 'string'].includes(typeof value));
-  return <Facts id="budget" title="Budget" rows={rows.map(([name, value]) => [name, String(value)])} />;
+  const { limit, slots, guests, hungry, members } = budget;
+  return (
+    <Facts
+      id="budget"
+      title="Budget of all processes"
+      rows={[
+        ['Connections of all together', limit === null ? 'not known yet' : count(limit)],
+        ['Slots of this pool', count(slots)],
+        ['Guests of this pool', count(guests)],
+        ['Callers wait for a slot', hungry ? 'yes' : 'no'],
+        ['Pools in the fleet', members === null ? 'not counted' : count(members)],
+      ]}
+    />
+  );
 }
 
 export function Connections({ history }: { history: History }) {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type ConnectionInfo, type PoolStats, TenureUsageError } from '@tenure/core';
-import { type PoolView, processPools } from '@tenure/core/adapter';
+import { ENGINE, type PoolView, processPools } from '@tenure/core/adapter';
 import { allPools, type NamedPool } from './recorder.js';
 
 /** A pool of Tenure's: of `createPool`, `Pool` of `@tenure/core/pg`, `poolOf(knex)`, or `prisma.$pool`. */
@@ -51,7 +51,7 @@ function fail(message: string): never {
 }
 
 function isPool(pool: unknown): pool is InspectablePool {
-  return typeof pool === 'object' && pool !== null && (isStandIn(pool) || processPools().find(pool) !== undefined);
+  return typeof pool === 'object' && pool !== null && (isStandIn(pool) || viewOf(pool) !== undefined);
 }
 
 /** `prisma.$pool`, whose pool is another one after each `$disconnect()`. It is not asked before it is shown: asking makes the pool. */
@@ -59,13 +59,19 @@ function isStandIn(pool: object): pool is { readonly current: object } {
   return 'current' in pool;
 }
 
-/** The pools that these options show. */
+/** The engine that this pool is, or that it stands in front of. */
+function viewOf(pool: object): PoolView | undefined {
+  const view: object = (pool as { readonly [ENGINE]?: PoolView })[ENGINE] ?? pool;
+  return 'waits' in view ? (view as PoolView) : undefined;
+}
+
+/** The pools that these options show, those that are closed left out. */
 export function shownBy({ pools }: InspectorOptions): () => readonly NamedPool[] {
   if (pools === undefined) return allPools;
   return () => Object.entries(pools).flatMap(([name, pool]) => namedPool(name, pool) ?? []);
 }
 
 function namedPool(name: string, pool: InspectablePool): NamedPool | undefined {
-  const view: PoolView | undefined = processPools().find(isStandIn(pool) ? pool.current : pool);
-  return view && { name, view };
+  const view = viewOf(isStandIn(pool) ? pool.current : pool);
+  return view && processPools().list().includes(view) ? { name, view } : undefined;
 }

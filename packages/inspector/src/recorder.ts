@@ -104,7 +104,7 @@ class Recording {
     for (const pool of shown) {
       if (this.#recorded.size < MOST_POOLS && !this.#recorded.has(pool.view)) this.#add(pool);
     }
-    this.#unrecorded = shown.length - this.#recorded.size;
+    this.#unrecorded = new Set(shown.map(({ view }) => view)).size - this.#recorded.size;
     for (const { of } of this.#recorded.values()) of.look();
   }
 
@@ -133,7 +133,11 @@ class Recording {
   #add({ name, view }: NamedPool): void {
     const id = ++this.#lastId;
     const clock = () => ({ t: this.#t(), turn: this.#turn });
-    this.#recorded.set(view, { id, name: this.#unique(name ?? `pool ${id}`), of: new PoolRecording(view, clock) });
+    this.#recorded.set(view, {
+      id,
+      name: this.#unique(name ?? defaultName(view, id)),
+      of: new PoolRecording(view, clock),
+    });
   }
 
   #unique(name: string): string {
@@ -156,6 +160,12 @@ class Recording {
         .map(Number) ?? [];
     return number === this.#number && turn! < this.#turn ? turn : undefined;
   }
+}
+
+/** A pool that was given no name has that of its database, once that is known. */
+function defaultName(view: PoolView, id: number): string {
+  const { poolName } = view.stats();
+  return poolName === 'unnamed' ? `pool ${id}` : poolName;
 }
 
 export function allPools(): NamedPool[] {

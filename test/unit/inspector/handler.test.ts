@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { type AddressInfo, connect } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Pool as PgPool } from '../../../packages/core/src/pg.js';
 import { type InspectorOptions, inspector } from '../../../packages/inspector/src/index.js';
 import type { Update } from '../../../packages/inspector/src/protocol.js';
 import { fakePool, take } from '../../support/fakePool.js';
@@ -217,6 +218,17 @@ describe('the options', () => {
     ['what is no pool of Tenure', { pools: { main: { query() {} } } }, /pools\.main: wants a pool/],
   ])('refuse %s', (_, options, message) => {
     expect(() => inspector(options as InspectorOptions)).toThrow(message);
+  });
+
+  it('take a Pool of `pg`, and what stands for one, as `prisma.$pool` does', async () => {
+    const pool = new PgPool({ max: 7 });
+    const $pool = { current: pool, stats: () => pool.stats(), connections: () => pool.connections() };
+    const url = await listen(inspector({ pools: { pool, prisma: $pool } }).node);
+    const { pools } = await updateOf(`${url}?since=`);
+    // The same pool is shown once.
+    expect(pools).toMatchObject([{ name: 'pool', figures: { max: 7 } }]);
+    await pool.end();
+    expect((await updateOf(`${await listen(inspector({ pools: { pool } }).node)}?since=`)).pools).toEqual([]);
   });
 
   it('show no token in the error', () => {

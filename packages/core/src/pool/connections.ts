@@ -13,9 +13,9 @@ import { lossOf } from '../lifecycle/reuse.js';
 import { type CloseReason, IDLE, type PoolFacts } from '../lifecycle/state.js';
 import { type ConnectionContext, connectionContext } from './channels.js';
 import type { Context } from './context.js';
-import { type Counts, PoolEntry } from './entry.js';
+import { type ConnectionInfo, type Counts, PoolEntry } from './entry.js';
 import { closeOne, dropOne } from './operations.js';
-import { type ConnectionInfo, describeConnection, traceOf } from './stats.js';
+import { describeConnection, traceOf } from './stats.js';
 
 /** The connections of a pool: the entries, the idle list, and the one way to close. Decides nothing. */
 export class Connections<C extends object> {

@@ -1,3 +1,4 @@
+import type { SessionStatus } from '../errors.js';
 import {
   CLOSED,
   type CloseReason,
@@ -7,6 +8,30 @@ import {
   OPENING,
   transition,
 } from '../lifecycle/state.js';
+
+/** One connection, as `connections()` lists it. */
+export interface ConnectionInfo {
+  /** Its number in the pool, counted from 1 in the order in which connects began. */
+  readonly id: number;
+  /** Backend process ID; `undefined` where the driver cannot say. */
+  readonly processId: number | undefined;
+  readonly state: ConnectionKind;
+  /** Since it was opened, in milliseconds; 0 while it is opening. */
+  readonly ageMs: number;
+  /** Since it last came back, in milliseconds; 0 unless it is idle. */
+  readonly idleMs: number;
+  /** Since it was checked out, in milliseconds; 0 unless it is used. */
+  readonly heldMs: number;
+  readonly uses: number;
+  readonly checks: number;
+  /** How often something may have been left on it at return, so that it was reset. */
+  readonly resets: number;
+  readonly status: SessionStatus;
+  /** The stack of the call that took it; captured only when `leakAfterMs` is set, and absent unless it is used. */
+  readonly stack?: string;
+  /** The text of its last statement, without parameter values; recorded only when `leakAfterMs` is set, and absent unless it is used. */
+  readonly lastStatement?: string;
+}
 
 /** The pool's record of one connection: its state, its times, its counts. It takes a place from the first attempt to connect until the connection is gone. */
 export class PoolEntry<C> implements ConnectionFacts {

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
+import type { ConnectionInfo } from './entry.js';
 import type { PoolWarning } from './messages.js';
 import type { BudgetStats } from './slotLocks.js';
-import type { ConnectionInfo } from './stats.js';
 
 /** The events of a pool, and their arguments. Acquire and release emit none, which keeps the warm path fast. */
 export interface PoolEvents<C> {

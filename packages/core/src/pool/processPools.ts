@@ -1,8 +1,9 @@
 import type { PoolFigures } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
+import type { ConnectionInfo } from './entry.js';
 import type { PoolEvents } from './events.js';
 import { whenCollected } from './sharedLimit.js';
-import type { ConnectionInfo, Histogram, PoolStats } from './stats.js';
+import type { Histogram, PoolStats } from './stats.js';
 
 /** A pool, as a viewer of the whole process sees it. These members must not change: see `KEY`. */
 export interface PoolView {
@@ -20,8 +21,6 @@ export interface PoolView {
 class ProcessPools {
   /** Held weakly: an app may make a pool for each request, and never close one. */
   readonly #views = new Set<WeakRef<PoolView>>();
-  /** The engine behind an object that apps have in its place, such as a `pg.Pool`. */
-  readonly #behind = new WeakMap<object, PoolView>();
 
   /** @returns removes the pool from the list */
   add(view: PoolView): () => void {
@@ -32,19 +31,9 @@ class ProcessPools {
     return remove;
   }
 
-  /** Makes `find` answer for the object that stands in front of a pool. */
-  addFront(front: object, view: PoolView): void {
-    this.#behind.set(front, view);
-  }
-
   /** In the order in which they were made. */
   list(): PoolView[] {
     return [...this.#views].flatMap((ref) => ref.deref() ?? []);
-  }
-
-  /** The pool that this object is, or stands in front of. */
-  find(pool: object): PoolView | undefined {
-    return this.#behind.get(pool) ?? this.list().find((view) => view === pool);
   }
 }
 

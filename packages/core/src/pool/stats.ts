@@ -1,11 +1,10 @@
-import type { SessionStatus } from '../errors.js';
 import { NOT_REUSED_CAUSES, type NotReusedCause } from '../lifecycle/reuse.js';
-import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
+import { CLOSE_REASONS, type CloseReason } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
 import type { PoolContext } from './channels.js';
 import type { Connector, PoolerKind, StatementStats } from './connector.js';
-import type { PoolEntry } from './entry.js';
+import type { ConnectionInfo, PoolEntry } from './entry.js';
 import type { BudgetStats } from './slotLocks.js';
 
 /** The figures of a pool, and its counters since it was made. */
@@ -40,30 +39,6 @@ export interface PoolStats extends PoolContext {
   readonly statements?: StatementStats;
   /** Each setting, and the source of its value. */
   readonly policy: ReturnType<typeof describePolicy>;
-}
-
-/** One connection, as `connections()` lists it. */
-export interface ConnectionInfo {
-  /** Its number in the pool, counted from 1 in the order in which connects began. */
-  readonly id: number;
-  /** Backend process ID; `undefined` where the driver cannot say. */
-  readonly processId: number | undefined;
-  readonly state: ConnectionKind;
-  /** Since it was opened, in milliseconds; 0 while it is opening. */
-  readonly ageMs: number;
-  /** Since it last came back, in milliseconds; 0 unless it is idle. */
-  readonly idleMs: number;
-  /** Since it was checked out, in milliseconds; 0 unless it is used. */
-  readonly heldMs: number;
-  readonly uses: number;
-  readonly checks: number;
-  /** How often something may have been left on it at return, so that it was reset. */
-  readonly resets: number;
-  readonly status: SessionStatus;
-  /** The stack of the call that took it; captured only when `leakAfterMs` is set, and absent unless it is used. */
-  readonly stack?: string;
-  /** The text of its last statement, without parameter values; recorded only when `leakAfterMs` is set, and absent unless it is used. */
-  readonly lastStatement?: string;
 }
 
 export function takeStats(

@@ -2,7 +2,6 @@ import pg from 'pg';
 import type { CloseReason } from '../../lifecycle/state.js';
 import type { Policy } from '../../policy/policy.js';
 import type { Pool as Engine } from '../../pool/pool.js';
-import { processPools } from '../../pool/processPools.js';
 import { whenCollected } from '../../pool/sharedLimit.js';
 import { connectionOf } from '../connection.js';
 import { type ConnectorHooks, clientConnector } from '../pgConnector.js';
@@ -48,7 +47,6 @@ export function makeEngine(front: PoolFront): Engine<Client> {
     .on('opened', () => pool().log('new client connected'))
     .on('openFailed', (error) => pool().log('client failed to connect', error))
     .on('closing', (_, reason) => pool().log(LOGGED[reason] ?? `remove client: ${reason}`));
-  processPools().addFront(made, engine);
   // An app may make a pool for a request and never end it.
   whenCollected.register(made, () => void engine.drain());
   return engine;

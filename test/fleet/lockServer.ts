@@ -8,6 +8,8 @@ export interface Session {
   isOpen: boolean;
   /** The client reaches it no more, and does not know. */
   isCut: boolean;
+  /** What to tell those who wait for an answer when the client finds out that it has ended. */
+  readonly waiting: Set<(error: Error) => void>;
   /** The client has read that it has ended. */
   isEnded: boolean;
   /** The slot with which it is in the fleet; `undefined` while it joins, and of a guest. */
@@ -58,6 +60,7 @@ export class LockServer {
       process,
       isOpen: true,
       isCut: false,
+      waiting: new Set(),
       isEnded: false,
       slot: undefined,
       locks: new Set(),
@@ -90,7 +93,11 @@ export class LockServer {
   /** The network to the client breaks, without a sign. */
   cut(session: Session): void {
     session.isCut = true;
-    this.time.after(LEASH_MS, () => this.end(session, false));
+    // The client's own keepalives find out as well.
+    this.time.after(LEASH_MS, () => {
+      this.end(session, false);
+      this.#notice(session);
+    });
   }
 
   restart(downMs: number): void {
@@ -104,7 +111,7 @@ export class LockServer {
   /** A round trip on a session. */
   async ask<T>(session: Session, signal: AbortSignal | undefined, statement: () => T): Promise<T> {
     await this.#travel(session.process, 0.1 + 0.4 * this.random());
-    if (session.isCut) await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    if (session.isCut) await this.#never(session, signal);
     if (!session.isOpen) {
       this.#notice(session);
       throw new EndedError('the session has ended');
@@ -155,10 +162,22 @@ export class LockServer {
     this.#owners.set(slot, session);
   }
 
+  #never(session: Session, signal: AbortSignal | undefined): Promise<never> {
+    return new Promise((_, reject) => {
+      session.waiting.add(reject);
+      signal?.addEventListener('abort', () => reject(signal.reason));
+      if (session.isEnded) reject(new EndedError('the session has ended'));
+    });
+  }
+
   #notice(session: Session): void {
     if (session.isEnded) return;
     session.isEnded = true;
-    session.ended(new EndedError('the session has ended'));
+    const error = new EndedError('the session has ended');
+    session.process.after(0, () => {
+      for (const reject of session.waiting) reject(error);
+      session.ended(error);
+    });
   }
 
   #travel(process: ProcessTime, ms: number): Promise<void> {

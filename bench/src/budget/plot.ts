@@ -40,8 +40,11 @@ happens('6 are killed');
 for (const victim of fleet.living.slice(0, 6)) victim.kill();
 await fleet.run(12_000);
 
+// To the end, although nothing has changed since.
+const [, slotsAtEnd, sessionsAtEnd] = fleet.history.at(-1)!;
+const history = [...fleet.history, [fleet.time.now, slotsAtEnd, sessionsAtEnd] as const];
 const points = new Map<number, { at: number; sessions: number; slots: number }>();
-for (const [atMs, slots, sessions] of fleet.history) {
+for (const [atMs, slots, sessions] of history) {
   const span = Math.floor(atMs / SPAN_MS);
   const known = points.get(span) ?? { at: (span * SPAN_MS) / 1_000, sessions: 0, slots: 0 };
   points.set(span, { at: known.at, sessions: Math.max(known.sessions, sessions), slots: Math.max(known.slots, slots) });
@@ -52,6 +55,7 @@ const plot = Plot.plot({
   width: 900,
   height: 300,
   marginTop: 34,
+  marginRight: 40,
   style: { fontSize: '12px', background: 'white', color: '#333' },
   x: { label: 'seconds' },
   y: { label: 'connections', domain: [0, LIMIT + 15], grid: true },

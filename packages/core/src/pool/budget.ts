@@ -22,7 +22,7 @@ const TAKE_RARELY_MS = 250;
 const LEND_EVERY_MS = 100;
 /** How long to wait for a connection to ask on, while all are in use, before one is opened to ask: while there is room, and while slots are short. */
 const PATIENCE_MS = 200;
-const PATIENCE_WHEN_SHORT_MS = 1_000;
+const PATIENCE_WHEN_SHORT_MS = 2_000;
 /** How often all sessions are checked for their slots. */
 const AUDIT_EVERY_MS = 60_000;
 /** How often connections are wanted for which no caller waits, while slots are short. */
@@ -216,17 +216,16 @@ export class Budget<C extends object> implements Admission<C> {
 
   /** Whether a connection may be opened without a slot: the pool's first, or one to ask on, while all others are in use for long. */
   #mayJoin(now: number): boolean {
-    const isFree = this.#slots.isJoinDue || this.#slots.isEmpty;
-    return isFree && !this.#slots.isJoining && now >= this.#joining.mayFrom;
+    const { isJoinDue, isEmpty, isJoining, guests } = this.#slots;
+    return (isEmpty || isJoinDue) && !isJoining && guests === 0 && now >= this.#joining.mayFrom;
   }
 
   /** When the pool stops waiting for a connection to come back that it could ask on. */
   get #patientUntil(): number {
-    if (this.#wanted === 0 || this.#slots.guests > 0 || this.#slots.isJoinDue) return NEVER;
-    return Math.max(
-      this.#joining.mayFrom,
-      this.#wantedSince + (this.#shortage.isOn ? PATIENCE_WHEN_SHORT_MS : PATIENCE_MS),
-    );
+    const { isJoinDue, isEmpty, isJoining, guests } = this.#slots;
+    if (this.#wanted === 0 || isJoining || isJoinDue || guests > 0) return NEVER;
+    const patienceMs = this.#shortage.isOn ? PATIENCE_WHEN_SHORT_MS : PATIENCE_MS;
+    return Math.max(this.#joining.mayFrom, isEmpty ? 0 : this.#wantedSince + patienceMs);
   }
 
   #question(entry: PoolEntry<C>): Claim<C> {

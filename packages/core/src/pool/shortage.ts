@@ -163,6 +163,9 @@ export class Shortage<C extends object> {
     this.#context.grant(granted);
     this.#fleet.changed();
     const { connections: own, maintenance } = this.#parts;
+    // What is given comes from the reserved slots first.
+    const unusable = this.#slots.ready - Math.max(0, granted - own.size - own.closing);
+    if (this.#isOn && unusable > 0) this.#slots.handBackReady(unusable);
     // Idle ones go at once, those in use when they come back.
     if (own.isOverfull && !own.isClosing) maintenance.run();
   }

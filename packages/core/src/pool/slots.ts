@@ -81,9 +81,9 @@ export class Slots<C> {
     this.#toRelease(reserved.by, reserved.slot, 0);
   }
 
-  /** Reserved slots are not needed any more. */
-  handBackReady(): void {
-    for (const { by, slot } of this.#ready.splice(0)) this.#toRelease(by, slot, 0);
+  /** Some reserved slots are not needed any more, or may not be used. */
+  handBackReady(count = this.ready): void {
+    for (const { by, slot } of this.#ready.splice(0, count)) this.#toRelease(by, slot, 0);
   }
 
   /** A session has taken slots: its own if it had none, and others to reserve. */

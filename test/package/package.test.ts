@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { packedPackages, run } from './packed.js';
 
 const MAY_CONTAIN =
-  /^package\/((dist|src)\/.+\.(c?js|d\.ts|map|ts|json)|package\.json|README\.md|LICENSE|report\.schema\.json)$/;
+  /^package\/((dist|src)\/.+\.(c?js|d\.ts|map|ts|json)|package\.json|README\.md|LICENSE|report\.schema\.json|grafana\/[a-z-]+\.json)$/;
 
 describe.each(await packedPackages())('$name', ({ name, tarball }) => {
   let files: string[];

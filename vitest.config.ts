@@ -24,7 +24,7 @@ const databaseTests = {
   testTimeout: 30_000,
   hookTimeout: 60_000,
   expect: { poll: { timeout: 10_000 } },
-  globalSetup: ['test/support/preparedCluster.ts', 'test/prisma/generate.ts'],
+  globalSetup: ['test/support/preparedCluster.ts', 'test/prisma/generate.ts', 'test/support/inspectorPage.ts'],
 };
 
 /** The Knex tests with an older Knex, which the tests and the plugin then both import. */
@@ -55,6 +55,7 @@ export default defineConfig({
           // No file changes what another one imports: they share a process's modules, and take half as long.
           isolate: false,
           include: ['test/unit/**/*.test.ts', '{replay,bench}/test/unit/**/*.test.ts'],
+          globalSetup: ['test/support/inspectorPage.ts'],
           setupFiles: ['test/support/fastCheckSeed.ts'],
           // Properties are checked in seconds, and on a machine that has other things to do in more.
           testTimeout: 30_000,
@@ -65,7 +66,10 @@ export default defineConfig({
         test: {
           ...databaseTests,
           name: 'postgres',
-          include: ['test/{postgres,knex,prisma,differential}/**/*.test.ts', 'replay/test/postgres/**/*.test.ts'],
+          include: [
+            'test/{postgres,knex,prisma,differential,inspector}/**/*.test.ts',
+            'replay/test/postgres/**/*.test.ts',
+          ],
         },
       },
       {

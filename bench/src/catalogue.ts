@@ -9,6 +9,13 @@ export const BENCHES: readonly Bench[] = [
     load: async () => (await import('./pool/run.js')).runPool,
   },
   {
+    name: 'observed',
+    story: 'what it costs that a pool can be followed: channels without a subscriber, OpenTelemetry',
+    seconds: 40,
+    quickSeconds: 8,
+    load: async () => (await import('./observed/run.js')).runObserved,
+  },
+  {
     name: 'queries',
     story: 'one process on a real server: raw clients, pools, Knex, Prisma',
     seconds: 540,
@@ -42,5 +49,12 @@ export const BENCHES: readonly Bench[] = [
     seconds: 60,
     quickSeconds: 15,
     load: async () => (await import('./recovery/run.js')).runRecovery,
+  },
+  {
+    name: 'inspector',
+    story: 'what the live page costs; INSPECTOR_MINUTES=10 watches its memory for longer',
+    seconds: 170,
+    quickSeconds: 25,
+    load: async () => (await import('./inspector/run.js')).runInspector,
   },
 ];

@@ -15,6 +15,8 @@ async function run({ part, quick, url }: Job): Promise<Report> {
       return (await import('./pool/memory.js')).memory(quick, progress);
     case 'errors':
       return (await import('./errors/errors.js')).errors(url, quick, progress);
+    case 'inspector':
+      return (await import('./inspector/inspector.js')).inspectorCost(url, quick, progress);
     case 'ageing':
       return (await import('./ageing/ageing.js')).ageing(url, quick, progress);
   }

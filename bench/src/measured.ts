@@ -10,7 +10,7 @@ const ROOT = new URL('../', import.meta.url);
 
 /** What a process that measures is told. */
 export interface Job {
-  readonly part: 'memory' | 'errors' | 'ageing';
+  readonly part: 'memory' | 'errors' | 'ageing' | 'inspector';
   readonly quick: boolean;
   /** The server, which is ours, so that reading its log takes no time of the process that is measured. */
   readonly url: string;

@@ -23,7 +23,9 @@ settings.configure(
             "USER": url.username,
             "PASSWORD": url.password,
             "NAME": url.path[1:],
-            "CONN_MAX_AGE": 60,
+            "CONN_MAX_AGE": int(os.environ["CONN_MAX_AGE"]),
+            # A pooler in transaction mode takes no cursors of the server. This view uses none.
+            "DISABLE_SERVER_SIDE_CURSORS": True,
         }
     },
 )

@@ -3,78 +3,92 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@tenure/test/support/freePort.js';
+import { findPgBouncer, startPgBouncer } from '@tenure/test/support/pgbouncer.js';
 import { startPostgres } from '@tenure/test/support/postgres.js';
-import autocannon from 'autocannon';
+import { getBorderCharacters, table } from 'table';
+import { count, percent, rough } from '../src/figures/format.js';
+import { type Figures, measure } from './measure.js';
+import { SCENARIOS, type Scenario } from './scenarios.js';
 
-/** The doctor before the app of the incident itself: Debian's Django and gunicorn, CONN_MAX_AGE=60, one worker class after the other. */
+/** The app of the incident itself, Debian's Django under gunicorn: what its clients get, and what the doctor says of it. */
 
 const PYTHON = '/usr/bin/python3';
-const NEEDED = 'python3-django gunicorn python3-eventlet python3-gevent python3-psycopg2';
-const EXPECTED = { eventlet: 'not-reused', gevent: 'not-reused', sync: 'healthy' };
+const NEEDED = 'python3-django gunicorn python3-eventlet python3-gevent python3-psycopg2 pgbouncer';
 const WORKERS = 8;
-const CLIENTS = 400;
+const MOST_POOLER_CLIENTS = 5_000;
 const WARM_UP_MS = 4_000;
 const ATTEMPTS = 60;
+const HEAD = ['', 'requests', 'served', 'not served', 'timed out', 'most sessions', 'opened', 'server CPU ms/request'];
 const doctor = fileURLToPath(new URL('../../packages/doctor/src/cli.ts', import.meta.url));
+
+const [only, ...doctorArgs] = process.argv.slice(2).filter((arg) => arg !== '--');
+const chosen = SCENARIOS.filter(({ key }) => only === undefined || only === 'all' || only.split(',').includes(key));
 
 if (!isInstalled()) {
   console.log(`Skipped: Debian's Django is not installed (apt-get install ${NEEDED}).`);
+} else if (chosen.length === 0) {
+  console.error(`No such scenario: ${only}. There are ${SCENARIOS.map(({ key }) => key).join(', ')}, and all.`);
+  process.exitCode = 2;
 } else {
-  for (const workerClass of Object.keys(EXPECTED) as (keyof typeof EXPECTED)[]) await examine(workerClass);
+  const rows: string[][] = [];
+  for (const scenario of chosen) {
+    rows.push(rowOf(scenario, await examine(scenario)));
+    console.log(`\n${drawn(rows)}`);
+  }
 }
 
 function isInstalled(): boolean {
   try {
     execFileSync(PYTHON, ['-c', 'import django, eventlet, gevent, psycopg2, gunicorn'], { stdio: 'ignore' });
-    return true;
+    return findPgBouncer() !== undefined;
   } catch {
     return false;
   }
 }
 
-async function examine(workerClass: keyof typeof EXPECTED): Promise<void> {
+async function examine(scenario: Scenario): Promise<Figures> {
+  const { title, workerClass, maxAge, pooled, expected } = scenario;
   await using postgres = await startPostgres();
+  await using pooler =
+    pooled === undefined
+      ? undefined
+      : await startPgBouncer({
+          upstream: postgres,
+          poolMode: 'transaction',
+          settings: { default_pool_size: pooled, max_client_conn: MOST_POOLER_CLIENTS },
+        });
   const port = await freePort();
-  const args = [
-    '-m',
-    'gunicorn',
-    '-k',
-    workerClass,
-    '-w',
-    String(WORKERS),
-    '-b',
-    `127.0.0.1:${port}`,
-    'app:application',
-  ];
+  const options = {
+    '-k': workerClass,
+    '-w': WORKERS,
+    '-b': `127.0.0.1:${port}`,
+    '--graceful-timeout': 1,
+    '--timeout': 300,
+  };
+  const args = ['-m', 'gunicorn', ...Object.entries(options).flat().map(String), 'app:application'];
   const app = spawn(PYTHON, args, {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
-    env: { ...process.env, DATABASE_URL: postgres.url },
+    env: { ...process.env, DATABASE_URL: pooler?.url ?? postgres.url, CONN_MAX_AGE: `${maxAge}` },
     stdio: 'ignore',
   });
-  const url = `http://127.0.0.1:${port}`;
-  let load: autocannon.Instance | undefined;
   try {
+    const url = `http://127.0.0.1:${port}`;
     await untilAnswered(url);
-    load = autocannon({ url, connections: CLIENTS, duration: 60, timeout: 10 }, () => {});
-    await sleep(WARM_UP_MS);
-    console.log(`\n=== Django, gunicorn -k ${workerClass}, CONN_MAX_AGE=60; expected: ${EXPECTED[workerClass]}`);
-    const node = [
-      '--conditions=@tenure/source',
-      '--import=tsx',
-      doctor,
-      postgres.superuserUrl,
-      '--reserved',
-      ...process.argv.slice(2).map((arg) => arg.replace('{app}', workerClass)),
-    ];
-    const examination = spawn(process.execPath, node, { stdio: 'inherit' });
-    const [code] = await once(examination, 'exit');
-    console.log(`=== exit code ${code}`);
+    console.log(`\n=== Django, gunicorn: ${title}; expected of the doctor: ${expected}`);
+    return await measure(url, postgres, () => askDoctor(postgres.superuserUrl, scenario));
   } finally {
-    load?.stop();
     const gone = once(app, 'exit');
     app.kill('SIGTERM');
     await gone;
   }
+}
+
+async function askDoctor(url: string, { key }: Scenario): Promise<void> {
+  await sleep(WARM_UP_MS);
+  const args = doctorArgs.map((arg) => arg.replace('{app}', key));
+  const node = ['--conditions=@tenure/source', '--import=tsx', doctor, url, '--reserved', ...args];
+  const [code] = await once(spawn(process.execPath, node, { stdio: 'inherit' }), 'exit');
+  console.log(`=== exit code ${code}`);
 }
 
 async function untilAnswered(url: string): Promise<void> {
@@ -87,4 +101,28 @@ async function untilAnswered(url: string): Promise<void> {
       await sleep(500);
     }
   }
+}
+
+function rowOf({ title }: Scenario, figures: Figures): string[] {
+  const { served, failed, timedOut, mostSessions, opened, cpuPerRequestMs } = figures;
+  const requests = served + failed + timedOut;
+  return [
+    title,
+    count(requests),
+    count(served),
+    percent(failed + timedOut, requests),
+    percent(timedOut, requests),
+    count(mostSessions),
+    count(opened),
+    cpuPerRequestMs === null ? 'n/a' : rough(cpuPerRequestMs),
+  ];
+}
+
+function drawn(rows: string[][]): string {
+  return table([HEAD, ...rows], {
+    border: getBorderCharacters('norc'),
+    columnDefault: { alignment: 'right' },
+    columns: { 0: { alignment: 'left' } },
+    drawHorizontalLine: (line, lines) => line === 0 || line === 1 || line === lines,
+  });
 }

@@ -7,6 +7,7 @@ import { checkTenure } from './figures/checks.js';
 import { PAIRS, throughputRatio } from './figures/ratio.js';
 import { type Summary, summariseAll } from './figures/summary.js';
 import { verdicts } from './figures/verdict.js';
+import { serveLive } from './live.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { diagnoses } from './output/diagnoses.js';
 import { notes } from './output/notes.js';
@@ -44,8 +45,10 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
+  const url = process.env.DATABASE_URL || undefined;
+  if (options.serve) return serveLive({ ...options, url }, line, cleanup);
   const plan = makePlan({ ...options, limit: await highestLimit(options.only) });
-  const outcome = await replay(plan, { ...options, url: process.env.DATABASE_URL || undefined }, line, cleanup);
+  const outcome = await replay(plan, { ...options, url }, line, cleanup);
   line.step('Stopping everything');
   await cleanup.run();
   line.end();

@@ -6,6 +6,8 @@ export interface Options {
   help: boolean;
   quick: boolean;
   only: ContenderKey[];
+  /** Runs one app with Tenure under load, with the live page, in the place of the replay. */
+  serve: boolean;
   allowRemote: boolean;
   /** Where the report goes; undefined for a new file among the temporary ones. */
   report: string | undefined;
@@ -20,6 +22,7 @@ export const USAGE = `Replays the incident on a real PostgreSQL, with and withou
   --quick          a few seconds per contender and 100 clients, instead of 400; what CI runs
   --only a,b       only these contenders: ${KEYS.join(', ')}
   --report FILE    where to write the HTML report (default: a new file in replay/results)
+  --serve          no replay: one process with Tenure under load, and the live page of its pool, until Ctrl-C
   --allow-remote   lets DATABASE_URL name a host that is not this machine
   --help           this text
 
@@ -36,6 +39,7 @@ export function parseOptions(args: string[]): Options {
     help: values.help ?? false,
     quick: values.quick ?? false,
     only: values.only === undefined ? KEYS : contenders(values.only),
+    serve: values.serve ?? false,
     allowRemote: values['allow-remote'] ?? false,
     report: values.report,
   };
@@ -49,6 +53,7 @@ function parse(args: string[]) {
       options: {
         quick: { type: 'boolean' },
         only: { type: 'string' },
+        serve: { type: 'boolean' },
         report: { type: 'string' },
         'allow-remote': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },

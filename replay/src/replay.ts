@@ -17,7 +17,7 @@ import type { Cleanup } from './processes/cleanup.js';
 import { Watcher } from './watch/watcher.js';
 
 /** Beside the compiled worker, which loads it. */
-const PRISMA_CLIENT = 'prismaClient.js';
+export const PRISMA_CLIENT = 'prismaClient.js';
 
 export interface Outcome {
   passes: PassFigures[];

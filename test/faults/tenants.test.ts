@@ -100,7 +100,7 @@ describe('who gives up what lies idle', () => {
     const using = Promise.all([same.query('select pg_sleep(3)'), same.query('select pg_sleep(3)')]);
     await expect(asking.query('select 1')).rejects.toMatchObject({
       code: 'TENURE_UNREACHABLE',
-      message: expect.stringContaining('no free connection for us'),
+      message: expect.stringContaining('no free slot'),
       cause: { code: '53300' },
     });
     expect(givenUp()).toEqual([0, 0]);

@@ -59,10 +59,10 @@ export async function makeApp(
   }
 }
 
-const INSTALL_QUIETLY = ['--no-audit', '--no-fund', '--no-package-lock', '--ignore-scripts', '--prefer-offline'];
+export const INSTALL_QUIETLY = ['--no-audit', '--no-fund', '--no-package-lock', '--ignore-scripts', '--prefer-offline'];
 
 /** `prisma generate` runs no engine; it only wants to see one, and would download it. */
-const OFFLINE = {
+export const OFFLINE = {
   PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
   PRISMA_HIDE_UPDATE_MESSAGE: '1',
   CHECKPOINT_DISABLE: '1',
@@ -84,7 +84,7 @@ async function sourceOf(name: string): Promise<string> {
 }
 
 /** Where `prisma init` puts things. */
-function schema(generator: string): string {
+export function schema(generator: AppOptions['generator']): string {
   return `
 generator client {
   provider = "${generator}"

@@ -12,9 +12,13 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tenure-doctor-'));
-  const { tarball } = (await packedPackages()).find(({ name }) => name === '@tenure/doctor')!;
+  const packed = await packedPackages();
+  // With the core, which no registry has yet.
+  const tarballs = ['@tenure/core', '@tenure/doctor'].map(
+    (wanted) => packed.find(({ name }) => name === wanted)!.tarball,
+  );
   await run('npm', ['init', '--yes'], folder);
-  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball], folder);
+  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...tarballs], folder);
   await writeFile(join(folder, 'shop.jsonl'), recordingText('django-sync'));
 });
 
@@ -31,6 +35,11 @@ it('judges a recording, and writes its page', async () => {
 it('says what it is called with wrongly, and how it is called', async () => {
   await expect(doctor('--nonsense')).rejects.toThrow("Unknown option '--nonsense'. Try --help.");
   expect(await doctor('--help')).toContain('npx @tenure/doctor "$DATABASE_URL"');
+});
+
+it('advises, with what it needs of the core', async () => {
+  expect(await doctor('advise', '--help')).toContain('--processes N');
+  await expect(doctor('advise', 'postgres://localhost/x')).rejects.toThrow('--processes N is missing');
 });
 
 it('is a module too, as its README prints', async () => {

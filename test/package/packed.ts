@@ -31,11 +31,16 @@ export async function run(
   args: string[],
   cwd = test,
   env: Record<string, string> = {},
+  options: { timeout?: number } = {},
 ): Promise<string> {
   const bins = [join(test, 'node_modules/.bin'), join(project, 'node_modules/.bin')];
   const PATH = [...bins, process.env.PATH].join(':');
   try {
-    const { stdout } = await promisify(execFile)(program, args, { cwd, env: { ...process.env, ...env, PATH } });
+    const { stdout } = await promisify(execFile)(program, args, {
+      ...options,
+      cwd,
+      env: { ...process.env, ...env, PATH },
+    });
     return stdout;
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string };

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { usePostgres } from '../support/usePostgres.js';
 import { type App, type AppOptions, makeApp } from './app.js';
 import { BOTH_KINDS } from './copies.js';
+import { DOC_PACKAGES, docScripts } from './docScripts.js';
 import { JEST_FILES } from './jestFiles.js';
 import { asCommonJs } from './printed.js';
 import { packageScripts, readmeScripts } from './scripts.js';
@@ -28,7 +29,8 @@ function useApp(options: AppOptions): () => App {
 }
 
 describe('an ESM application', async () => {
-  const app = useApp({ type: 'module', generator: 'prisma-client-js' });
+  const extra = ['@tenure/inspector', '@tenure/otel', '@opentelemetry/api', ...DOC_PACKAGES];
+  const app = useApp({ type: 'module', generator: 'prisma-client-js', extra });
 
   it.each(scripts)('runs the $name snippet of the README as printed', async ({ name, code, prints }) => {
     await app().write(`${name}.js`, code);
@@ -36,6 +38,11 @@ describe('an ESM application', async () => {
   });
 
   it.each(await packageScripts())("runs the $name snippet of the packages' READMEs", async ({ name, code, prints }) => {
+    await app().write(`${name}.js`, code);
+    expect(await app().node(`${name}.js`)).toBe(`${prints}\n`);
+  });
+
+  it.each(await docScripts())('runs the $name snippet of docs/', async ({ name, code, prints }) => {
     await app().write(`${name}.js`, code);
     expect(await app().node(`${name}.js`)).toBe(`${prints}\n`);
   });

@@ -12,6 +12,8 @@ const README = 'README.md';
 const OBSERVABILITY = 'docs/observability.md';
 const CORE_README = 'packages/core/README.md';
 const KNEX_README = 'packages/knex-plugin/README.md';
+const INSPECTOR_README = 'packages/inspector/README.md';
+const OTEL_README = 'packages/otel/README.md';
 const PRISMA_README = 'packages/prisma-extension/README.md';
 
 const ASK_KNEX = `
@@ -32,6 +34,18 @@ const ASK_POOL = `
 const { rows } = await pool.query('select 1 + 1 as sum');
 await pool.end();
 console.log(rows[0].sum);`;
+
+/** A pool of another entry point of the core, and of CommonJS where this is ESM, is on the page as well. */
+const ASK_PAGE = `
+const { Pool } = (await import('node:module')).createRequire(import.meta.url)('@tenure/core/pg');
+const pool = new Pool({ connectionString: process.env.DATABASE_URL, policy: { name: 'seen' } });
+if (!server.listening) await new Promise((resolve) => server.once('listening', resolve));
+const url = 'http://localhost:' + server.address().port;
+const [, title] = /<title>(.*)<\\/title>/.exec(await (await fetch(url)).text());
+const { pools } = await (await fetch(url + '/?since=')).json();
+server.close().closeAllConnections();
+await pool.end();
+console.log(pools.map(({ name }) => name).join(), title);`;
 
 /** The README's, and that of docs/observability.md, which builds on them. */
 export async function readmeScripts(): Promise<Script[]> {
@@ -55,6 +69,8 @@ export async function packageScripts(): Promise<Script[]> {
   const [prisma, prismaWithPolicy] = await printed(PRISMA_README, '@tenure/prisma', 'ts');
   const [pool] = await printed(PRISMA_README, 'The pool', 'ts');
   const [adapter] = await printed(PRISMA_README, "Without Prisma's internals", 'ts');
+  const [inspectorPage] = await printed(INSPECTOR_README, '@tenure/inspector', 'js');
+  const [otel] = await printed(OTEL_README, '@tenure/otel', 'js');
   const imports = (code = '') => code.match(/^import .+$/gm)!.join('\n');
   const config = "const config = { client: 'pg', connection: process.env.DATABASE_URL };";
   const stockAdapter = 'const adapter = new PrismaPg({ connectionString: process.env.DATABASE_URL });';
@@ -66,6 +82,7 @@ await prisma.$disconnect();
 console.log(opened);`;
   return [
     { name: 'pool', code: corePool + ASK_POOL, prints: '2' },
+    { name: 'otel', code: `${corePool}${otel}${ASK_POOL}\nstop();`, prints: '2' },
     { name: 'engine', code: `${engine}console.log(pool.stats().acquired);`, prints: '2' },
     { name: 'knex', code: knex + ASK_KNEX, prints: '2' },
     { name: 'knexWithPolicy', code: `${imports(knex)}\n${config}\n${withPolicy}${ASK_KNEX}`, prints: '2' },
@@ -76,6 +93,7 @@ console.log(opened);`;
       prints: 'ada@example.org 1',
     },
     { name: 'prismaPool', code: `${prisma}${pool}console.log(prisma.$pool.current.ended);`, prints: 'true' },
+    { name: 'inspector', code: inspectorPage + ASK_PAGE, prints: 'seen Tenure: connection pools' },
     { name: 'prismaAdapter', code: `${client}\n${adapter}${askAdapter}`, prints: '1' },
   ];
 }

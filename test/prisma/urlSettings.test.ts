@@ -23,6 +23,7 @@ describe("Prisma 6's parameters of the connection URL", () => {
     ['max_idle_connection_lifetime=60', 'idleTimeoutMs', 60_000],
     ['max_idle_connection_lifetime=0', 'idleTimeoutMs', NONE],
     ['pgbouncer=true', 'statements', 0],
+    ['pgbouncer=true', 'pooler', 'transaction'],
   ] as const)('%s is %s = %s', (parameter, key, value) => {
     const source = { from: 'host', name: parameter.split('=')[0] };
     expect(policyFor(`?schema=public&${parameter}`)[key]).toMatchObject({ value, source });

@@ -1,6 +1,6 @@
 import { parsePolicy } from '../../packages/core/src/policy/parsePolicy.js';
 import type { PolicyOverrides } from '../../packages/core/src/policy/policy.js';
-import type { PoolWarning } from '../../packages/core/src/pool/events.js';
+import type { PoolWarning } from '../../packages/core/src/pool/messages.js';
 import { Pool } from '../../packages/core/src/pool/pool.js';
 import { FakeConnector } from './fakeConnector.js';
 import { FakeRuntime } from './fakeRuntime.js';

@@ -12,6 +12,7 @@ import { serverUser } from './server/serverUser.js';
 import { TemporaryFolder } from './temporaryFolder.js';
 
 const HOST = '127.0.0.1';
+const CONSOLE = 'console';
 const READY_WITHIN_MS = 10_000;
 
 export interface PgBouncerOptions {
@@ -31,7 +32,9 @@ export interface PgBouncer extends AsyncDisposable {
   /** Of the process that runs now. */
   readonly pid: number;
   log(): string;
-  /** Asks PgBouncer's own console: `show pools`. */
+  /** PgBouncer's own console, of a role that no app has: PgBouncer lets its administrators in when it is full. */
+  readonly consoleUrl: string;
+  /** Asks the console: `show pools`. */
   admin<Row extends object = Record<string, unknown>>(command: string): Promise<Row[]>;
   /** Ends it, and starts it again on the same port. `SIGINT`: it lets queries finish first. `SIGTERM`, in version 1.18: at once. */
   restart(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL', downMs?: number): Promise<void>;
@@ -66,7 +69,7 @@ export async function startPgBouncer({
 
   const users = join(folder.path, 'users.txt');
   const config = join(folder.path, 'pgbouncer.ini');
-  await writeFile(users, `"${user}" "${password}"\n`);
+  await writeFile(users, `"${user}" "${password}"\n"${CONSOLE}" "${CONSOLE}"\n`);
   await writeFile(
     config,
     iniFile({
@@ -77,7 +80,7 @@ export async function startPgBouncer({
         unix_socket_dir: '',
         auth_type: 'plain',
         auth_file: users,
-        admin_users: user,
+        admin_users: CONSOLE,
         pool_mode: poolMode,
         ...settings,
       },
@@ -112,17 +115,18 @@ export async function startPgBouncer({
     throw new Error(`PgBouncer did not start. Its log:\n${log}`, { cause: error });
   }
 
-  const urlOf = (name: string) => `postgres://${user}:${password}@${HOST}:${port}/${name}`;
+  const consoleUrl = `postgres://${CONSOLE}:${CONSOLE}@${HOST}:${port}/pgbouncer`;
   return {
     host: HOST,
     port,
-    url: urlOf(database),
+    url: `postgres://${user}:${password}@${HOST}:${port}/${database}`,
+    consoleUrl,
     get pid() {
       return pgBouncer.pid!;
     },
     log: () => log,
     admin: async <Row extends object>(command: string) => {
-      const client = new pg.Client(urlOf('pgbouncer'));
+      const client = new pg.Client(consoleUrl);
       await client.connect();
       const { rows } = await client.query<Row>(command);
       await client.end();

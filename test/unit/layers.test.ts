@@ -26,12 +26,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** Adapters import from the core what its users import, and what it exports for adapters. */
 const ADAPTERS: Record<string, readonly string[]> = {
   'knex-plugin': ['@tenure/core', '@tenure/core/adapter', 'knex', 'pg', 'node', 'clock'],
+  otel: ['@tenure/core', '@tenure/core/adapter', '@opentelemetry', 'node'],
+  inspector: ['@tenure/core', '@tenure/core/adapter', 'node', 'clock'],
   'prisma-extension': ['@tenure/core', '@tenure/core/pg', '@tenure/core/adapter', '@prisma', 'pg', 'node', 'clock'],
 };
 
 /** The one door to the clocks. */
 const DOOR = 'core/src/pool/clock.ts';
-/** The doctor looks at any app: it has nothing of the core. Only its sampler talks to a server, and its judge is pure. */
+/** The doctor looks at any app: only what it advises on Tenure's settings has something of the core. Only its sampler talks to a server, and its judge is pure. */
 const DOCTOR: Record<string, readonly string[]> = {
   sample: [],
   judge: ['sample'],
@@ -40,7 +42,8 @@ const DOCTOR: Record<string, readonly string[]> = {
   print: ['sample', 'judge', 'page', 'cli-table3', 'picocolors', 'wrap-ansi'],
   options: ['server', 'node'],
   watchLive: ['sample', 'server', 'print', 'options', 'log-update', 'picocolors'],
-  run: ['sample', 'judge', 'server', 'print', 'options', 'watchLive', 'node', 'log-update', 'picocolors'],
+  advise: ['sample', 'server', 'node', '@tenure/core', 'wrap-ansi'],
+  run: ['sample', 'judge', 'server', 'print', 'options', 'advise', 'watchLive', 'node', 'log-update', 'picocolors'],
   cli: ['options', 'run'],
   index: ['sample', 'judge', 'print'],
   internal: ['page', 'print', 'server'],

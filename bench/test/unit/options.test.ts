@@ -5,12 +5,12 @@ import { duration, parseOptions } from '../../src/options.js';
 const namesOf = (...args: string[]) => parseOptions(args).benches.map(({ name }) => name);
 
 test('without a name all run, and with names those, in their own order', () => {
-  expect(namesOf()).toEqual(['pool', 'queries', 'errors', 'fleet', 'ageing', 'recovery']);
+  expect(namesOf()).toEqual(['pool', 'observed', 'queries', 'errors', 'fleet', 'ageing', 'recovery', 'inspector']);
   expect(namesOf('--', 'errors', 'pool', '--quick')).toEqual(['pool', 'errors']);
 });
 
 test.each([
-  [['pols'], /called “pols”; there are pool, queries/],
+  [['pols'], /called “pols”; there are pool, observed/],
   [['--quik'], /--quik/],
   [['--quick', '--write-docs'], /wants a full run/],
 ])('%j is refused', (args, message) => {

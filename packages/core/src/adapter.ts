@@ -4,10 +4,14 @@
  */
 export { systemRuntime } from './pool/clock.js';
 export { STUCK_QUESTION } from './pool/messages.js';
+export { ENGINE } from './pool/pool.js';
+export { type PoolView, processPools } from './pool/processPools.js';
+export type { UseObserver } from './pool/uses.js';
 export { type CancelOptions, cancelRequest, type PgConnectionClass } from './postgres/cancel.js';
 export { connectionOf, type EndListeners, type PgConnection } from './postgres/connection.js';
 export { type ClientConnector, type ConnectorHooks, clientConnector } from './postgres/pgConnector.js';
 export type { PgClient } from './postgres/pgTypes.js';
+export { type Lender, lenderOf } from './postgres/pool/lender.js';
 export { poolMadeAt } from './postgres/pool/pgPool.js';
 export { fromPgPool } from './postgres/pool/pgPoolOptions.js';
 export { isOpen } from './postgres/session.js';

@@ -180,8 +180,8 @@ export class TenureConnectionLostError extends TenureError {
     const backend = processId === undefined ? 'its backend' : `its backend ${processId}`;
     super(
       'TENURE_CONNECTION_LOST',
-      `Connection terminated: no answer to the query in flight will come, for ${backend} ${reason} ` +
-        `(the connection was held for ${Math.round(heldMs)} ms). Whether the query was carried out is not known.`,
+      `Connection terminated: ${backend} ${reason}, so no answer to the query in flight will come ` +
+        `(the connection was held for ${Math.round(heldMs)} ms). The query may have run: check before you repeat a write.`,
     );
   }
 }

@@ -32,6 +32,7 @@ export const VERSION = '0.1.0';
 export const USAGE = `Looks at a PostgreSQL server for ten seconds and says what is wrong with the connections of its apps.
 
   npx @tenure/doctor "$DATABASE_URL" [options]
+  npx @tenure/doctor advise "$DATABASE_URL" --processes N    what MAX_CONNS should be (advise --help)
 
 The argument is a URL, "host=… dbname=…", or the name of a database, as for psql. Without it, the PG* variables say
 where to connect. It takes one connection, reads only, and changes nothing.

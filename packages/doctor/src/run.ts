@@ -34,6 +34,11 @@ const PROCESS: Surroundings = {
 /** Runs the command; resolves to its exit code. */
 export async function run(args: string[], around: Surroundings = PROCESS): Promise<number> {
   try {
+    if (args[0] === 'advise') {
+      // Loaded only here: it needs Tenure's core.
+      const { runAdvise } = await import('./advise.js');
+      return (await runAdvise(args.slice(1), around)) ? EXIT.findings : EXIT.healthy;
+    }
     return await runOptions(parseOptions(args), around);
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof RecordingError || error instanceof ConnectionFailure)) {

@@ -1,20 +1,24 @@
 import type { Connector, Policy } from '@tenure/core';
-import { clientConnector, isOpen } from '@tenure/core/adapter';
+import { clientConnector, isOpen, type TargetSettings } from '@tenure/core/adapter';
 import knex, { type Knex } from 'knex';
 import type { Connection, Dialect } from './dialect.js';
 import { openForPool } from './opening.js';
 import { afterCreateOf, asksPassword, guardSetUp, type SetUp, streamOf } from './setUp.js';
 
-/**
- * Opens and closes connections as this Knex client does.
- *
- * @param closeErrors gets the error of a connection that could not be closed properly
- */
+/** What a Knex client has for its connector. */
+interface Made {
+  readonly pool: Knex.PoolConfig;
+  readonly policy: Policy;
+  /** Gets the error of a connection that could not be closed properly. */
+  readonly closeErrors: WeakMap<Connection, unknown>;
+  /** What the client connects to now. */
+  readonly target: () => TargetSettings | undefined;
+}
+
+/** Opens and closes connections as this Knex client does. */
 export function knexConnector(
   client: Dialect,
-  pool: Knex.PoolConfig,
-  { connectTimeoutMs }: Policy,
-  closeErrors: WeakMap<Connection, unknown>,
+  { pool, policy: { connectTimeoutMs }, closeErrors, target }: Made,
 ): Connector<Connection> {
   /** What the app's set-up threw on a connection that worked: the next connection would meet the same. */
   const refusals = new WeakSet<object>();
@@ -27,6 +31,7 @@ export function knexConnector(
     get stream() {
       return streamOf(client);
     },
+    target,
     asksPassword: () => asksPassword(client),
     isRefusal: (error) => error instanceof Error && refusals.has(error),
     ...(validate && { validate }),

@@ -7,6 +7,8 @@ import type { TarnPool } from './tarnPool.js';
 export interface Connection extends PgClient {
   /** Set by Knex when it will not use the connection again: after its end, or a query that has timed out. */
   __knex__disposed?: unknown;
+  /** Knex's name for it, in the events of its queries. */
+  __knexUid?: string;
 }
 
 /** Knex's client for PostgreSQL and its relatives, with the inner methods that its types leave out. */
@@ -38,14 +40,6 @@ export function dialectOf({ client, dialect }: Knex.Config): DialectClass {
   throw new TenureUsageError(`${SUPPORTED}.${butNot(wanted)}`);
 }
 
-/** Knex accepts a pool that the app has made, and then uses no other. */
-export function refuseForeignPool({ connectionPool }: Knex.Config): void {
-  if (!connectionPool) return;
-  throw new TenureUsageError(
-    'Tenure is the pool: give Knex a `connection` instead of a `connectionPool`, or leave tenure() out.',
-  );
-}
-
 /** A Knex without a connection opens nothing, and its class is then public. */
 function classNamed(name: string): DialectClass {
   return knex({ client: name }).client.constructor;
@@ -65,5 +59,5 @@ function butNot(wanted: unknown): string {
   // Only a name is shown: a connection string in its place would contain a password.
   return typeof wanted === 'string' && /^[\w-]+$/.test(wanted)
     ? ` Not ${wanted}.`
-    : ` What this config names is no client's name, but another ${typeof wanted}.`;
+    : ` This config has a ${typeof wanted} there that is no client's name.`;
 }

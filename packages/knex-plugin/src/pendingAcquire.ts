@@ -1,4 +1,9 @@
-import type { Pool } from '@tenure/core';
+/** Where connections come from and go to: a pool, or a part of one. */
+export interface Lending<C> {
+  acquire(): Promise<C>;
+  release(connection: C): void;
+  drain(): Promise<void>;
+}
 
 export interface AcquireListener<C> {
   acquired(connection: C): void;
@@ -13,7 +18,7 @@ export class PendingAcquire<C extends object> {
   readonly promise: Promise<C>;
   #fail!: (error: unknown) => void;
 
-  constructor(pool: Pool<C>, listener: AcquireListener<C>) {
+  constructor(pool: Lending<C>, listener: AcquireListener<C>) {
     let settled = false;
     this.promise = new Promise<C>((resolve, reject) => {
       this.#fail = (error) => {

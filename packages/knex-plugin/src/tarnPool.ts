@@ -1,5 +1,5 @@
-import type { Pool } from '@tenure/core';
-import { PendingAcquire } from './pendingAcquire.js';
+import type { Pool, PoolEvents } from '@tenure/core';
+import { type Lending, PendingAcquire } from './pendingAcquire.js';
 import { type TarnEventMap, TarnEvents, type TarnLog } from './tarnEvents.js';
 
 /** The pool as Knex and tools for it expect it: the public methods and events of tarn, over Tenure's engine. */
@@ -8,16 +8,22 @@ export class TarnPool<C extends object> {
   #lastEventId = 0;
   #reaping = false;
   #destroyed: Promise<void> | undefined;
+  readonly #lending: Lending<C>;
+  /** Removes the listeners from the engine, which others may go on using. */
+  readonly #stopListening: (() => void)[] = [];
 
   /**
    * @param closeErrors why connections could not be closed properly: the engine then drops them, and does not emit the error
    * @param log `pool.log` of the app's config
+   * @param lending the engine, or what this Knex may take of an engine that others use as well
    */
   constructor(
     readonly engine: Pool<C>,
     closeErrors: WeakMap<C, unknown>,
     log: TarnLog | undefined,
+    lending: Lending<C> = engine,
   ) {
+    this.#lending = lending;
     this.#events = new TarnEvents(log);
     this.#emitOpening();
     this.#emitClosing(closeErrors);
@@ -34,7 +40,7 @@ export class TarnPool<C extends object> {
   acquire(): PendingAcquire<C> {
     const eventId = ++this.#lastEventId;
     this.#events.emit('acquireRequest', eventId);
-    return new PendingAcquire(this.engine, {
+    return new PendingAcquire(this.#lending, {
       acquired: (connection) => this.#events.emit('acquireSuccess', eventId, connection),
       failed: (error) => this.#events.emit('acquireFail', eventId, error),
     });
@@ -44,7 +50,7 @@ export class TarnPool<C extends object> {
   release(connection: C): boolean {
     this.#events.emit('release', connection);
     try {
-      this.engine.release(connection);
+      this.#lending.release(connection);
       return true;
     } catch (error) {
       // By its code: the pool may belong to another copy of the core.
@@ -103,7 +109,8 @@ export class TarnPool<C extends object> {
     const eventId = ++this.#lastEventId;
     this.#events.emit('poolDestroyRequest', eventId);
     this.#reap(false);
-    await this.engine.drain();
+    await this.#lending.drain();
+    for (const stop of this.#stopListening) stop();
     this.#events.emit('poolDestroySuccess', eventId);
     this.#events.emitter.removeAllListeners();
   }
@@ -112,33 +119,36 @@ export class TarnPool<C extends object> {
   #emitOpening(): void {
     const attempts: number[] = [];
     const next = () => attempts.shift() ?? ++this.#lastEventId;
-    this.engine
-      .on('opening', () => {
-        attempts.push(++this.#lastEventId);
-        this.#events.emit('createRequest', this.#lastEventId);
-      })
-      .on('opened', (connection) => {
-        this.#events.emit('createSuccess', next(), connection);
-        this.#reap(true);
-      })
-      .on('openFailed', (error) => this.#events.emit('createFail', next(), error));
+    this.#on('opening', () => {
+      attempts.push(++this.#lastEventId);
+      this.#events.emit('createRequest', this.#lastEventId);
+    });
+    this.#on('opened', (connection) => {
+      this.#events.emit('createSuccess', next(), connection);
+      this.#reap(true);
+    });
+    this.#on('openFailed', (error) => this.#events.emit('createFail', next(), error));
+  }
+
+  #on<E extends keyof PoolEvents<C>>(event: E, listener: (...args: PoolEvents<C>[E]) => void): void {
+    this.engine.on(event, listener);
+    this.#stopListening.push(() => void this.engine.off(event, listener));
   }
 
   #emitClosing(closeErrors: WeakMap<C, unknown>): void {
     const eventIds = new Map<C, number>();
-    this.engine
-      .on('closing', (connection) => {
-        eventIds.set(connection, ++this.#lastEventId);
-        this.#events.emit('destroyRequest', this.#lastEventId, connection);
-      })
-      .on('closed', (connection) => {
-        const eventId = eventIds.get(connection)!;
-        eventIds.delete(connection);
-        const error = closeErrors.get(connection);
-        if (error === undefined) this.#events.emit('destroySuccess', eventId, connection);
-        else this.#events.emit('destroyFail', eventId, connection, error);
-        if (this.isEmpty()) this.#reap(false);
-      });
+    this.#on('closing', (connection) => {
+      eventIds.set(connection, ++this.#lastEventId);
+      this.#events.emit('destroyRequest', this.#lastEventId, connection);
+    });
+    this.#on('closed', (connection) => {
+      const eventId = eventIds.get(connection)!;
+      eventIds.delete(connection);
+      const error = closeErrors.get(connection);
+      if (error === undefined) this.#events.emit('destroySuccess', eventId, connection);
+      else this.#events.emit('destroyFail', eventId, connection, error);
+      if (this.isEmpty()) this.#reap(false);
+    });
   }
 
   /** Tarn looks for idle connections while it has any. Tenure's maintenance has no such start and stop, so the events follow the connections. */

@@ -1,7 +1,9 @@
 import { type PolicyOverrides, parsePolicy, TenureUsageError } from '@tenure/core';
+import type { Lender } from '@tenure/core/adapter';
 import type { Knex } from 'knex';
-import { dialectOf, refuseForeignPool } from './dialect.js';
+import { type Connection, dialectOf } from './dialect.js';
 import { fromKnex } from './hostSettings.js';
+import { sharedPoolOf } from './sharedPool.js';
 import { tenureClient } from './tenureClient.js';
 
 /** The client classes that `tenure` has made. */
@@ -14,19 +16,33 @@ const made = new WeakSet<object>();
  * @param policy single settings; others are read from the environment, then from Knex's own pool settings, or have their default
  * @returns a config for `knex()`; the one that was passed is not changed
  * @throws TenurePolicyError with every problem, when a setting is not allowed
- * @throws TenureUsageError when the config is for another database, or brings its own pool
+ * @throws TenureUsageError when the config is for another database, or its `connectionPool` is no `Pool` of Tenure's
  */
 export function tenure(config: Knex.Config | string, policy?: PolicyOverrides): Knex.Config {
   const given = typeof config === 'string' ? fromConnectionString(config) : config;
   if (typeof given !== 'object' || given === null) throw nothingGiven(given);
   if (isMade(given)) return unlessTwoPolicies(given, policy);
-  refuseForeignPool(given);
+  const shared = sharedPoolOf(given);
+  if (shared !== undefined) return overPool(shared, given, policy);
   const policyFor = (asGiven: Knex.Config) => parsePolicy(process.env, policy, fromKnex(asGiven));
   // With `max: 0` Knex makes no pool, so there is nothing to do.
   if (given.pool?.max !== 0) policyFor(given);
   const client = tenureClient(dialectOf(given), given.client, policyFor);
   made.add(client);
   return { ...given, client };
+}
+
+/** The config for a Knex that borrows from a pool which others use as well. Without a `connection` Knex would make no pool at all. */
+function overPool(shared: Lender<Connection>, given: Knex.Config, policy: PolicyOverrides | undefined): Knex.Config {
+  if (policy !== undefined) {
+    throw new TenureUsageError(
+      'The connectionPool of this Knex config has a policy already: give the policy to that pool.',
+    );
+  }
+  const client = tenureClient(dialectOf(given), given.client, shared);
+  made.add(client);
+  const { connectionPool: _, ...config } = given;
+  return { ...config, client, connection: {} };
 }
 
 function nothingGiven(given: unknown): TenureUsageError {

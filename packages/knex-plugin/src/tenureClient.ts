@@ -1,14 +1,15 @@
 import type { Duplex } from 'node:stream';
 import type { Policy } from '@tenure/core';
-import { cancelRequest, connectionOf, placeOf, sharedPool } from '@tenure/core/adapter';
+import { cancelRequest, connectionOf, type Lender, placeOf, sharedPool } from '@tenure/core/adapter';
 import type { Knex } from 'knex';
 import { knexConnector } from './connector.js';
-import { type Connection, type Dialect, type DialectClass, refuseForeignPool } from './dialect.js';
+import type { Connection, Dialect, DialectClass } from './dialect.js';
 import { ignoredSettings } from './hostSettings.js';
 import { withObservedConnects } from './opening.js';
 import { Origins, withOrigins } from './origins.js';
 import { remember } from './poolOf.js';
 import { streamOf } from './setUp.js';
+import { Borrowings } from './sharedPool.js';
 import { isGivenBackByStream, runStream } from './streams.js';
 import { targetOfClient } from './target.js';
 import { TarnPool } from './tarnPool.js';
@@ -24,11 +25,12 @@ const CANCEL_LIMIT_MS = 5_000;
  * constructor.
  *
  * @param named the `client` of the app's config, which tools compare
+ * @param pooled a pool that others use as well, or the policy of one of its own
  */
 export function tenureClient(
   Base: DialectClass,
   named: Knex.Config['client'],
-  policyFor: (config: Knex.Config) => Policy,
+  pooled: Lender<Connection> | ((config: Knex.Config) => Policy),
 ): DialectClass {
   return class extends withOrigins(withObservedConnects(Base)) {
     constructor(config: Knex.Config) {
@@ -38,12 +40,18 @@ export function tenureClient(
     override initializePool(config: Knex.Config = this.config): void {
       // Knex's own only warns that there is a pool already.
       if (this.pool) return super.initializePool(config);
-      refuseForeignPool(config);
-      const policy = policyFor(config);
+      if (typeof pooled !== 'function') {
+        const borrowings = new Borrowings(this, pooled);
+        remember(borrowings.engine, this.logger);
+        this.pool = new TarnPool(borrowings.engine, new WeakMap(), undefined, borrowings);
+        return;
+      }
+      const policy = pooled(config);
       const closeErrors = new WeakMap<Connection, unknown>();
-      const connector = knexConnector(this, config.pool ?? {}, policy, closeErrors);
+      const target = () => targetOfClient(this, config);
+      const connector = knexConnector(this, { pool: config.pool ?? {}, policy, closeErrors, target });
       const place = placeOf(this.initializePool, policy);
-      const engine = sharedPool(connector, policy, { place, target: () => targetOfClient(this, config) });
+      const engine = sharedPool(connector, policy, { place, target });
       const origins = Origins.keepFor(engine);
       engine.on('warning', ({ message, holders }) =>
         this.logger.warn?.(withKnexHint(origins?.explain(message, holders) ?? message)),
@@ -91,5 +99,7 @@ export function tenureClient(
 function warnOfIgnored({ logger }: Dialect, pool: Knex.PoolConfig | undefined): void {
   const ignored = ignoredSettings(pool);
   if (ignored.length > 0)
-    logger.warn?.(`Tenure ignores ${ignored.join(', ')}: its policy decides what they are about.`);
+    logger.warn?.(
+      `Tenure ignores ${ignored.join(', ')}. Remove them: its own settings decide that (docs/settings.md).`,
+    );
 }

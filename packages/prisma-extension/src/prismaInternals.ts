@@ -41,7 +41,7 @@ export function factoryOf(client: object): object {
   const engine = (client as ClientWithInternals)._engineConfig;
   if (engine === undefined) {
     throw new TenureUsageError(
-      `tenure() cannot see the adapter of this client. Is its Prisma newer than this Tenure? Then ${EXPLICIT}.`,
+      `tenure() cannot find the adapter of this client: this Prisma is probably newer than this Tenure. Upgrade @tenure/prisma, or ${EXPLICIT}.`,
     );
   }
   const version = engine.clientVersion ?? '';
@@ -124,7 +124,7 @@ export function disconnectAfter(client: object, ended: () => Promise<void>): voi
 
 function moved(): TenureUsageError {
   return new TenureUsageError(
-    `tenure() cannot put its pool under this '@prisma/adapter-pg'. Is it newer than this Tenure? Then ${EXPLICIT}.`,
+    `tenure() cannot put its pool under this '@prisma/adapter-pg': it is probably newer than this Tenure. Upgrade @tenure/prisma, or ${EXPLICIT}.`,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { ConnectionInfo, PoolStats } from '@tenure/core';
+import { ENGINE } from '@tenure/core/adapter';
 import type { Pool } from '@tenure/core/pg';
 import { PendingWork } from './pendingWork.js';
 
@@ -39,6 +40,11 @@ export class SharedPool implements PrismaPool {
 
   constructor(source: PoolSource) {
     this.#source = source;
+  }
+
+  /** The engine of the pool that is there now. */
+  get [ENGINE](): unknown {
+    return (this.current as { [ENGINE]?: unknown })[ENGINE];
   }
 
   get current(): Pool {

@@ -37,9 +37,10 @@ export function fromPrismaUrl(connectionString: string | undefined): HostSetting
     if (/^\d+$/.test(written)) settings[key] = { name: parameter, written, value: read(Number(written)) };
     else problems.push({ name: parameter, value: written, allowed });
   }
-  // It turned named statements off. `pgbouncer=false` changed nothing in Prisma 6.
+  // It turned named statements off, for PgBouncer in transaction mode. `pgbouncer=false` changed nothing in Prisma 6.
   if (parameters.getAll('pgbouncer').at(-1) === 'true') {
     settings.statements = { name: 'pgbouncer', written: 'true', value: 0 };
+    settings.pooler = { name: 'pgbouncer', written: 'true', value: 'transaction' };
   }
   return problems.length > 0 ? { ...settings, problems } : settings;
 }

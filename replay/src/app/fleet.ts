@@ -21,9 +21,9 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-export async function startFleet(job: WorkerJob, cleanup: Cleanup): Promise<Fleet> {
+export async function startFleet(job: WorkerJob, cleanup: Cleanup, processes = PROCESSES): Promise<Fleet> {
   const entry = await builtFile(ENTRY);
-  const workers = Array.from({ length: PROCESSES }, (_, index) =>
+  const workers = Array.from({ length: processes }, (_, index) =>
     startChild<WorkerFunctions>(entry, `Worker ${index + 1}`),
   );
   cleanup.defer(() => each(workers, (worker) => worker.stop()));

@@ -11,6 +11,8 @@ export interface WorkerJob {
   contender: ContenderKey;
   url: string;
   schema: string;
+  /** Serves the live page of its pool at /pool as well. */
+  withPage?: boolean;
 }
 
 export interface WorkerReport {
@@ -35,11 +37,15 @@ let app: App | undefined;
 
 const functions = {
   /** Resolves to the port. */
-  async listen({ contender, url, schema }: WorkerJob): Promise<number> {
+  async listen({ contender, url, schema, withPage }: WorkerJob): Promise<number> {
     const open = await contenderOf(contender).load();
     const opened = await open(url, schema);
     app = opened;
-    const server = createServer((_, response) => handle(opened, response));
+    const page = withPage ? (await import('@tenure/inspector')).inspector() : undefined;
+    const server = createServer((request, response) => {
+      const isPage = page && request.url?.split('?', 1)[0] === '/pool';
+      return isPage ? page.node(request, response) : handle(opened, response);
+    });
     // The load generator keeps its connections; none may be closed for being idle a moment.
     server.keepAliveTimeout = 0;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -23,6 +23,7 @@ async function run(job: LoadJob): Promise<LoadResult> {
     url: job.urls as unknown as string,
     method: job.method,
     connections: job.clients,
+    ...(job.rate !== undefined && { overallRate: job.rate }),
     timeout: job.clientTimeoutMs / 1_000,
     maxOverallRequests: job.maxRequests,
     duration: Math.ceil((job.maxMs + job.clientTimeoutMs) / 1_000) + 1,

@@ -2,6 +2,8 @@ export interface LoadJob {
   urls: string[];
   method: 'GET' | 'POST';
   clients: number;
+  /** Requests per second of all clients together; as many as they can without it. */
+  rate?: number;
   /** How long the clients send requests, at least; each then finishes its last. */
   forMs: number;
   /** Goes on until so many are answered… */

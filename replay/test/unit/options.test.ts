@@ -7,6 +7,7 @@ test('without arguments every contender runs, in full', () => {
     help: false,
     quick: false,
     only: ['per-request', 'oversized', 'stock', 'tenure', 'prisma', 'prisma-tenure'],
+    serve: false,
     allowRemote: false,
     report: undefined,
   });

@@ -106,7 +106,7 @@ describe('the end of a connection', () => {
     const client = await watched();
     await client.end();
     await expect.poll(() => onLost).toHaveBeenCalledTimes(1);
-    expect(session.classifyLoss(onLost.mock.calls[0]![0])).toBe('session');
+    expect(session.classifyLoss(onLost.mock.calls[0]![0])).toBe('app');
   });
 
   it.each(['client_idle_timeout', 'idle transaction timeout', 'query timeout'])(

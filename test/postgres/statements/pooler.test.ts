@@ -44,12 +44,21 @@ describe('In front of the server itself', () => {
     expect(asked()).toBe(1);
   });
 
-  it('nobody asks when nothing is to be prepared', async () => {
+  it('the pool does not ask when the policy has the answer, and prepares from the first connection on', async () => {
+    const asked = countAsked();
+    const pool = openPool(postgres.url, { pooler: 'none' });
+    await load(pool);
+    expect(asked()).toBe(0);
+    expect(pool.stats()).toMatchObject({ pooler: 'none', statements: { state: 'on' } });
+    expect(pool.stats().statements!.hits).toBeGreaterThan(20);
+  });
+
+  it('the pool asks also when nothing is to be prepared: its checks depend on the answer', async () => {
     const asked = countAsked();
     const pool = openPool(postgres.url, { statements: 0 });
     await load(pool);
-    expect(asked()).toBe(0);
-    expect(pool.stats().statements!.state).toBe('off');
+    expect(asked()).toBe(1);
+    expect(pool.stats()).toMatchObject({ pooler: 'none', statements: { state: 'off' } });
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
-describe.each(['README.md', 'docs/performance.md'])('%s', (document) => {
+describe.each(['README.md', 'docs/performance.md', 'docs/incident.md'])('%s', (document) => {
   const lines = read(document)
     .split('\n')
     .filter((line) => /`bench \w+`/.test(line) && !line.includes('--'));

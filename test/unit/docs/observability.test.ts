@@ -6,25 +6,39 @@ import { Counters, takeStats } from '../../../packages/core/src/pool/stats.js';
 
 const text = readFileSync(new URL('../../../docs/observability.md', import.meta.url), 'utf8');
 
-const FIGURES = { used: 0, idle: 0, opening: 0, busy: 0, waiting: 0, max: 10 };
+const CONTEXT = {
+  poolName: 'orders',
+  serverAddress: 'db.example',
+  serverPort: 5432,
+  database: 'shop',
+  used: 0,
+  idle: 0,
+  opening: 0,
+  busy: 0,
+  waiting: 0,
+  max: 10,
+};
 const BUDGET = { limit: 40, slots: 0, guests: 0, hungry: false, members: null };
 const STATEMENTS = { state: 'on', hits: 0, prepared: 0, evicted: 0, invalidated: 0, unprepared: {} } as const;
 
 it('docs/observability.md has each field of stats()', () => {
-  const stats = takeStats(FIGURES, new Counters(), parsePolicy({}), {
+  const stats = takeStats(CONTEXT, new Counters(), parsePolicy({}), {
     owners: 1,
+    pooler: 'none',
     budget: BUDGET,
     statements: STATEMENTS,
   });
-  const names = [
-    ...Object.keys(stats),
-    ...Object.keys(BUDGET),
-    ...Object.keys(STATEMENTS),
-    ...Object.keys(stats.waitMs),
-  ];
+  const names = [stats, BUDGET, STATEMENTS, stats.waitMs].flatMap(Object.keys);
   expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 
 it('docs/observability.md has each close reason', () => {
   expect(CLOSE_REASONS.filter((reason) => !text.includes(`\`${reason}\``))).toEqual([]);
+});
+
+it('docs/observability.md has each channel, and no other', () => {
+  const source = readFileSync(new URL('../../../packages/core/src/pool/channels.ts', import.meta.url), 'utf8');
+  const channelsIn = (written: string) => new Set(written.match(/tenure:\w+:\w+/g));
+  expect(channelsIn(source).size).toBe(9);
+  expect([...channelsIn(text)].sort()).toEqual([...channelsIn(source)].sort());
 });

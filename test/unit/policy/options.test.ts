@@ -231,6 +231,14 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
   budgetLeash: { env: 'CONN_BUDGET_LEASH', default: true, ...flag },
   writable: { env: 'CONN_WRITABLE', default: false, ...flag },
   exitOnIdle: { env: 'CONN_EXIT_ON_IDLE', default: true, ...flag },
+  pooler: {
+    env: 'CONN_POOLER',
+    default: 'auto',
+    texts: { auto: 'auto', transaction: 'transaction', session: 'session', none: 'none', ' Session ': 'session' },
+    badTexts: ['', ' ', '0', '1', 'true', 'false', 'off', 'statement', 'pgbouncer'],
+    values: ['auto', 'transaction', 'session', 'none'],
+    badValues: [0, 1, true, false, null, '', 'Auto', ' none', NONE, Number.NaN, [], ['none'], {}],
+  },
   share: {
     env: 'CONN_SHARE',
     default: 'place',
@@ -270,6 +278,7 @@ const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true
   budgetLeash: false,
   writable: false,
   exitOnIdle: false,
+  pooler: true,
   share: true,
   retryReads: false,
 };

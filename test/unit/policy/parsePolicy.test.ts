@@ -43,6 +43,7 @@ const LEVELS: Readonly<Record<PolicyKey, Levels>> = {
   budgetLeash: offFlags,
   writable: offFlags,
   exitOnIdle: offFlags,
+  pooler: { argument: 'none', own: ['session', 'session'], common: ['auto', 'auto'], host: 'transaction' },
   share: { argument: 'none', own: ['target', 'target'], common: ['place', 'place'], host: 'none' },
   retryReads: offFlags,
 };

@@ -107,7 +107,7 @@ describe('a slow server', () => {
 
   it('is not told by a pooler that answers connects and looks from outside in its place', async () => {
     const fake = fakePool({ maxConnections: 5, healthTimeoutMs: 1_000, ...still }, (server) => {
-      Object.assign(server, { isBehindPooler: () => true });
+      Object.assign(server, { pooler: () => 'transaction' });
     });
     await warm(fake, 3);
     await fake.runtime.advance(60_000);

@@ -205,3 +205,25 @@ describe('a process that is stopped while it listens for a goodbye', () => {
     expect(fake.server.pings).toBe(1);
   });
 });
+
+describe('behind a pooler', () => {
+  const behind = (policy: Parameters<typeof fakePool>[0] = {}) =>
+    fakePool({ idleTimeoutMs: 'none', maxAgeMs: 'none', ...policy }, (server) => {
+      Object.assign(server, { pooler: () => 'detected' });
+    });
+
+  it('idle connections are not pinged in the background, since each ping would take a session from others', async () => {
+    const fake = behind();
+    await warm(fake, 2);
+    await fake.runtime.advance(10 * 60_000);
+    expect(fake.server.pings).toBe(0);
+    expect(fake.pool.stats()).toMatchObject({ pooler: 'detected', idle: 2 });
+  });
+
+  it('they are if the app asks for it', async () => {
+    const fake = behind({ keepaliveMs: 60_000 });
+    await warm(fake, 1);
+    await fake.runtime.advance(61_000);
+    expect(fake.server.pings).toBe(1);
+  });
+});

@@ -42,7 +42,7 @@ describe('a connect that nobody answers', () => {
     const callers = callersOf(fake, 6, 200);
     await fake.runtime.advance(1_010);
     expect(fake.pool.stats()).toMatchObject({ used: 2, opening: 0 });
-    expect(failures.map(String)).toEqual([expect.stringContaining('one that began later')]);
+    expect(failures.map(String)).toEqual([expect.stringContaining('has answered a later one')]);
     await fake.runtime.advance(600);
     expect(callers.every(({ settled, error }) => settled && error === undefined)).toBe(true);
     expect(fake.server.connects).toBe(3);

@@ -298,7 +298,7 @@ describe('a server that is full', () => {
     expect(waiting.settled).toBe(false);
     await fake.runtime.advance(1);
     expect(waiting.error).toBeInstanceOf(TenureUnreachableError);
-    expect((waiting.error as Error).message).toContain('no free connection');
+    expect((waiting.error as Error).message).toContain('no free slot');
   });
 
   it('is tried again, and used when it has room', async () => {

@@ -100,6 +100,7 @@ describe('connections()', () => {
     await take(fake);
     expect(fake.pool.connections()).toEqual([
       {
+        id: 1,
         processId: 1001,
         state: 'idle',
         ageMs: 1_000,
@@ -107,9 +108,57 @@ describe('connections()', () => {
         heldMs: 0,
         uses: 1,
         checks: 0,
+        resets: 0,
         status: 'idle',
       },
-      { processId: 1002, state: 'used', ageMs: 1_000, idleMs: 0, heldMs: 0, uses: 2, checks: 1, status: 'idle' },
+      {
+        id: 2,
+        processId: 1002,
+        state: 'used',
+        ageMs: 1_000,
+        idleMs: 0,
+        heldMs: 0,
+        uses: 2,
+        checks: 1,
+        resets: 0,
+        status: 'idle',
+      },
+    ]);
+  });
+
+  it('counts the resets of a connection that came back in a transaction', async () => {
+    const fake = fakePool();
+    const connection = await take(fake);
+    connection.status = 'transaction';
+    fake.pool.release(connection);
+    await fake.runtime.settle();
+    expect(fake.pool.connections()).toMatchObject([{ resets: 1, status: 'idle' }]);
+  });
+
+  it('has the stack of the holder while it is used, where stacks are captured', async () => {
+    const fake = fakePool({ leakAfterMs: 60_000 });
+    const connection = await take(fake);
+    expect(fake.pool.connections()[0]!.stack).toContain('fakePool.ts');
+    fake.pool.release(connection);
+    expect(fake.pool.connections()[0]).not.toHaveProperty('stack');
+  });
+
+  it('goes with the event of its end, also when nothing is left of the connection', async () => {
+    const fake = fakePool();
+    const ends: unknown[] = [];
+    fake.pool.on('closing', (_connection, reason, _cause, { id, uses, ageMs }) =>
+      ends.push({ reason, id, uses, ageMs }),
+    );
+    const [first, second] = await warm(fake, 2);
+    await fake.runtime.advance(1_000);
+    first!.lose();
+    await fake.runtime.settle();
+    fake.pool.release(await take(fake));
+    await fake.pool.drain();
+    expect(second!.ended).toBe('closed');
+    expect(ends).toEqual([
+      { reason: 'broken', id: 1, uses: 1, ageMs: 1_000 },
+      { reason: 'closing', id: 2, uses: 2, ageMs: 1_000 },
     ]);
   });
 });

@@ -334,4 +334,10 @@ describe('a driver', () => {
     await fake.runtime.settle();
     expect(waiting.settled).toBe(true);
   });
+
+  it('is refused a timeout that is not a number also when a connection is idle', async () => {
+    const fake = fakePool({ maxConnections: 1 });
+    fake.pool.release(await take(fake));
+    await expect(fake.pool.acquire({ timeoutMs: -1 })).rejects.toThrow('timeoutMs');
+  });
 });

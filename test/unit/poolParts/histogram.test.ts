@@ -52,4 +52,16 @@ describe('the histogram', () => {
     expect(histogram.longest).toBe(400 * 86_400_000);
     expect(histogram.quantile(0.5, 3)).toBeGreaterThan(2_000_000);
   });
+
+  it('leaves out what an earlier copy has', () => {
+    const histogram = new Histogram();
+    for (let i = 0; i < 100; i++) histogram.add(1_000);
+    const before = histogram.copy();
+    for (let i = 0; i < 9; i++) histogram.add(1);
+    histogram.add(50);
+    expect(histogram.quantile(0.5, 10, before)).toBeCloseTo(1, 0);
+    expect(histogram.quantile(0.99, 10, before)).toBeGreaterThanOrEqual(50);
+    expect(histogram.quantile(0.99, 10, before)).toBeLessThan(57);
+    expect(before.quantile(0.5, 100)).toBe(1_000);
+  });
 });

@@ -4,7 +4,7 @@ import { IdleList } from '../../../packages/core/src/pool/connections.js';
 import { Counts, PoolEntry } from '../../../packages/core/src/pool/entry.js';
 
 function entrySince(idleSince: number): PoolEntry<object> {
-  const entry = new PoolEntry<object>(new Counts(), 0, 0);
+  const entry = new PoolEntry<object>(new Counts(), 1, 0, 0);
   entry.idleSince = idleSince;
   return entry;
 }

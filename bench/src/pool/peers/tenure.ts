@@ -2,7 +2,7 @@ import { type Connector, createPool } from '@tenure/core';
 import type { PeerKind } from './peer.js';
 
 /** Answers everything at once. It can do all that the PostgreSQL connector can, so that nothing the engine asks for is left out. */
-const connector: Connector<object> = {
+export const connector: Connector<object> = {
   connect: async () => ({}),
   close: async () => {},
   abort: () => {},

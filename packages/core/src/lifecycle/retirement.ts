@@ -14,7 +14,7 @@ export function retireReason(connection: ConnectionFacts, generation: number, po
 }
 
 /**
- * Whether a connection has reached its maximum age. Rotation decides when it is closed for that (`rotation.ts`).
+ * Whether a connection has reached its maximum age. Rotation decides when it is closed for that (`rotate`, below).
  *
  * Age does not count before the first use: else a short age and a slow connect would open connections for ever and serve nobody.
  */

@@ -170,7 +170,7 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
   statements: count('CONN_STATEMENTS', {
     default: 100,
     meaning:
-      'prepared statements kept on each connection, for reads whose answer cannot depend on when they were parsed; behind a pooler only if this is set',
+      'prepared statements kept on each connection, for reads whose answer cannot depend on when they were parsed; behind a pooler in transaction mode only if this is set',
     largest: Number.MAX_SAFE_INTEGER,
     zero: 'off',
   }),
@@ -195,6 +195,14 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     none: 'off',
     auto: '80 % of what the server allows',
   }),
+  pooler: {
+    env: 'CONN_POOLER',
+    kind: 'choice',
+    default: 'auto',
+    choices: ['auto', 'transaction', 'session', 'none'],
+    meaning:
+      'the mode of a [pooler](poolers.md) in front of the server; `auto` asks the first connection whether there is one, and counts it as one in transaction mode',
+  },
   budgetName: {
     env: 'CONN_BUDGET_NAME',
     kind: 'name',

@@ -91,6 +91,12 @@ export interface PolicyValues {
    */
   budget: number | 'auto';
   /**
+   * What is between this pool and the server. `auto`: the first connection shows whether there is a pooler, but not in which mode; it counts as one in
+   * transaction mode. `transaction`, `session`: a pooler in that mode. `none` leaves it out: there is no pooler, and no connection is asked.
+   * `CONN_POOLER`, default auto. `0`: refused.
+   */
+  pooler: 'auto' | 'transaction' | 'session' | 'none';
+  /**
    * Pools with the same name, on the same database, share one budget. 1 to 63 letters, digits, spaces, and `_ . : -`.
    * `CONN_BUDGET_NAME`, default the database. `0`: a name. No `none`: it is a name as well.
    */

@@ -320,7 +320,10 @@ export class Budget<C extends object> implements Admission<C> {
   }
 
   #granted(): void {
-    this.#context.events.emit('budget', this.stats!);
+    const { events, channels } = this.#context;
+    const budget = this.stats!;
+    channels.publish('tenure:budget:change', () => ({ budget }));
+    events.emit('budget', budget);
   }
 
   /** The budget cannot hold here: it bounds nothing from now on. */

@@ -39,7 +39,7 @@ export class Checkout<C extends object> {
   /** Lends the idle connection that came back last, if it can be lent without a check. */
   takeFresh(now: number, stack: string | undefined): Promise<C> | undefined {
     const entry = this.#popFresh(now);
-    if (entry) this.#lend(entry, now, stack);
+    if (entry) this.#lend(entry, now, stack, 0);
     return entry?.promise;
   }
 
@@ -59,8 +59,9 @@ export class Checkout<C extends object> {
 
   /** A holder returns a connection. */
   takeBack(entry: PoolEntry<C>, error: unknown, now: number): void {
-    const { connector, policy, loop } = this.#context;
+    const { connector, policy, loop, uses } = this.#context;
     const { connection, lost } = entry;
+    if (uses.areObserved) uses.returned(entry);
     if (lost || connector.isOpen?.(connection) === false) {
       this.#connections.close(entry, 'broken', lost?.cause ?? error);
       // When its end was seen while it was used, the others were suspected then.
@@ -133,7 +134,8 @@ export class Checkout<C extends object> {
 
   /** The end of one connection, unless it concerns that session alone. */
   #suspectOthers(cause: Error | undefined, now: number): void {
-    if (this.#context.connector.classifyLoss?.(cause) !== 'session') this.suspectAll('disconnect', now);
+    const concerns = this.#context.connector.classifyLoss?.(cause) ?? 'server';
+    if (concerns === 'server') this.suspectAll('disconnect', now);
   }
 
   /** The idle connection that came back last, off the idle list, if it can be lent without a check. Those above it that must not be used are closed. */
@@ -154,12 +156,12 @@ export class Checkout<C extends object> {
 
   #serveOldest(entry: PoolEntry<C>, now: number): void {
     const waiter = this.#queue.takeOldest(now);
-    this.#lend(entry, now, waiter.stack);
+    this.#lend(entry, now, waiter.stack, Math.max(0, now - waiter.since));
     waiter.resolve(entry.connection);
   }
 
-  #lend(entry: PoolEntry<C>, now: number, stack: string | undefined): void {
-    const { connector, counters, policy, alarm } = this.#context;
+  #lend(entry: PoolEntry<C>, now: number, stack: string | undefined, waitedMs: number): void {
+    const { connector, counters, policy, alarm, uses } = this.#context;
     if (entry.uses > 0) entry.restedMs = now - entry.idleSince;
     entry.move(USED);
     entry.takenAt = now;
@@ -168,6 +170,7 @@ export class Checkout<C extends object> {
     entry.uses++;
     counters.acquired++;
     if (entry.uses > 1) counters.reused++;
+    if (uses.areObserved) uses.lent(entry, waitedMs);
     if (policy.exitOnIdle) connector.ref?.(entry.connection);
     alarm.setFor(now + this.#context.soonest.usedMs, now);
   }
@@ -260,16 +263,18 @@ export class Checkout<C extends object> {
   /** Checks a connection; if it passes, it serves the caller who has waited longest by then. */
   #check(entry: PoolEntry<C>, level: CheckLevel, question?: Check<C>['question']): void {
     if (this.#isDisturbed(entry)) return this.#reset(entry, false);
-    const { connector, counters, policy, server } = this.#context;
+    const { connector, counters, policy, server, channels } = this.#context;
     const { epoch } = server;
     const forWrites = policy.writable || entry.epoch < epoch.writableUnknownBefore;
     if (entry.kind === 'idle') this.#connections.idle.remove(entry);
     entry.move(CHECKING);
     entry.checks++;
-    counters.checksDone++;
     const check = { level, forWrites, question };
-    this.#follow(entry, () => checkOne(this.#context, this.#checks, entry.connection, check), {
+    const about = () => ({ ...this.#connections.contextOf(entry), level });
+    const run = () => checkOne(this.#context, this.#checks, entry.connection, check);
+    this.#follow(entry, () => channels.trace('tenure:connection:check', about, run), {
       succeeded: (at) => {
+        counters.checksDone++;
         // Of the epoch in which it was asked: there may have been an incident since.
         if (level === 'ping' || !connector.ping) entry.answered(at, epoch.number);
         // After a process that was stopped in the middle of a check of the socket, only a ping proves anything.
@@ -277,10 +282,12 @@ export class Checkout<C extends object> {
         else this.#place(entry, at, true);
       },
       failed: (error, at) => {
+        counters.checksDone++;
         counters.checksFailed++;
         const isReadOnly = error instanceof ReadOnlyServerError;
         this.#connections.close(entry, isReadOnly ? 'read-only' : 'failed-check', error);
-        if (!(error instanceof CheckRefusedError)) this.suspectAll(isReadOnly ? 'read-only' : 'disconnect', at);
+        if (isReadOnly) this.suspectAll('read-only', at);
+        else if (!(error instanceof CheckRefusedError)) this.#suspectOthers(error as Error, at);
       },
     });
   }
@@ -290,6 +297,7 @@ export class Checkout<C extends object> {
     const { epoch } = this.#context.server;
     if (entry.kind === 'idle') this.#connections.idle.remove(entry);
     entry.move(RETURNING);
+    entry.resets++;
     this.#follow(entry, () => resetOne(this.#context, this.#checks, entry.connection, clean), {
       succeeded: (at, { rolledBack, renewed }) => {
         if (rolledBack) this.#reportRollback(entry);
@@ -303,9 +311,11 @@ export class Checkout<C extends object> {
     });
   }
 
-  #reportRollback({ connection }: PoolEntry<C>): void {
-    this.#context.counters.rolledBack++;
-    this.#context.events.emit('rollback', connection);
+  #reportRollback(entry: PoolEntry<C>): void {
+    const { counters, events, channels } = this.#context;
+    counters.rolledBack++;
+    events.emit('rollback', entry.connection);
+    channels.publish('tenure:transaction:rollback', () => this.#connections.contextOf(entry));
   }
 
   /** Runs an operation on a connection and carries on when it ends, unless the connection was closed meanwhile. */

@@ -32,8 +32,8 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1;
 const setTimeout = genuine('setTimeout', timers.setTimeout);
 const clearTimeout = genuine('clearTimeout', timers.clearTimeout);
 const setImmediate = genuine('setImmediate', timers.setImmediate);
-// A fake is put on the object itself.
-const now: () => number = Object.getPrototypeOf(performance).now.bind(performance);
+// A fake is put on the object itself. Bun has the genuine one there, and none on the prototype.
+const now: () => number = (Object.getPrototypeOf(performance).now ?? performance.now).bind(performance);
 
 /** Runs before the next turn of the event loop; what `run` throws is an uncaught exception. */
 export const soon = genuine('queueMicrotask', queueMicrotask);

@@ -9,10 +9,13 @@ import {
   rotate,
   steadyUseMs,
 } from '../lifecycle/retirement.js';
+import { lossOf } from '../lifecycle/reuse.js';
 import { type CloseReason, IDLE, type PoolFacts } from '../lifecycle/state.js';
+import { type ConnectionContext, connectionContext } from './channels.js';
 import type { Context } from './context.js';
-import { type Counts, PoolEntry } from './entry.js';
+import { type ConnectionInfo, type Counts, PoolEntry } from './entry.js';
 import { closeOne, dropOne } from './operations.js';
+import { describeConnection, traceOf } from './stats.js';
 
 /** The connections of a pool: the entries, the idle list, and the one way to close. Decides nothing. */
 export class Connections<C extends object> {
@@ -20,6 +23,7 @@ export class Connections<C extends object> {
   readonly #counts: Counts;
   readonly #entries = new Set<PoolEntry<C>>();
   readonly #byConnection = new Map<C, PoolEntry<C>>();
+  #lastId = 0;
   readonly idle = new IdleList<C>();
   /** Connections of an older generation are replaced. */
   generation = 0;
@@ -103,7 +107,7 @@ export class Connections<C extends object> {
 
   /** Takes a place for a connection that is about to be opened. */
   reserve(now: number): PoolEntry<C> {
-    const entry = new PoolEntry<C>(this.#counts, this.generation, now);
+    const entry = new PoolEntry<C>(this.#counts, ++this.#lastId, this.generation, now);
     this.#entries.add(entry);
     return entry;
   }
@@ -140,12 +144,15 @@ export class Connections<C extends object> {
 
   /** Closes a connection for a reason. Its place is taken until it is gone. */
   close(entry: PoolEntry<C>, reason: CloseReason, cause?: unknown): void {
-    const { connector, counters, events, runtime, loop } = this.#context;
+    const { connector, counters, events, runtime, loop, uses } = this.#context;
     const { connection } = entry;
+    if (uses.areObserved) uses.returned(entry);
     if (entry.kind === 'idle') this.idle.remove(entry);
+    this.#countLoss(entry, reason, cause);
     entry.closing(reason);
     counters.closed[reason]++;
-    events.emit('closing', connection, reason, cause);
+    this.#publishClose(reason, cause, () => this.contextOf(entry));
+    events.emit('closing', connection, reason, cause, this.describe(entry, runtime.now()));
     const isDead = reason === 'broken' || reason === 'failed-check';
     if (isDead && connector.abort) {
       dropOne(connector, connection);
@@ -160,12 +167,14 @@ export class Connections<C extends object> {
   }
 
   /** Closes a connection that was opened and has not been in the pool. Counted and emitted like any other: as opened, and as closed for a reason. */
-  async closeUnused(connection: C, tookMs: number, reason: CloseReason, cause?: unknown): Promise<void> {
-    const { connector, counters, events } = this.#context;
+  async closeUnused(entry: PoolEntry<C>, connection: C, reason: CloseReason, cause?: unknown): Promise<void> {
+    const { connector, counters, events, runtime } = this.#context;
+    const now = runtime.now();
     counters.opened++;
-    events.emit('opened', connection, tookMs);
+    events.emit('opened', connection, now - entry.requestedAt);
     counters.closed[reason]++;
-    events.emit('closing', connection, reason, cause);
+    this.#publishClose(reason, cause, () => connectionContext(connector, connection, 0, 0));
+    events.emit('closing', connection, reason, cause, this.describe(entry, now));
     const isAnswering = reason === 'read-only' || reason === 'budget';
     if (!isAnswering && connector.abort) dropOne(connector, connection);
     else await closeOne(this.#context, connection);
@@ -181,6 +190,24 @@ export class Connections<C extends object> {
     this.#context.membership.freed();
   }
 
+  #countLoss({ connection, kind, idleSince, lost }: PoolEntry<C>, reason: CloseReason, cause: unknown): void {
+    const { connector, counters, policy, runtime, membership } = this.#context;
+    const closed = {
+      reason,
+      hasEnded: lost !== undefined || connector.isOpen?.(connection) === false,
+      byApp: connector.classifyLoss?.(cause as Error | undefined) === 'app',
+      idleMs: kind === 'idle' || kind === 'checking' ? runtime.now() - idleSince : 0,
+      owners: membership.owners,
+    };
+    const loss = lossOf(closed, policy);
+    if (loss) counters.lost[loss]++;
+  }
+
+  #publishClose(reason: CloseReason, cause: unknown, about: () => ConnectionContext): void {
+    const error = cause !== undefined && { error: cause };
+    this.#context.channels.publish('tenure:connection:close', () => ({ ...about(), reason, ...error }));
+  }
+
   #gone(entry: PoolEntry<C>, reason: CloseReason): void {
     this.forget(entry);
     this.#context.events.emit('closed', entry.connection, reason);
@@ -192,25 +219,32 @@ export class Connections<C extends object> {
     return { used, idle, opening, busy, waiting, max: this.#context.limits.maxConnections };
   }
 
+  /** What the channels publish about a connection. */
+  contextOf({ connection, openedAt, uses }: PoolEntry<C>): ConnectionContext {
+    const { connector, runtime } = this.#context;
+    return connectionContext(connector, connection, runtime.now() - openedAt, uses);
+  }
+
   /** Who holds connections, oldest first. */
   holders(now: number): Holder[] {
     const used = [...this.#entries].filter((entry) => entry.kind === 'used');
     return used.sort((a, b) => a.takenAt - b.takenAt).map((entry) => this.holder(entry, now));
   }
 
-  holder({ connection, takenAt, stack }: PoolEntry<C>, now: number): Holder {
+  holder(entry: PoolEntry<C>, now: number): Holder {
     const { connector, policy } = this.#context;
+    const { connection, takenAt } = entry;
     const processId = connector.processId?.(connection);
-    // What a connection ran may be long; only a leak report asks for it.
-    const wantsStatement = policy.leakAfterMs !== Number.POSITIVE_INFINITY;
-    const lastStatement = wantsStatement ? connector.lastStatement?.(connection) : undefined;
     return {
       ...(processId !== undefined && { processId }),
       heldMs: now - takenAt,
       status: connector.transactionStatus?.(connection) ?? 'unknown',
-      ...(stack !== undefined && { stack }),
-      ...(lastStatement !== undefined && { lastStatement }),
+      ...traceOf(entry, connector, policy),
     };
+  }
+
+  describe(entry: PoolEntry<C>, now: number): ConnectionInfo {
+    return describeConnection(entry, this.#context.connector, this.#context.policy, now);
   }
 }
 
@@ -256,7 +290,7 @@ export class IdleList<C> {
   }
 }
 
-/** Replaces expired connections, one at a time. Keeps the state of that; the rules are in `lifecycle/rotation.ts`. */
+/** Replaces expired connections, one at a time. Keeps the state of that; the rules are in `lifecycle/retirement.ts`. */
 export class Successors<C extends object> {
   readonly #context: Context<C>;
   readonly #connections: Connections<C>;

@@ -1,5 +1,28 @@
 import type { SessionStatus } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
+import type { PoolWarning } from './messages.js';
+
+/**
+ * What is between a pool and the server.
+ *
+ * - `unknown`: no connection has been checked yet, or the driver cannot do that.
+ * - `none`: nothing, or nothing that shares sessions.
+ * - `session`: a pooler that keeps one session for each connection.
+ * - `transaction`: a pooler that may run each transaction on another session.
+ * - `detected`: a pooler in one of these two modes, which cannot be known from outside.
+ */
+export type PoolerKind = 'unknown' | 'none' | 'session' | 'transaction' | 'detected';
+
+/** Whether a pooler answers connects and probes in the place of the server, and gives process IDs of its own. */
+export function isPooler(kind: PoolerKind = 'unknown'): boolean {
+  return kind !== 'unknown' && kind !== 'none';
+}
+
+/** Whether two transactions of one connection may run on two sessions. In doubt, they may. */
+export function sharesSessions(kind: PoolerKind = 'unknown'): boolean {
+  return kind === 'transaction' || kind === 'detected';
+}
+
 import type { SlotLocks } from './slotLocks.js';
 
 /**
@@ -80,6 +103,14 @@ export type UnpreparedReason =
   /** The connection leads to a pooler, or that is not known yet. */
   | 'pooler';
 
+/** Where a connector connects to. What is not known is absent. */
+export interface ServerTarget {
+  /** Host name, IP address, or the folder of a Unix socket. */
+  readonly serverAddress?: string;
+  readonly serverPort?: number;
+  readonly database?: string;
+}
+
 /**
  * The functions by which the engine uses a driver. `connect` and `close` are required; a driver leaves out what it cannot do.
  *
@@ -87,10 +118,12 @@ export type UnpreparedReason =
  */
 export interface Connector<C extends object> {
   /**
-   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. Throws when the
-   * connector belongs to a pool already.
+   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. `warn` emits a
+   * warning of the pool. Throws when the connector belongs to a pool already.
    */
-  usePolicy?(policy: Policy): void;
+  usePolicy?(policy: Policy, warn: (warning: PoolWarning) => void): void;
+  /** Where it connects to, as far as that is known: for the names of pools, and for what they publish. Costs no I/O. */
+  target?(): ServerTarget;
   /**
    * Opens one connection, set up and ready for a query.
    *
@@ -111,10 +144,10 @@ export interface Connector<C extends object> {
    */
   probe?(connection: C, signal: AbortSignal): Promise<void>;
   /**
-   * Whether a pooler answers connects and probes in the server's place: then only answers on a session are evidence about the server.
-   * Without it: never.
+   * What is between the connections and the server. Behind a pooler only answers on a session are evidence about the server, and nothing is asked by
+   * process IDs. Without it: `unknown`. Costs no I/O.
    */
-  isBehindPooler?(): boolean;
+  pooler?(): PoolerKind;
   /** Asks whether the server takes writes: a round trip, in the place of `ping`. Rejects when the connection cannot be used. */
   isWritable?(connection: C, signal: AbortSignal): Promise<boolean>;
   /** Whether the connection is open, as far as this process has seen. Costs no I/O. */
@@ -160,8 +193,11 @@ export interface Connector<C extends object> {
    * another pool and another connector. Without it the pool asks no other pool for room. Costs no I/O.
    */
   makesRoom?(error: unknown, connection: object): boolean;
-  /** Whether the end of a connection puts its `server` in question, or concerns this `session` alone. Without it: always `server`. */
-  classifyLoss?(cause: Error | undefined): 'server' | 'session';
+  /**
+   * Whether the end of a connection puts its `server` in question, or concerns this session alone, which the server or the `app` has ended. Without it: always
+   * `server`.
+   */
+  classifyLoss?(cause: Error | undefined): 'server' | 'session' | 'app';
   /** The text of the connection's last statement, without parameter values. */
   lastStatement?(connection: C): string | undefined;
   /**

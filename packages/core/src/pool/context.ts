@@ -1,6 +1,7 @@
 import { soonestMaintenanceMs } from '../lifecycle/retirement.js';
 import { type EffectiveLimits, effectiveLimits, type Limits, withLimits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
+import { Channels } from './channels.js';
 import { Alarm, Clock, type Runtime } from './clock.js';
 import type { Connector } from './connector.js';
 import { Events } from './events.js';
@@ -8,6 +9,7 @@ import { ServerRecord } from './server.js';
 import type { Membership } from './sharedLimit.js';
 import type { Admission } from './slotLocks.js';
 import { Counters } from './stats.js';
+import { Uses } from './uses.js';
 
 /** What all parts of one pool share. */
 export class Context<C extends object> {
@@ -16,7 +18,9 @@ export class Context<C extends object> {
   readonly membership: Membership;
   readonly clock: Clock;
   readonly counters = new Counters();
-  readonly events = new Events<C>();
+  readonly channels: Channels;
+  readonly events: Events<C>;
+  readonly uses: Uses<C>;
   readonly server = new ServerRecord();
   readonly loop = new RunLoop();
   /** The one timer of the pool's maintenance. */
@@ -34,6 +38,9 @@ export class Context<C extends object> {
     this.membership = membership;
     this.clock = new Clock(runtime);
     this.alarm = new Alarm(runtime);
+    this.uses = new Uses(runtime);
+    this.channels = new Channels(() => runtime.now());
+    this.events = new Events((warning) => this.channels.publish('tenure:pool:warning', () => warning));
     this.#policy = policy;
     this.#limits = effectiveLimits(policy, this.#granted);
     this.#soonest = soonest(connector, policy, this.#limits);
@@ -68,6 +75,7 @@ export class Context<C extends object> {
     this.#granted = granted;
     this.#limits = effectiveLimits(policy, granted);
     this.#soonest = soonest(this.connector, policy, this.#limits);
+    this.channels.publish('tenure:pool:resize', () => this.#limits);
   }
 }
 

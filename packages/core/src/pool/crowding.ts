@@ -82,7 +82,7 @@ export class Crowding<C extends object> implements Neighbour {
   #roomMade(): void {
     const { server, loop, runtime } = this.#context;
     this.#expected--;
-    server.hasRoom();
+    server.madeRoom();
     loop.request(runtime.now());
   }
 
@@ -97,7 +97,7 @@ export class Crowding<C extends object> implements Neighbour {
       events.on('closed', onClosed);
       this.#connections.close(entry, 'crowded');
       // Else a pool below its minimum would take the slot back at once.
-      if (this.#connections.open < limits.minConnections) server.isFull(error, runtime.now(), runtime.random());
+      if (this.#connections.open < limits.minConnections) server.foundFull(error, runtime.now(), runtime.random());
     });
   }
 

@@ -1,3 +1,4 @@
+import type { SessionStatus } from '../errors.js';
 import {
   CLOSED,
   type CloseReason,
@@ -8,8 +9,34 @@ import {
   transition,
 } from '../lifecycle/state.js';
 
+/** One connection, as `connections()` lists it. */
+export interface ConnectionInfo {
+  /** Its number in the pool, counted from 1 in the order in which connects began. */
+  readonly id: number;
+  /** Backend process ID; `undefined` where the driver cannot say. */
+  readonly processId: number | undefined;
+  readonly state: ConnectionKind;
+  /** Since it was opened, in milliseconds; 0 while it is opening. */
+  readonly ageMs: number;
+  /** Since it last came back, in milliseconds; 0 unless it is idle. */
+  readonly idleMs: number;
+  /** Since it was checked out, in milliseconds; 0 unless it is used. */
+  readonly heldMs: number;
+  readonly uses: number;
+  readonly checks: number;
+  /** How often something may have been left on it at return, so that it was reset. */
+  readonly resets: number;
+  readonly status: SessionStatus;
+  /** The stack of the call that took it; captured only when `leakAfterMs` is set, and absent unless it is used. */
+  readonly stack?: string;
+  /** The text of its last statement, without parameter values; recorded only when `leakAfterMs` is set, and absent unless it is used. */
+  readonly lastStatement?: string;
+}
+
 /** The pool's record of one connection: its state, its times, its counts. It takes a place from the first attempt to connect until the connection is gone. */
 export class PoolEntry<C> implements ConnectionFacts {
+  /** Its number in the pool. */
+  readonly id: number;
   readonly generation: number;
   readonly requestedAt: number;
   openedAt = 0;
@@ -22,8 +49,11 @@ export class PoolEntry<C> implements ConnectionFacts {
   /** How long it was idle before its last checkout; before a first checkout that says nothing. */
   restedMs = Number.POSITIVE_INFINITY;
   takenAt = 0;
+  /** When it was lent, to the microsecond, where someone observes uses. The time above may be a millisecond early. */
+  observedAt: number | undefined = undefined;
   uses = 0;
   checks = 0;
+  resets = 0;
   /** Where its holder took it; captured only when `leakAfterMs` is set. */
   stack: string | undefined = undefined;
   leakReported = false;
@@ -37,8 +67,9 @@ export class PoolEntry<C> implements ConnectionFacts {
   #connection: C | undefined;
   #promise: Promise<C> | undefined;
 
-  constructor(counts: Counts, generation: number, requestedAt: number) {
+  constructor(counts: Counts, id: number, generation: number, requestedAt: number) {
     this.#counts = counts;
+    this.id = id;
     this.generation = generation;
     this.requestedAt = requestedAt;
     counts.add('opening', 1);

@@ -1,22 +1,9 @@
 import { EventEmitter } from 'node:events';
-import type { Holder } from '../errors.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import { soon } from './clock.js';
+import type { ConnectionInfo } from './entry.js';
+import type { PoolWarning } from './messages.js';
 import type { BudgetStats } from './slotLocks.js';
-
-/** Something that the app should look at; nothing has failed yet. */
-export interface PoolWarning {
-  readonly code:
-    | 'TENURE_BUDGET_GUEST'
-    | 'TENURE_BUDGET_OFF'
-    | 'TENURE_LEAK'
-    | 'TENURE_IDLE_IN_TRANSACTION'
-    | 'TENURE_NOT_CONNECTED'
-    | 'TENURE_ROLLED_BACK';
-  readonly message: string;
-  /** The connections that it is about; absent where it is about the pool. */
-  readonly holders?: readonly Holder[];
-}
 
 /** The events of a pool, and their arguments. Acquire and release emit none, which keeps the warm path fast. */
 export interface PoolEvents<C> {
@@ -26,8 +13,8 @@ export interface PoolEvents<C> {
   opened: [connection: C, tookMs: number];
   /** A connect failed. */
   openFailed: [error: unknown];
-  /** A connection is being closed, for this reason; `cause` is the error that ended it, if one did. */
-  closing: [connection: C, reason: CloseReason, cause: unknown];
+  /** A connection is being closed, for this reason; `cause` is the error that ended it, if one did; `info` is its record, as of now. */
+  closing: [connection: C, reason: CloseReason, cause: unknown, info: ConnectionInfo];
   /** A connection is gone from the pool. */
   closed: [connection: C, reason: CloseReason];
   /** Another number of connections is granted to the pool, because slots of the budget are short, or no more. */
@@ -44,6 +31,11 @@ export interface PoolEvents<C> {
  */
 export class Events<C> {
   readonly #emitter = new EventEmitter();
+  readonly #onWarning: (warning: PoolWarning) => void;
+
+  constructor(onWarning: (warning: PoolWarning) => void) {
+    this.#onWarning = onWarning;
+  }
 
   on<E extends keyof PoolEvents<C>>(event: E, listener: (...args: PoolEvents<C>[E]) => void): void {
     this.#emitter.on(event, listener as (...args: unknown[]) => void);
@@ -61,6 +53,7 @@ export class Events<C> {
   /** Emits a warning a moment later, so that an app that has just made the pool can add a listener first. */
   warn(warning: PoolWarning): void {
     soon(() => {
+      this.#onWarning(warning);
       if (this.#emitter.listenerCount('warning') > 0) this.emit('warning', warning);
       else process.emitWarning(warning.message, { type: 'TenureWarning', code: warning.code });
     });

@@ -2,7 +2,7 @@ import { TenureConnectionLostError } from '../errors.js';
 import { checkLevel } from '../lifecycle/freshness.js';
 import type { Checkout } from './checkout.js';
 import type { Connections } from './connections.js';
-import type { InFlight } from './connector.js';
+import { type InFlight, isPooler } from './connector.js';
 import { type Context, firstLookMs } from './context.js';
 import type { PoolEntry } from './entry.js';
 import type { Opener } from './opener.js';
@@ -46,7 +46,8 @@ export class InFlightCheck<C extends object> {
   /** Looks for queries in flight, asks the server if one has been for long, and sets the timer for the next look. */
   look(now: number): void {
     const lookMs = this.#firstLookMs;
-    if (lookMs === Number.POSITIVE_INFINITY) return;
+    // The process IDs of a pooler name no backend: the question would cost it a session, and find nothing.
+    if (lookMs === Number.POSITIVE_INFINITY || isPooler(this.#context.connector.pooler?.())) return;
     const queries = new Map<PoolEntry<C>, LongQuery>();
     let next = Number.POSITIVE_INFINITY;
     for (const entry of this.#connections.entries) {

@@ -1,6 +1,7 @@
 import { maintenanceOf, nextMaintenance } from '../lifecycle/retirement.js';
 import type { Checkout } from './checkout.js';
 import type { Connections, Successors } from './connections.js';
+import { isPooler } from './connector.js';
 import type { Context } from './context.js';
 import type { PoolEntry } from './entry.js';
 import type { InFlightCheck } from './inFlightCheck.js';
@@ -57,11 +58,18 @@ export class Maintenance<C extends object> {
     checkout.suspectAll('freeze', now);
   }
 
+  /** A ping through a pooler takes a session from other clients. The connection to the pooler is kept alive by TCP; more than that must be asked for. */
+  #keepAlive(entry: PoolEntry<C>): void {
+    const { policy, connector } = this.#context;
+    const isDefault = policy.sources.keepaliveMs.from === 'default';
+    if (!isDefault || !isPooler(connector.pooler?.())) this.#parts.checkout.ping(entry);
+  }
+
   #maintain(entry: PoolEntry<C>, now: number): void {
-    const { connections, checkout, successors } = this.#parts;
+    const { connections, successors } = this.#parts;
     const action = maintenanceOf(entry, connections.facts, this.#context.policy, now);
     if (action === 'leave') return;
-    if (action === 'ping') checkout.ping(entry);
+    if (action === 'ping') this.#keepAlive(entry);
     else if (action !== 'rotate') connections.close(entry, action.close);
     else if (successors.takeTurn(entry, now)) connections.close(entry, 'max-age');
   }
@@ -79,13 +87,14 @@ export class Maintenance<C extends object> {
   }
 
   #reportLeaks(now: number): void {
-    const { policy, events } = this.#context;
+    const { policy, events, channels } = this.#context;
     const { connections } = this.#parts;
     for (const entry of connections.entries) {
       if (entry.kind !== 'used' || entry.leakReported || now < entry.takenAt + policy.leakAfterMs) continue;
       entry.leakReported = true;
       const holder = connections.holder(entry, now);
       events.warn({ code: 'TENURE_LEAK', message: leakMessage(holder, policy.leakAfterMs), holders: [holder] });
+      channels.publish('tenure:connection:leak', () => ({ holder }));
     }
   }
 }

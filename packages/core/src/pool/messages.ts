@@ -10,7 +10,24 @@ import {
 import type { ConnectFailures } from '../lifecycle/backoff.js';
 import type { BudgetStats } from './slotLocks.js';
 
-/** What an error or a warning tells of the pool. */
+/** Something that the app should look at; nothing has failed yet. */
+export interface PoolWarning {
+  readonly code:
+    | 'TENURE_BUDGET_GUEST'
+    | 'TENURE_BUDGET_OFF'
+    | 'TENURE_LEAK'
+    | 'TENURE_IDLE_IN_TRANSACTION'
+    | 'TENURE_NOT_CONNECTED'
+    | 'TENURE_NOT_REUSED'
+    | 'TENURE_POOLER'
+    | 'TENURE_ROLLED_BACK'
+    | 'TENURE_STATEMENT_SLOWER';
+  readonly message: string;
+  /** The connections that it is about; absent where it is about the pool. */
+  readonly holders?: readonly Holder[];
+}
+
+/** What an error or a warning says about the pool. */
 export interface Situation {
   readonly figures: PoolFigures;
   /** Who holds connections, oldest first. */
@@ -31,17 +48,21 @@ export function acquireTimedOut(waitedMs: number, situation: Situation): TenureT
   if (failures && isEmpty(figures)) return unreachable(waitedMs, figures, failures);
   const message =
     `No connection came free within ${Math.round(waitedMs)} ms: ${summary(figures)}.` +
-    `${whoElseHasSome(situation)}${situation.shortage ?? ''}${whoHoldsThem(holders)}${adviceFor(situation)}${connectNews(figures, failures)}`;
+    `${whoElseHasSome(situation)}${situation.shortage ?? ''}${whoHoldsThem(holders)}${adviceFor(situation)}${lastConnect(figures, failures)}`;
   return new TenureTimeoutError(message, figures, waitedMs, holders, failures && { cause: failures.error });
 }
 
 /** The server cannot be reached, or has no slot for us. */
 function unreachable(waitedMs: number, figures: PoolFigures, failures: ConnectFailures): TenureUnreachableError {
-  const what = failures.kind === 'full' ? 'The database has no free connection for us' : 'The database is unreachable';
+  const what = failures.kind === 'full' ? 'The server has no free slot' : 'The database is unreachable';
+  const advice =
+    failures.kind === 'full'
+      ? ' Keep processes × MAX_CONNS below max_connections; npx @tenure/doctor shows who has the slots.'
+      : '';
   const attempts = failures.count === 1 ? 'one attempt' : `${failures.count} attempts`;
   const message =
     `${what}: ${attempts} to connect failed, the last with: ${messageOf(failures.error)} ` +
-    `(waited ${Math.round(waitedMs)} ms; ${summary(figures)}).`;
+    `(waited ${Math.round(waitedMs)} ms; ${summary(figures)}).${advice}`;
   return new TenureUnreachableError(message, figures, waitedMs, { cause: failures.error });
 }
 
@@ -52,7 +73,7 @@ export function connectRefused(waitedMs: number, figures: PoolFigures, failures:
 }
 
 function refusedByServer(figures: PoolFigures, failures: ConnectFailures): TenureConnectError {
-  const message = `The database refuses the connection: ${messageOf(failures.error)}`;
+  const message = `The server refuses this client: ${messageOf(failures.error)}`;
   return new TenureConnectError(message, figures, { cause: failures.error });
 }
 
@@ -65,12 +86,15 @@ export function neverConnected(forMs: number, failures: ConnectFailures | undefi
 }
 
 export function tooManyWaiting(figures: PoolFigures, maxWaiting: number): TenureTooManyWaitingError {
-  const message = `${maxWaiting} callers wait for a connection already, which is all that maxWaiting allows: ${summary(figures)}.`;
+  const message = `Refused: ${maxWaiting} callers wait already, the limit maxWaiting (CONN_MAX_WAITING): ${summary(figures)}.`;
   return new TenureTooManyWaitingError(message, figures);
 }
 
 export function poolClosed(figures: PoolFigures): TenureClosedError {
-  return new TenureClosedError('The pool is closed, or about to close, and gives out no more connections.', figures);
+  return new TenureClosedError(
+    'The pool is closing or closed, and lends no connections. Stop the work that uses it before you close it.',
+    figures,
+  );
 }
 
 /** Whose limit keeps a pool of a fleet from opening connections; part of the error of a caller that waited for one. */
@@ -126,7 +150,7 @@ export function stuckInTransactions({ holders, figures }: Situation): string {
 }
 
 export function leakMessage(holder: Holder, leakAfterMs: number): string {
-  return `A connection has been held for longer than leakAfterMs (${leakAfterMs} ms): ${describeHolder(holder)}${ranLast(holder)}${takenAt(holder) || '.'}`;
+  return `A connection has been held for longer than CONN_LEAK_THRESHOLD (${leakAfterMs} ms): ${describeHolder(holder)}${ranLast(holder)}${takenAt(holder) || '.'}`;
 }
 
 function summary({ used, idle, opening, busy, waiting, max }: PoolFigures): string {
@@ -172,14 +196,17 @@ function takenAt({ stack }: Holder): string {
 }
 
 function adviceFor(situation: Situation): string {
-  return isStuckInTransactions(situation) ? stuckInTransactions(situation) : '';
+  if (isStuckInTransactions(situation)) return stuckInTransactions(situation);
+  const { used, max } = situation.figures;
+  if (used + situation.elsewhere < max) return '';
+  return 'All are in use. CONN_LEAK_THRESHOLD=30s shows where those were taken that are held for long; a load that needs more needs a higher MAX_CONNS.';
 }
 
 function isEmpty({ used, idle, busy }: PoolFigures): boolean {
   return used + idle + busy === 0;
 }
 
-function connectNews({ used, opening }: PoolFigures, failures: ConnectFailures | undefined): string {
+function lastConnect({ used, opening }: PoolFigures, failures: ConnectFailures | undefined): string {
   if (failures) return ` The last attempt to connect failed with: ${messageOf(failures.error)}.`;
   return used === 0 && opening > 0 ? ' The database has not answered an attempt to connect yet.' : '';
 }

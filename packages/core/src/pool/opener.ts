@@ -10,6 +10,7 @@ import type { Crowding } from './crowding.js';
 import type { PoolEntry } from './entry.js';
 import { connectRefused, neverConnected } from './messages.js';
 import { connectOne, ReadOnlyServerError } from './operations.js';
+import { ReuseWatch } from './reuseWatch.js';
 import { NoSlotError } from './slotLocks.js';
 import type { PendingChecks } from './timeLimit.js';
 import type { WaitQueue } from './waitQueue.js';
@@ -33,7 +34,7 @@ class OvertakenError extends Error {
   override name = 'OvertakenError';
 
   constructor() {
-    super('The connect was given up: the server has not answered it, but one that began later');
+    super('The connect was given up: the server has answered a later one, and not this one');
   }
 }
 
@@ -41,7 +42,7 @@ class EndedUnusedError extends Error {
   override name = 'EndedUnusedError';
 
   constructor() {
-    super('The server ended the connection before it was of use');
+    super('The server ended the connection as soon as it was open');
   }
 }
 
@@ -60,6 +61,7 @@ export class Opener<C extends object> {
   readonly #context: Context<C>;
   readonly #parts: Parts<C>;
   readonly #attempts = new Map<PoolEntry<C>, Attempt>();
+  readonly #reuse: ReuseWatch<C>;
   #isCancelled = false;
   /** When the first connect of this pool began; `undefined` once one has succeeded, or the warning that none does was given. */
   #beganAt: number | undefined = Number.POSITIVE_INFINITY;
@@ -67,6 +69,7 @@ export class Opener<C extends object> {
   constructor(context: Context<C>, parts: Parts<C>) {
     this.#context = context;
     this.#parts = parts;
+    this.#reuse = new ReuseWatch(context, () => parts.connections.isClosing);
   }
 
   /** Opens what is missing, and sets the timer for when a backoff that holds it up is over. */
@@ -115,7 +118,7 @@ export class Opener<C extends object> {
   }
 
   #open(now: number, opened?: (entry: PoolEntry<C>) => void): void {
-    const { membership, events } = this.#context;
+    const { membership, events, channels } = this.#context;
     membership.connecting();
     const entry = this.#parts.connections.reserve(now);
     this.#context.budget?.begin(entry);
@@ -129,17 +132,20 @@ export class Opener<C extends object> {
       lateness.cancel();
       this.#attempts.delete(entry);
     };
-    connectOne(this.#context, attempt.abort.signal, this.#listenerFor(entry)).then(
-      (connection) => {
-        end();
-        if (entry.lost) this.#endedWhileOpening(entry, connection, entry.lost.cause);
-        else this.#opened(entry, connection, opened);
-      },
-      (error) => {
-        end();
-        this.#failed(entry, error);
-      },
-    );
+    const connect = () => connectOne(this.#context, attempt.abort.signal, this.#listenerFor(entry));
+    channels
+      .trace('tenure:connection:open', () => ({}), connect)
+      .then(
+        (connection) => {
+          end();
+          if (entry.lost) this.#endedWhileOpening(entry, connection, entry.lost.cause);
+          else this.#opened(entry, connection, opened);
+        },
+        (error) => {
+          end();
+          this.#failed(entry, error);
+        },
+      );
   }
 
   #listenerFor(entry: PoolEntry<C>) {
@@ -147,7 +153,8 @@ export class Opener<C extends object> {
     return {
       onLost: (cause?: Error) => this.#lost(entry, cause),
       onReadOnly: () => this.#parts.checkout.readOnly(entry, runtime.now()),
-      closeUnused: (connection: C, reason: CloseReason) => this.#closeUnused(entry, connection, reason),
+      closeUnused: (connection: C, reason: CloseReason) =>
+        this.#parts.connections.closeUnused(entry, connection, reason),
       setUp: budget && ((connection: C, signal: AbortSignal) => this.#setUp(entry, connection, signal)),
     };
   }
@@ -191,6 +198,7 @@ export class Opener<C extends object> {
     successors.connectEnded(true, now);
     counters.opened++;
     events.emit('opened', connection, tookMs);
+    this.#reuse.opened(now);
     if (opened) opened(entry);
     else checkout.opened(entry, now);
   }
@@ -216,14 +224,9 @@ export class Opener<C extends object> {
 
   /** The connection ended while it was being opened, although the driver has handed it over. */
   #endedWhileOpening(entry: PoolEntry<C>, connection: C, cause: Error | undefined): void {
-    void this.#closeUnused(entry, connection, 'broken', cause);
+    void this.#parts.connections.closeUnused(entry, connection, 'broken', cause);
     this.#context.server.endedEarly(this.#context.runtime.now());
     this.#failed(entry, cause ?? new EndedUnusedError());
-  }
-
-  #closeUnused({ requestedAt }: PoolEntry<C>, connection: C, reason: CloseReason, cause?: unknown): Promise<void> {
-    const tookMs = this.#context.runtime.now() - requestedAt;
-    return this.#parts.connections.closeUnused(connection, tookMs, reason, cause);
   }
 
   #failed(entry: PoolEntry<C>, error: unknown): void {

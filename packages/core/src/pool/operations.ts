@@ -15,7 +15,7 @@ export class CheckRefusedError extends Error {
   override name = 'CheckRefusedError';
 
   constructor() {
-    super('validate answered false');
+    super('`validate` returned false');
   }
 }
 
@@ -119,7 +119,8 @@ export async function resetOne<C extends object>(
   clean: boolean,
 ): Promise<ResetResult<C>> {
   const { reset } = connector;
-  if (reset === undefined) throw new CheckFailedError('the driver cannot tell whether it is still usable');
+  if (reset === undefined)
+    throw new CheckFailedError('the connector has no `reset`, so an unclean connection is closed');
   const found = { rolledBack: false, renewed: undefined as C | undefined };
   const run = async (mode: ResetMode, signal: AbortSignal) => {
     const { rolledBack, renewed } = await reset.call(connector, found.renewed ?? connection, mode, signal);

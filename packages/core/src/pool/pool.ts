@@ -2,22 +2,30 @@ import { type PoolFigures, TenureUsageError } from '../errors.js';
 import type { Limits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
 import { Budget, hasBudget } from './budget.js';
+import { areAcquiresObserved } from './channels.js';
 import { Checkout } from './checkout.js';
 import { type Runtime, systemRuntime } from './clock.js';
 import { Connections, Successors } from './connections.js';
 import type { Connector } from './connector.js';
 import { Context } from './context.js';
 import { Crowding } from './crowding.js';
+import type { ConnectionInfo } from './entry.js';
 import type { PoolEvents } from './events.js';
+import { identityOf } from './identity.js';
 import { InFlightCheck } from './inFlightCheck.js';
 import { Maintenance } from './maintenance.js';
-import { connectRefused, poolClosed, tooManyWaiting } from './messages.js';
+import { connectRefused, type PoolWarning, poolClosed, tooManyWaiting } from './messages.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
+import { processPools } from './processPools.js';
 import { type LimitMember, Membership, type SharedLimit } from './sharedLimit.js';
-import { type ConnectionInfo, describeConnection, type PoolStats, takeStats } from './stats.js';
+import { type Histogram, type PoolStats, takeStats } from './stats.js';
 import { PendingChecks } from './timeLimit.js';
+import type { UseObserver } from './uses.js';
 import { type AcquireOptions, WaitQueue } from './waitQueue.js';
+
+/** Under this key a pool in front of an engine has it. Registered, for the copies of this package in a process. */
+export const ENGINE: unique symbol = Symbol.for('@tenure/core engine');
 
 /**
  * A pool of connections.
@@ -36,6 +44,7 @@ export class Pool<C extends object> {
   readonly #maintenance: Maintenance<C>;
   /** Connections that a drain took from their holders, whose release then does nothing. */
   readonly #revoked = new WeakSet<C>();
+  readonly #unlist: () => void;
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   /** @param findLimit finds the limit that the pool shares with others, if there is one */
@@ -45,7 +54,7 @@ export class Pool<C extends object> {
     runtime: Runtime = systemRuntime,
     findLimit: () => SharedLimit | undefined = () => undefined,
   ) {
-    connector.usePolicy?.(policy);
+    connector.usePolicy?.(policy, (warning) => this.warn(warning));
     const membership = new Membership(findLimit);
     const context = new Context(connector, policy, runtime, membership);
     const connections = new Connections(context);
@@ -67,6 +76,8 @@ export class Pool<C extends object> {
     this.#opener = opener;
     membership.begin(memberOf(context, connections));
     if (policy.minConnections > 0) membership.join();
+    context.channels.start(() => ({ ...identityOf(this.policy, connector), ...this.figures }));
+    this.#unlist = processPools().add(this);
     context.loop.start((now) => this.#run(now));
     context.loop.request(runtime.now());
   }
@@ -85,12 +96,19 @@ export class Pool<C extends object> {
    * @throws TenureClosedError when the pool is closing
    */
   acquire(options?: AcquireOptions): Promise<C> {
+    if (areAcquiresObserved()) return this.#context.channels.traceAcquire(() => this.#acquire(options));
+    return this.#acquire(options);
+  }
+
+  #acquire(options: AcquireOptions | undefined): Promise<C> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    const unusable = unusableTimeout(options?.timeoutMs);
+    if (unusable) return Promise.reject(unusable);
     const { clock, runtime, membership, loop } = this.#context;
     const fresh = this.#queue.length === 0 ? this.#checkout.takeFresh(clock.read(), this.#captureStack()) : undefined;
     if (fresh) return fresh;
     const now = runtime.now();
-    const error = unusableTimeout(options?.timeoutMs) ?? this.#refuse(now, options?.timeoutMs);
+    const error = this.#refuse(now, options?.timeoutMs);
     if (error) return Promise.reject(error);
     membership.join();
     const promise = this.#queue.join(now, this.#captureStack(), options);
@@ -144,17 +162,23 @@ export class Pool<C extends object> {
   /** Figures of this moment, counters since the start, and where each setting came from. */
   stats(): PoolStats {
     const { counters, policy, connector, membership, budget } = this.#context;
-    return takeStats(this.figures, counters, policy, {
+    return takeStats({ ...identityOf(policy, connector), ...this.figures }, counters, policy, {
       owners: membership.owners,
+      pooler: connector.pooler?.() ?? 'unknown',
       budget: budget?.stats ?? null,
       statements: connector.statementStats?.(),
     });
   }
 
+  /** For viewers of the whole process; unstable. */
+  get waits(): Histogram {
+    return this.#context.counters.waits;
+  }
+
   /** Every connection: its backend, state, age, idle time, uses and checks. */
   connections(): ConnectionInfo[] {
     const now = this.#context.runtime.now();
-    return Array.from(this.#connections.entries, (entry) => describeConnection(entry, this.#context.connector, now));
+    return Array.from(this.#connections.entries, (entry) => this.#connections.describe(entry, now));
   }
 
   /**
@@ -199,6 +223,16 @@ export class Pool<C extends object> {
     return this;
   }
 
+  /** For a package that measures: times checkouts and returns from now on. @returns ends that */
+  observe(observer: UseObserver): () => void {
+    return this.#context.uses.observe(observer);
+  }
+
+  /** For the host of this pool: emits a warning as the pool itself does. */
+  warn(warning: PoolWarning): void {
+    this.#context.events.warn(warning);
+  }
+
   /** Brings callers and connections together, and opens what is missing. */
   #run(now: number): void {
     if (this.#connections.isClosing) return this.#finishDraining();
@@ -226,7 +260,9 @@ export class Pool<C extends object> {
 
   #rejectRelease(connection: C): void {
     if (this.#revoked.has(connection)) return;
-    throw new TenureUsageError('Released a connection that is not checked out of this pool, or was released before.');
+    throw new TenureUsageError(
+      'This connection is not checked out of this pool: it was released before, or another pool has lent it. Release each connection once.',
+    );
   }
 
   #startDraining(): { promise: Promise<void>; resolve: () => void } {
@@ -260,7 +296,9 @@ export class Pool<C extends object> {
   }
 
   #finishDraining(): void {
-    if (this.#connections.isEmpty) this.#drained?.resolve();
+    if (!this.#connections.isEmpty) return;
+    this.#unlist();
+    this.#drained?.resolve();
   }
 
   /** The time that a drain had is over. */

@@ -52,12 +52,12 @@ export class ServerRecord {
   }
 
   /** Another pool has found this server full. */
-  isFull(error: unknown, now: number, random: number): void {
+  foundFull(error: unknown, now: number, random: number): void {
     this.failures = afterFailure(this.failures, { kind: 'full', error, beganAt: now }, now, random);
   }
 
   /** A slot has come free on a server that was full: the next attempt need not wait. */
-  hasRoom(): void {
+  madeRoom(): void {
     if (this.failures?.kind === 'full') this.failures = undefined;
   }
 

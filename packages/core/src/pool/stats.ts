@@ -1,13 +1,14 @@
-import type { PoolFigures, SessionStatus } from '../errors.js';
-import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
+import { NOT_REUSED_CAUSES, type NotReusedCause } from '../lifecycle/reuse.js';
+import { CLOSE_REASONS, type CloseReason } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
-import type { Connector, StatementStats } from './connector.js';
-import type { PoolEntry } from './entry.js';
+import type { PoolContext } from './channels.js';
+import type { Connector, PoolerKind, StatementStats } from './connector.js';
+import type { ConnectionInfo, PoolEntry } from './entry.js';
 import type { BudgetStats } from './slotLocks.js';
 
 /** The figures of a pool, and its counters since it was made. */
-export interface PoolStats extends PoolFigures {
+export interface PoolStats extends PoolContext {
   /** How many pools of this process share this limit, this one included; `share` says which. */
   readonly owners: number;
   /** Checkouts. */
@@ -21,7 +22,7 @@ export interface PoolStats extends PoolFigures {
   readonly closed: Readonly<Record<CloseReason, number>>;
   /** Callers whose wait ended without a connection. */
   readonly timeouts: number;
-  /** Callers that were refused at once: the database is unreachable or refuses this client, or too many callers wait. */
+  /** Callers that were refused at once, or while they waited: the database is unreachable or refuses this client, too many callers wait, or the pool closes. */
   readonly refused: number;
   readonly checks: { readonly done: number; readonly failed: number };
   /** Transactions that were open when their connection came back, and were rolled back. */
@@ -30,6 +31,8 @@ export interface PoolStats extends PoolFigures {
   readonly epochs: number;
   /** How long callers waited for a connection, in milliseconds; at most an eighth too long, or a millisecond too short. */
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
+  /** What is between the pool and the server; `unknown` before the first connection. */
+  readonly pooler: PoolerKind;
   /** The budget that all processes share; `null` without one, and where it cannot hold. */
   readonly budget: BudgetStats | null;
   /** Prepared statements. Absent where the connector keeps none. */
@@ -38,35 +41,20 @@ export interface PoolStats extends PoolFigures {
   readonly policy: ReturnType<typeof describePolicy>;
 }
 
-/** One connection, as `connections()` lists it. */
-export interface ConnectionInfo {
-  /** Backend process ID; `undefined` where the driver cannot say. */
-  readonly processId: number | undefined;
-  readonly state: ConnectionKind;
-  /** Since it was opened, in milliseconds; 0 while it is opening. */
-  readonly ageMs: number;
-  /** Since it last came back, in milliseconds; 0 unless it is idle. */
-  readonly idleMs: number;
-  /** Since it was checked out, in milliseconds; 0 unless it is used. */
-  readonly heldMs: number;
-  readonly uses: number;
-  readonly checks: number;
-  readonly status: SessionStatus;
-}
-
 export function takeStats(
-  figures: PoolFigures,
+  context: PoolContext,
   counters: Counters,
   policy: Policy,
   {
     owners,
+    pooler,
     budget,
     statements,
-  }: Pick<PoolStats, 'owners' | 'budget'> & { readonly statements: StatementStats | undefined },
+  }: Pick<PoolStats, 'owners' | 'pooler' | 'budget'> & { readonly statements: StatementStats | undefined },
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
-    ...figures,
+    ...context,
     owners,
     acquired,
     reusedShare: acquired === 0 ? 0 : reused / acquired,
@@ -84,6 +72,7 @@ export function takeStats(
       p99: waits.quantile(0.99, acquired),
       max: waits.longest,
     },
+    pooler,
     budget,
     ...(statements && { statements }),
     policy: describePolicy(policy),
@@ -93,11 +82,13 @@ export function takeStats(
 export function describeConnection<C extends object>(
   entry: PoolEntry<C>,
   connector: Connector<C>,
+  policy: Policy,
   now: number,
 ): ConnectionInfo {
-  const { kind, openedAt, idleSince, takenAt, uses, checks } = entry;
+  const { id, kind, openedAt, idleSince, takenAt, uses, checks, resets } = entry;
   const connection = entry.isFilled ? entry.connection : undefined;
   return {
+    id,
     processId: connection && connector.processId?.(connection),
     state: kind,
     ageMs: connection ? now - openedAt : 0,
@@ -105,8 +96,22 @@ export function describeConnection<C extends object>(
     heldMs: kind === 'used' ? now - takenAt : 0,
     uses,
     checks,
+    resets,
     status: (connection && connector.transactionStatus?.(connection)) ?? 'unknown',
+    ...(kind === 'used' && traceOf(entry, connector, policy)),
   };
+}
+
+/** Where a connection was taken and what ran on it last, as far as a leak report asks for that. */
+export function traceOf<C extends object>(
+  { connection, stack }: PoolEntry<C>,
+  connector: Connector<C>,
+  { leakAfterMs }: Policy,
+): Pick<ConnectionInfo, 'stack' | 'lastStatement'> {
+  // What a connection ran may be long.
+  const wantsStatement = leakAfterMs !== Number.POSITIVE_INFINITY;
+  const lastStatement = wantsStatement ? connector.lastStatement?.(connection) : undefined;
+  return { ...(stack !== undefined && { stack }), ...(lastStatement !== undefined && { lastStatement }) };
 }
 
 /** Counts since the pool was made. They only grow. */
@@ -117,11 +122,12 @@ export class Counters {
   opened = 0;
   openFailures = 0;
   timeouts = 0;
-  /** Callers that were refused at once, since waiting would be in vain. */
   refused = 0;
   checksDone = 0;
   checksFailed = 0;
   rolledBack = 0;
+  /** Connections that will not be reused, by cause. */
+  readonly lost = Object.fromEntries(NOT_REUSED_CAUSES.map((cause) => [cause, 0])) as Record<NotReusedCause, number>;
   /** Incidents that put all connections in question. */
   epochs = 0;
   readonly closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0])) as Record<CloseReason, number>;
@@ -149,22 +155,33 @@ export class Histogram {
     return this.#longest;
   }
 
+  /** A copy: what `quantile` is to leave out later. */
+  copy(): Histogram {
+    const copy = new Histogram();
+    copy.#buckets.set(this.#buckets);
+    copy.#longest = this.#longest;
+    return copy;
+  }
+
   /**
    * The duration that `share` of all durations do not exceed; at most an eighth (or a microsecond) too long. A duration above 35 minutes counts as
    * 35 minutes.
    *
    * @param total the number of all durations; those that were not added count as 0
+   * @param before an earlier copy, whose durations are left out; `total` counts the others then
    */
-  quantile(share: number, total: number): number {
+  quantile(share: number, total: number, before = NO_WAITS): number {
     let above = total - Math.ceil(share * total);
     for (let bucket = BUCKETS - 1; bucket >= 0; bucket--) {
-      const count = this.#buckets[bucket]!;
+      const count = this.#buckets[bucket]! - before.#buckets[bucket]!;
       if (count > above) return Math.min(upperEdgeMs(bucket), this.#longest);
       above -= count;
     }
     return 0;
   }
 }
+
+const NO_WAITS = new Histogram();
 
 /** Whole microseconds: the place of the highest bit picks the doubling, the three bits below it the step. Integers only: this is a hot path. */
 function bucketOf(durationMs: number): number {

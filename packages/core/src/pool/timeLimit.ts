@@ -1,6 +1,6 @@
 import { afterAnswer, deadAt, nextProbe, type PendingRequest, pendingCheck } from '../lifecycle/liveness.js';
 import { afterTwoTurns, type Runtime, type Timer } from './clock.js';
-import type { Connector } from './connector.js';
+import { type Connector, isPooler } from './connector.js';
 import type { Context } from './context.js';
 
 /** An operation on a connection took longer than it may. */
@@ -121,7 +121,7 @@ export class PendingChecks<C extends object> {
 
   /** A connect that began at `sentAt` was answered, perhaps with a refusal. */
   connected(sentAt: number): void {
-    if (!this.#context.connector.isBehindPooler?.()) this.answered(sentAt);
+    if (!isPooler(this.#context.connector.pooler?.())) this.answered(sentAt);
   }
 
   /** The server has answered, on a session or beside it, what was sent at `sentAt`. */
@@ -152,7 +152,7 @@ export class PendingChecks<C extends object> {
     const now = runtime.now();
     if (now >= deadAt(check.request, policy)) return giveUp(check, now);
     if (check.request.overtakenMs === Number.POSITIVE_INFINITY) {
-      if (connector.probe && !connector.isBehindPooler?.()) this.#probe(connector, check.connection, now);
+      if (connector.probe && !isPooler(connector.pooler?.())) this.#probe(connector, check.connection, now);
       // Without a probe there must be room for another connection, whose answers are evidence as well.
       else if (now - check.request.sentAt >= policy.healthTimeoutMs && this.#isStuck()) return giveUp(check, now);
     }

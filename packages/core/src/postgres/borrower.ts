@@ -141,8 +141,8 @@ function hasTimeLimit({ connectionParameters }: PgClient, query: unknown): boole
 /** Refuses a query as `pg` does on a closed client: by callback, promise or event, and never before `query` has returned. */
 function refuse(args: readonly unknown[]): unknown {
   const error = new TenureUsageError(
-    'The client was released, and the transaction that it ran is over: this query would have run outside of it, or in another one. ' +
-      'It was not sent. Release a client when all of its queries are done, also those of a Promise.all that has failed.',
+    'This query was not sent: its client was released, and the transaction that the client ran is over. ' +
+      'Await all queries before you release a client, also those of a Promise.all that has failed.',
   );
   const [query] = args as [Query & { submit?: unknown }];
   const callback = args.find((arg) => typeof arg === 'function') ?? query?.callback;

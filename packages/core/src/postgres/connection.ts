@@ -1,4 +1,5 @@
 import { soon } from '../pool/clock.js';
+import type { PoolerKind } from '../pool/connector.js';
 import { Borrower } from './borrower.js';
 import { ConnectionEndedError, EndedByAppError } from './failures.js';
 import { guardParser, wrapMethod } from './patches.js';
@@ -43,6 +44,8 @@ export class PgConnection {
   #locks: SharedLocks | undefined;
   /** What the session's names and values depend on; set once statements are prepared on the client. */
   environment: Environment | undefined;
+  /** What is between the client and its server; set when it has connected. */
+  pooler: { readonly kind: PoolerKind } | undefined;
   /** The text that was sent last, without parameter values; kept only where the policy reports leaks. */
   lastStatement: string | undefined;
   /** What the client's wire has put on a socket that it took over from another client. */

@@ -97,7 +97,13 @@ const SESSION_FAULT = [
   '25P04', // transaction_timeout
 ];
 
-const PGBOUNCER_SESSION_FAULT = ['client_idle_timeout', 'idle transaction timeout', 'query timeout'];
+/** `query_wait_timeout`: its pool was too small for the load. Checks of the other connections would wait in the same line. */
+const PGBOUNCER_SESSION_FAULT = [
+  'client_idle_timeout',
+  'idle transaction timeout',
+  'query timeout',
+  'query_wait_timeout',
+];
 
 /** A connection is not open any more, and neither the server nor the socket gave a reason. */
 export class ConnectionEndedError extends Error {
@@ -130,12 +136,15 @@ export class EndedByAppError extends Error {
  * Classifies the end of a connection by what else it concerns: the whole server, or this session alone. A backend that was terminated by an
  * administrator reports the same (57P01) as one whose server shuts down, so it counts as the server's: to check the other connections is cheap.
  */
-export function classifyLoss(cause: Error | undefined): 'server' | 'session' {
-  if (cause instanceof EndedByAppError) return 'session';
+export function classifyLoss(cause: Error | undefined): 'server' | 'session' | 'app' {
+  if (cause instanceof EndedByAppError) return 'app';
   if (cause === undefined || !('code' in cause)) return 'server';
   const { code, message } = cause;
+  // Knex puts the text of the query in front of a message.
   const isOwnFault =
-    code === PGBOUNCER ? PGBOUNCER_SESSION_FAULT.includes(message) : SESSION_FAULT.includes(String(code));
+    code === PGBOUNCER
+      ? PGBOUNCER_SESSION_FAULT.some((words) => message.endsWith(words))
+      : SESSION_FAULT.includes(String(code));
   return isOwnFault ? 'session' : 'server';
 }
 

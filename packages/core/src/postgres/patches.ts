@@ -17,7 +17,7 @@ import type { PgQuery, PgWire, PreparingClient } from './pgTypes.js';
  * | connection | `describe`          | statements/describeOnce.ts  | asks for the columns of a statement once                   | never |
  * | connection | `connect`           | takeOver.ts                 | "connects" to a socket that is connected already           | never |
  * | socket     | `connect`           | takeOver.ts                 | the same                                                   | before `connect` returns |
- * | socket     | `connect`           | servers.ts                  | tries addresses that stayed silent last                    | never |
+ * | socket     | `connect`           | servers.ts                  | tries silent addresses after the others                    | never |
  *
  * Besides, the preparer sets `name` and `callback` of a query that it sends, and takeOver.ts sets `_ending`, `_ended` and `readyForQuery` of
  * a client whose session has been given to another client. All other state about clients is in `PgConnection`.

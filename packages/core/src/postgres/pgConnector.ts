@@ -2,14 +2,17 @@ import pg from 'pg';
 import { TenureUsageError } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
 import type { ConnectFailure, Connector, ResetMode, ResetResult } from '../pool/connector.js';
+import type { PoolWarning } from '../pool/messages.js';
 import { breakOff, findLost, queryInFlight } from './backends.js';
 import { type CancelOptions, probe } from './cancel.js';
 import { connectionOf, type EndListeners } from './connection.js';
 import { classifyConnectError, classifyLogin, classifyLoss } from './failures.js';
 import type { PgClient, PgWire } from './pgTypes.js';
+import { Pooler } from './pooler.js';
 import { CLEAR_SESSION, finish, reset, runSetUp, type SetUp, settle } from './reset.js';
-import { Servers } from './servers.js';
+import { Servers, serverOf } from './servers.js';
 import { isOpen, isWritable, ping, roundTrip, transactionStatus, unlessAborted } from './session.js';
+import { type TargetSettings, targetOf } from './sharing/registry.js';
 import { PgSlotLocks } from './slotLocks.js';
 import { NO_STATEMENTS, rememberLastStatement, Statements } from './statements/statements.js';
 import { type TakenOver, takeOver } from './takeOver.js';
@@ -33,6 +36,7 @@ export function pgConnector(config?: PgConfig, options: PgConnectorOptions = {})
     stream: typeof config === 'object' ? config.stream : undefined,
     asksPassword: () => typeof config === 'object' && typeof config.password === 'function',
     create: () => new pg.Client(config),
+    target: () => targetOf(pg.Client, typeof config === 'object' ? config : { connectionString: config }, pg.Client),
   });
 }
 
@@ -56,6 +60,8 @@ type Making<C> =
 export type ConnectorHooks<C extends PgClient> = Making<C> & {
   /** The app's own `stream` option of `pg`, if it has one: a cancel request goes the same way. */
   readonly stream?: CancelOptions['stream'];
+  /** What the app's settings say of where it connects to; the last connect knows better. Default: nothing. */
+  target?(): TargetSettings | undefined;
   /** Whether each connect asks the app for the password anew. */
   asksPassword?(): boolean;
   /** Prepares a session; run again after each `session` reset. Must leave no transaction open. */
@@ -110,7 +116,8 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
   return {
     ...operations,
     ...(validate && { validate }),
-    usePolicy: (policy) => opener.usePolicy(policy),
+    usePolicy: (policy, warn) => opener.usePolicy(policy, warn),
+    target: () => servers.target ?? serverOf(hooks.target?.() ?? {}),
     connect: (signal, onLost, onReadOnly) => opener.open(signal, { onLost, onReadOnly }),
     close: (client) => (hooks.close ? hooks.close(client) : connectionOf(client).close()),
     abort(client) {
@@ -119,7 +126,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
       connectionOf(client).abort();
     },
     probe: (client, signal) => probe(client, { signal, stream: hooks.stream }),
-    isBehindPooler: () => opener.statements?.stats.state === 'behind-pooler',
+    pooler: () => opener.pooler?.kind ?? 'unknown',
     statementStats: () => opener.statements?.stats ?? NO_STATEMENTS,
     makesRoom: (error, connection) => servers.makesRoom(error, connection as PgClient),
     slotLocks: (member) => new PgSlotLocks(opener.policy!, member),
@@ -133,7 +140,10 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
     },
     async reset(client: C, mode: ResetMode, signal: AbortSignal): Promise<ResetResult<C>> {
       hooks.resetting?.(client);
-      const result = await reset(client, mode, signal, { stream: hooks.stream, setUp: hooks.setUp });
+      // The session that would be cleared may be another client's by now.
+      const isOthers = mode === 'session' && opener.pooler?.kind === 'transaction';
+      const options = { stream: hooks.stream, setUp: hooks.setUp };
+      const result = await reset(client, isOthers ? 'rollback' : mode, signal, options);
       const renewed = hooks.needsNewClient?.(client) ? await opener.renew(client, signal) : undefined;
       hooks.wasReset?.(client);
       return { ...result, renewed };
@@ -147,6 +157,7 @@ class Opener<C extends PgClient> {
   readonly #servers: Servers;
   /** Of the pool; unset while the connector has none. */
   policy: Policy | undefined;
+  pooler: Pooler | undefined;
   statements: Statements | undefined;
 
   constructor(hooks: ConnectorHooks<C>, servers: Servers) {
@@ -154,10 +165,11 @@ class Opener<C extends PgClient> {
     this.#servers = servers;
   }
 
-  usePolicy(policy: Policy): void {
+  usePolicy(policy: Policy, warn: (warning: PoolWarning) => void): void {
     if (this.policy) throw new TenureUsageError('This connector belongs to another pool already: make one for each.');
     this.policy = policy;
-    this.statements = new Statements(policy);
+    this.pooler = new Pooler(policy, warn);
+    this.statements = new Statements(policy, this.pooler, warn);
   }
 
   /**
@@ -215,6 +227,7 @@ class Opener<C extends PgClient> {
   /** Before the client connects: from here on its errors are handled, and it is aborted with the signal until the opening is done. */
   #observe(client: C, signal: AbortSignal, done: AbortSignal): void {
     this.#servers.observe(client);
+    this.pooler?.observe(client);
     const connection = connectionOf(client);
     // The caller that waits for the connection keeps the process alive. A look-up of a name, or a dial, still does as well.
     if (this.policy?.exitOnIdle ?? true) operations.unref(client);
@@ -226,8 +239,11 @@ class Opener<C extends PgClient> {
     const hooks = this.#hooks;
     try {
       if ('create' in hooks) await setUpNew(client, hooks, signal);
+      connectionOf(client).pooler = this.pooler;
+      const kind = await this.pooler?.detect(client, signal);
+      // Only from here on the texts are those of the app.
       if (Number.isFinite(this.policy?.leakAfterMs)) rememberLastStatement(client);
-      await this.statements?.adopt(client, signal);
+      this.statements?.adopt(client, kind);
     } catch (error) {
       hooks.setUpFailed?.(client, error);
       throw error;
@@ -253,7 +269,7 @@ async function setUpNew<C extends PgClient>(
 function useTakenOver(client: PgClient, { wire, socketListeners }: TakenOver): void {
   if (client.connection !== wire) {
     throw new TenureUsageError(
-      "This pool's Client class does not use the option `connection`, so a cleared session cannot be given to a new client of it.",
+      'The Client class of this pool ignores the option `connection`, which CONN_RESET=session needs. Pass the config to super(), or use the Client of pg.',
     );
   }
   connectionOf(client).socketListeners = socketListeners;

@@ -1,5 +1,6 @@
 import dns, { type LookupAddress } from 'node:dns';
 import { type LookupFunction, Socket } from 'node:net';
+import type { ServerTarget } from '../pool/connector.js';
 import { classifyConnectError } from './failures.js';
 import { wrapMethod } from './patches.js';
 import type { PgClient, PgFirstMessage } from './pgTypes.js';
@@ -18,6 +19,23 @@ export function locationOf({ connection, host, port, user, database }: PgClient)
   // A Unix socket, or the app's own stream, has no address.
   const server = remoteAddress === undefined ? `${host}:${port}` : `${remoteAddress}:${remotePort}`;
   return { server, user, database };
+}
+
+/** Where a client connects to, by its own fields. One of the app's own class may have others. */
+export function serverOf({
+  host,
+  port,
+  database,
+}: {
+  host?: unknown;
+  port?: unknown;
+  database?: unknown;
+}): ServerTarget {
+  return {
+    ...(typeof host === 'string' && host !== '' && { serverAddress: host }),
+    ...(Number.isInteger(port) && { serverPort: port as number }),
+    ...(typeof database === 'string' && database !== '' && { database }),
+  };
 }
 
 /** Whose limit it is: by the function of PostgreSQL's that raised it, since its messages are translated, or by the name of PgBouncer's setting. */
@@ -54,9 +72,16 @@ export class Servers {
   readonly #tried = new Map<string, Tried>();
   /** Where a server that was full refused a client, by the error. */
   readonly #refusedAt = new WeakMap<object, Location>();
+  #target: ServerTarget | undefined;
+
+  /** Where the last client was to connect. */
+  get target(): ServerTarget | undefined {
+    return this.#target;
+  }
 
   /** To be called before the client connects: its socket has not connected yet, and after a refusal it has lost its address. */
   observe(client: PgClient): void {
+    this.#target = serverOf(client);
     this.#orderAddresses(client);
     client.connection?.on('errorMessage', (error) => {
       if (classifyConnectError(error) === 'full') this.#refusedAt.set(error, locationOf(client));
@@ -77,7 +102,7 @@ export class Servers {
   }
 
   /**
-   * Tries the addresses of a host that stayed silent last. Node tries the addresses of a name in order until one accepts the connect; one
+   * Tries the silent addresses of a host after the others. Node tries the addresses of a name in order until one accepts the connect; one
    * that accepts and never answers, as a proxy without a server may, would swallow every connect. A stream of the app's own is left alone.
    */
   #orderAddresses({ connection }: PgClient): void {

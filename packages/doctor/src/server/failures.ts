@@ -55,11 +55,12 @@ const TLS_UNTRUSTED: Say = (target, message) =>
 const MESSAGES: Readonly<Record<string, Say>> = {
   ECONNREFUSED: (target) =>
     `Nothing accepts connections at ${at(target)}. Is PostgreSQL running there, and does it listen on that address?`,
-  ENOENT: (target) => `There is no server at ${at(target)}.`,
+  ENOENT: (target) => `There is no server at ${at(target)}. Start PostgreSQL, or name the folder of its socket.`,
   ENOTFOUND: (target) => `The host name ${target.host} is not known. Is it spelled right, and is it known from here?`,
   EAI_AGAIN: (target) => `The host name ${target.host} could not be looked up: the name server does not answer.`,
-  EHOSTUNREACH: (target) => `There is no route to ${at(target)}.`,
-  ENETUNREACH: (target) => `There is no route to the network of ${at(target)}.`,
+  EHOSTUNREACH: (target) => `There is no route to ${at(target)}. Check the address, the VPN and the firewall.`,
+  ENETUNREACH: (target) =>
+    `There is no route to the network of ${at(target)}. Check the address, the VPN and the firewall.`,
   ETIMEDOUT: (target) => `No answer from ${at(target)}: a firewall, a wrong address, or a server that hangs.`,
   TIMEOUT: (target) => `No answer from ${at(target)} in time: a firewall, a wrong address, or a server that hangs.`,
   ECONNRESET: (target) =>
@@ -69,9 +70,9 @@ const MESSAGES: Readonly<Record<string, Say>> = {
     `${at(target)} does not offer TLS, and this sslmode needs it. Enable TLS on the server (ssl = on), or use sslmode=prefer.`,
   [NO_PASSWORD]: (target) =>
     `The server asks for a password for the role ${target.user}. Put it in the URL, in PGPASSWORD or in .pgpass, or run the doctor in a terminal, where it asks for it.`,
-  '28P01': (target) => `The password for the role ${target.user} is wrong.`,
+  '28P01': (target) => `The password for the role ${target.user} is wrong. Correct the URL, PGPASSWORD or .pgpass.`,
   '28000': (target, message) => `The server does not let ${target.user} in: ${message}.`,
-  '3D000': (target) => `There is no database ${target.database} at ${at(target)}.`,
+  '3D000': (target) => `There is no database ${target.database} at ${at(target)}. \`psql -l\` lists those that exist.`,
   '42501': (target, message) => `The role ${target.user} may not do this: ${message}.`,
   '53300': (_, message) => `The server is full: ${message}.`,
   '57P03': (_, message) => `The server does not accept connections at the moment: ${message}.`,

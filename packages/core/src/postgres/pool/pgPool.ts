@@ -3,11 +3,13 @@ import pg from 'pg';
 import type { CloseReason } from '../../lifecycle/state.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { soon, systemRuntime } from '../../pool/clock.js';
-import type { Pool as Engine } from '../../pool/pool.js';
-import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+import type { ConnectionInfo } from '../../pool/entry.js';
+import { ENGINE, type Pool as Engine } from '../../pool/pool.js';
+import type { PoolStats } from '../../pool/stats.js';
 import { connectionOf, type PgConnection } from '../connection.js';
 import { isOpen } from '../session.js';
 import { placeOf, type TargetSettings, targetOf } from '../sharing/registry.js';
+import { LENDER, type Lender, lenderOver } from './lender.js';
 import { connectBy, type MutablePool, makeEngine, pristine } from './pgPoolEngine.js';
 import {
   endedTwice,
@@ -71,7 +73,7 @@ class TenurePool extends StockPool {
     this.#engine = makeEngine({ pool: this, policy, emit, engaged: this.#engaged, identity: { place, target } })
       .on(
         'closing',
-        whileKept(self, (pool, ...closing) => pool.#closing(...closing)),
+        whileKept(self, (pool, client, reason, cause) => pool.#closing(client, reason, cause)),
       )
       .on(
         'closed',
@@ -135,10 +137,21 @@ class TenurePool extends StockPool {
     return undefined;
   }
 
+  get [LENDER](): Lender<Client> {
+    return lenderOver(this.#engine, {
+      handedOut: (client) => this.#handedOut(client),
+      takeBack: (client) => this.#takeBack(client, connectionOf(client), undefined),
+    });
+  }
+
   async drain(timeoutMs?: number): Promise<void> {
     this.ending = true;
     await this.#engine.drain(timeoutMs);
     this.ended = true;
+  }
+
+  get [ENGINE](): Engine<Client> {
+    return this.#engine;
   }
 
   stats(): PoolStats {
@@ -272,7 +285,7 @@ class TenurePool extends StockPool {
     this.#emit('rollback', client);
     if (this.#hasWarned || !connectionOf(client).borrower.isPoolQuery) return;
     this.#hasWarned = true;
-    process.emitWarning(ROLLED_BACK.message, { type: 'TenureWarning', code: ROLLED_BACK.code });
+    this.#engine.warn(ROLLED_BACK);
   }
 
   /** Whether there are listeners to checkouts: they may send queries on a client at any time. */

@@ -53,11 +53,12 @@ export function makeEngine(front: PoolFront): Engine<Client> {
 }
 
 /** Does what the options of `pg.Pool` say, at the moments at which pg-pool does it. */
-function poolHooks(pool: () => MutablePool, { emit, engaged }: PoolFront): ConnectorHooks<Client> {
+function poolHooks(pool: () => MutablePool, { emit, engaged, identity }: PoolFront): ConnectorHooks<Client> {
   const emittedConnect = new WeakSet<Client>();
   const refusals = new WeakSet<object>();
   return {
     stream: pool().options.stream,
+    target: identity.target,
     asksPassword: () => typeof pool().options.password === 'function',
     create: (wire) => new (pool().Client)(clientConfig(pool().options, wire)),
     setUp(client) {

@@ -5,7 +5,7 @@ import {
   type TenureTimeoutError,
   TenureUsageError,
 } from '../../errors.js';
-import type { PoolWarning } from '../../pool/events.js';
+import type { PoolWarning } from '../../pool/messages.js';
 
 /** Messages of pg-pool, which existing code searches for. */
 const TIMED_OUT = 'timeout exceeded when trying to connect';

@@ -2,7 +2,8 @@ import type pg from 'pg';
 import type { PolicyProblem } from '../../errors.js';
 import { type HostSetting, type HostSettings, printable } from '../../policy/parsePolicy.js';
 import type { Policy, PolicyKey, PolicyOverrides } from '../../policy/policy.js';
-import type { ConnectionInfo, PoolStats } from '../../pool/stats.js';
+import type { ConnectionInfo } from '../../pool/entry.js';
+import type { PoolStats } from '../../pool/stats.js';
 
 /** What `new Pool()` takes: the options of `pg.Pool`, and a policy. */
 export interface PoolConfig extends pg.PoolConfig {

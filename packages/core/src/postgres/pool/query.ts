@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import type pg from 'pg';
 import { nextTick } from '../../pool/clock.js';
+import { sharesSessions } from '../../pool/connector.js';
 import type { PgConnection } from '../connection.js';
 import { settle } from '../reset.js';
 import { words } from '../statements/functions.js';
@@ -72,10 +73,11 @@ export function noteOutcome({ borrower }: PgConnection, error: unknown): void {
  * client's own statements met need not close the connection: that statement can have left nothing on its session (`keep`), or else the session
  * can be cleared for a new client (`renew`).
  */
-export function fateAfterError({ borrower, client }: PgConnection, error: unknown): 'keep' | 'renew' | 'close' {
+export function fateAfterError({ borrower, client, pooler }: PgConnection, error: unknown): 'keep' | 'renew' | 'close' {
   if (!isError(error) || !borrower.serverErrors.has(error)) return 'close';
   if (borrower.queries === 1 && leavesNothing(borrower.firstQuery)) return 'keep';
-  return !borrower.hasOwnSettings && canBeTakenOver(client) ? 'renew' : 'close';
+  const isOwnSession = !sharesSessions(pooler?.kind);
+  return isOwnSession && !borrower.hasOwnSettings && canBeTakenOver(client) ? 'renew' : 'close';
 }
 
 /** True also for an error of another realm, such as a test runner's. */

@@ -10,7 +10,7 @@ export interface ResultShape {
  * Asks the server for the columns of a prepared statement once. `pg` asks with every run and gets the same answer: the session refuses to run a
  * statement whose columns have changed their names or types (0A000). For a wide row the description is a good part of the answer, on both sides.
  *
- * Not used behind a pooler, which may run the statement on a session that refuses nothing. Only the `tableID` and `columnID` of a column may be
+ * Not used behind a pooler, which in transaction mode may run the statement on a session that refuses nothing. Only the `tableID` and `columnID` of a column may be
  * outdated, until the next schema check, where the text now means another table with the same columns.
  */
 export class DescribeOnce {

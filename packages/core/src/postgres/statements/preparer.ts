@@ -1,4 +1,4 @@
-import type { UnpreparedReason } from '../../pool/connector.js';
+import { sharesSessions, type UnpreparedReason } from '../../pool/connector.js';
 import { connectionOf } from '../connection.js';
 import { classifyStatementError, type ServerError } from '../failures.js';
 import { onSubmit, type SubmitListener, wrapMethod } from '../patches.js';
@@ -16,7 +16,7 @@ import { type CountedText, SessionCache, type Statement } from './cache.js';
 import { DescribeOnce, type ResultShape } from './describeOnce.js';
 import { Environment } from './environment.js';
 import { areLossless } from './functions.js';
-import { type Route, SchemaCheck } from './schemaCheck.js';
+import { type Checked, SchemaCheck } from './schemaCheck.js';
 import { CHECK_MARK, type SchemaWatch } from './schemaWatch.js';
 import { Effect } from './text.js';
 
@@ -24,15 +24,15 @@ import { Effect } from './text.js';
 export interface Preparing {
   /** While this is false nothing is prepared. It does not become true again. */
   readonly isOn: boolean;
-  /** Statements are prepared behind a pooler as well. */
+  /** Statements are prepared behind a pooler in transaction mode as well. */
   readonly isWanted: boolean;
   readonly preparesWrites: boolean;
   /** How often a text must be run, and how many statements a connection keeps. */
   readonly threshold: number;
   readonly limit: number;
   readonly counts: StatementCounts;
-  /** Whether a connection leads to a pooler is known; `proven`: a statement that was prepared on it is missing, so its session has changed. */
-  noteRoute(route: Route | 'proven'): void;
+  /** A statement that was prepared on a connection is missing there: its session has changed. */
+  noteMissing(): void;
   /** Prepared runs of this text are slower than unprepared ones. */
   noteSlower(text: string): void;
 }
@@ -92,14 +92,13 @@ export class Preparer implements SubmitListener {
   readonly #unused: string[] = [];
   #isCorked = false;
 
-  constructor(client: PreparingClient, pool: Preparing, { schema, route }: { schema: SchemaWatch; route: Route }) {
+  constructor(client: PreparingClient, pool: Preparing, checked: Checked) {
     this.#client = client;
     this.#connection = client.connection;
     this.#pool = pool;
-    this.#schema = schema;
+    this.#schema = checked.watch;
     this.#Query = queryClassOf(client)!;
-    const onRoute = (known: Route) => pool.noteRoute(known);
-    this.#check = new SchemaCheck(client, this.#Query, { watch: schema, route, onRoute });
+    this.#check = new SchemaCheck(client, this.#Query, checked);
     const connection = connectionOf(client);
     this.#environment = new Environment(connection.parameters, client.connection);
     connection.environment = this.#environment;
@@ -153,7 +152,7 @@ export class Preparer implements SubmitListener {
 
   /** Nothing is ever prepared on this connection. */
   get #isLeftAlone(): boolean {
-    return this.#check.route === 'pooled' && !this.#pool.isWanted;
+    return sharesSessions(this.#check.kind) && !this.#pool.isWanted;
   }
 
   #qualifies(query: PgQuery): query is ParameterQuery {
@@ -192,7 +191,7 @@ export class Preparer implements SubmitListener {
 
   /** Why nothing can be prepared on this connection now. */
   #obstacle(now: number): UnpreparedReason | undefined {
-    if (this.#check.route === 'unknown') return 'pooler';
+    if (this.#check.kind === 'unknown') return 'pooler';
     if (this.#environment.current === undefined) {
       this.#environment.noteUnchanged();
       return 'session';
@@ -229,7 +228,7 @@ export class Preparer implements SubmitListener {
 
   /** From now on its columns are cached, if they are in text form: a cached description has only that one. */
   #follow(cached: ResultShape, { binary }: PgQuery): void {
-    if (this.#check.route === 'direct' && !binary) this.#describeOnce.follow(cached);
+    if (this.#check.kind === 'none' && !binary) this.#describeOnce.follow(cached);
   }
 
   /** Closes the statement that a new one replaces, in the same packet. */
@@ -292,7 +291,7 @@ export class Preparer implements SubmitListener {
     if (!run?.statement || run.isBound || !query) return;
     const failure = run.isHit ? classifyStatementError(error) : undefined;
     if (failure === 'missing' || (!run.isHit && error.code === DUPLICATE_STATEMENT)) {
-      this.#pool.noteRoute('proven');
+      this.#pool.noteMissing();
       if (run.wasIdle) this.#runAgain(query, undefined);
     }
     if (failure === 'outdated') this.#expireForAll(run);

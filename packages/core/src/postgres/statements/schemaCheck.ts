@@ -1,37 +1,41 @@
+import type { PoolerKind } from '../../pool/connector.js';
 import type { PgQuery, PreparingClient, QueryClass } from '../pgTypes.js';
+import type { Pooler } from '../pooler.js';
 import { BACKEND_CHECK, SCHEMA_CHECK, type SchemaWatch } from './schemaWatch.js';
 
-/** Whether a client has a session of its own, for as long as it is connected. */
-export type Route = 'unknown' | 'direct' | 'pooled';
+/** What the statements of one client depend on. */
+export interface Checked {
+  readonly watch: SchemaWatch;
+  readonly pooler: Pooler;
+  /** What is known of this client. */
+  readonly kind: PoolerKind;
+}
 
 /**
- * Queries of Tenure's own on one client: which backend answers, as long as that is unknown, and whether the schema has changed. Each is sent
+ * Queries of Tenure's own on one client: whether a pooler is in between, as long as that is unknown, and whether the schema has changed. Each is sent
  * right before a query of the app that wants a statement, so that an idle connection sends nothing.
  */
 export class SchemaCheck {
   readonly #client: PreparingClient;
   readonly #Query: QueryClass;
   readonly #watch: SchemaWatch;
-  readonly #onRoute: (route: Route) => void;
-  #route: Route;
+  readonly #pooler: Pooler;
+  #kind: PoolerKind;
   /** Queued or in flight. */
   #query: PgQuery | undefined;
   #isOwed = false;
 
-  constructor(
-    client: PreparingClient,
-    Query: QueryClass,
-    { watch, route, onRoute }: { watch: SchemaWatch; route: Route; onRoute: (route: Route) => void },
-  ) {
+  constructor(client: PreparingClient, Query: QueryClass, { watch, pooler, kind }: Checked) {
     this.#client = client;
     this.#Query = Query;
     this.#watch = watch;
-    this.#route = route;
-    this.#onRoute = onRoute;
+    this.#pooler = pooler;
+    this.#kind = kind;
   }
 
-  get route(): Route {
-    return this.#route;
+  /** What is known of this client. */
+  get kind(): PoolerKind {
+    return this.#kind;
   }
 
   /** A check was due inside a transaction, and is to be sent as soon as that has ended. */
@@ -47,7 +51,7 @@ export class SchemaCheck {
   queueIfDue(now: number, isIdle: boolean): boolean {
     this.#isOwed = false;
     const checksSchema = this.#watch.requestCheck(now);
-    if (!checksSchema && this.#route !== 'unknown') return false;
+    if (!checksSchema && this.#kind !== 'unknown') return false;
     // In a transaction a check would see old counters, and end the transaction if it failed.
     this.#isOwed = !isIdle;
     if (this.#isOwed) return false;
@@ -62,10 +66,8 @@ export class SchemaCheck {
 
   #answered(sentAt: number, { pid, sign }: { readonly pid?: string; readonly sign?: string }): void {
     this.#query = undefined;
-    // A server that answers without its process ID is not a plain PostgreSQL. One that gave it before was interrupted.
-    if (pid !== undefined || this.#route === 'unknown')
-      this.#route = Number(pid) === this.#client.processID ? 'direct' : 'pooled';
-    this.#onRoute(this.#route);
+    // One that gave its process ID before was interrupted.
+    if (pid !== undefined || this.#kind === 'unknown') this.#kind = this.#pooler.compare(this.#client, pid);
     if (sign !== undefined) this.#watch.checkAnswered(sign, sentAt, performance.now());
   }
 }

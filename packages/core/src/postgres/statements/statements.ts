@@ -1,12 +1,12 @@
 import type { Policy } from '../../policy/policy.js';
-import type { StatementStats } from '../../pool/connector.js';
+import { type PoolerKind, type StatementStats, sharesSessions } from '../../pool/connector.js';
+import type { PoolWarning } from '../../pool/messages.js';
 import { connectionOf } from '../connection.js';
 import { onSubmit } from '../patches.js';
 import type { PgClient } from '../pgTypes.js';
 import { isPreparing, textOf } from '../pgTypes.js';
-import { isOpen, roundTrip } from '../session.js';
+import type { Pooler } from '../pooler.js';
 import { Preparer, type Preparing, type StatementCounts } from './preparer.js';
-import type { Route } from './schemaCheck.js';
 import { CHECK_MARK, type SchemaWatch, schemaWatchOf } from './schemaWatch.js';
 
 /** A longer text is cut in a warning. */
@@ -25,13 +25,19 @@ export class Statements implements Preparing {
   readonly isWanted: boolean;
   readonly counts: StatementCounts = { ...noCounts(), unprepared: {} };
   #isOn: boolean;
+  readonly #pooler: Pooler;
+  readonly #warn: (warning: PoolWarning) => void;
   #isProven = false;
-  /** Of the connection that was checked last. */
-  #route: Route | 'not asked' = 'not asked';
   /** Held here, or it would be collected with the last connection. */
   #schema: SchemaWatch | undefined;
 
-  constructor({ statements, statementsForWrites, prepareThreshold, sources }: Policy) {
+  constructor(
+    { statements, statementsForWrites, prepareThreshold, sources }: Policy,
+    pooler: Pooler,
+    warn: (warning: PoolWarning) => void,
+  ) {
+    this.#pooler = pooler;
+    this.#warn = warn;
     this.threshold = prepareThreshold;
     this.limit = statements;
     this.preparesWrites = statementsForWrites;
@@ -51,60 +57,34 @@ export class Statements implements Preparing {
 
   get #state(): StatementStats['state'] {
     if (!this.#isOn) return 'off';
-    if (this.#isProven || (this.#route === 'pooled' && !this.isWanted)) return 'behind-pooler';
+    if (this.#isProven || (sharesSessions(this.#pooler.kind) && !this.isWanted)) return 'behind-pooler';
     return this.#schema?.isResting(performance.now()) ? 'tables-change' : 'on';
   }
 
   /**
-   * From now on the repeated queries of this client, which is connected and set up, are sent as prepared statements. On the first client this
-   * costs a round trip, to find out whether a pooler is in front of the server; on each other one that is checked before its first statement.
-   * Rejects when the client cannot be used.
+   * From now on the repeated queries of this client, which is connected and set up, are sent as prepared statements.
+   *
+   * @param kind what is known of this client; while that is `unknown`, it is checked before its first statement
    */
-  async adopt(client: PgClient, signal: AbortSignal): Promise<void> {
+  adopt(client: PgClient, kind: PoolerKind = 'unknown'): void {
     if (!this.isOn) return;
     if (!isPreparing(client)) {
       this.#isOn = false;
       return;
     }
     this.#schema = schemaWatchOf(client);
-    let route: Route = 'unknown';
-    if (this.#route === 'not asked') {
-      this.#route = 'unknown';
-      try {
-        route = (await isBehindPooler(client, signal)) ? 'pooled' : 'direct';
-      } catch (error) {
-        this.#route = 'not asked';
-        throw error;
-      }
-      this.noteRoute(route);
-    }
-    new Preparer(client, this, { schema: this.#schema, route });
+    new Preparer(client, this, { watch: this.#schema, pooler: this.#pooler, kind });
   }
 
-  noteRoute(route: Route | 'proven'): void {
-    if (route === 'proven') this.#isProven = true;
-    else this.#route = route;
+  noteMissing(): void {
+    this.#isProven = true;
+    this.#pooler.prove();
   }
 
   noteSlower(text: string): void {
     const shown = text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
     const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${shown}`;
-    process.emitWarning(message, { type: 'TenureWarning', code: 'TENURE_STATEMENT_SLOWER' });
-  }
-}
-
-/**
- * Finds out whether a pooler in front of the server may run this client's transactions on different sessions. A pooler gives the client a
- * process ID of its own; the server's function returns another one.
- */
-async function isBehindPooler(client: PgClient, signal: AbortSignal): Promise<boolean> {
-  try {
-    const { rows } = await roundTrip(client, 'select pg_backend_pid() as pid', signal);
-    return Number(rows[0]?.pid) !== client.processID;
-  } catch (error) {
-    // A server that answers but has no process ID is not a plain PostgreSQL.
-    if (!signal.aborted && isOpen(client)) return true;
-    throw error;
+    this.#warn({ code: 'TENURE_STATEMENT_SLOWER', message });
   }
 }
 

@@ -57,7 +57,7 @@ export const notReused: Rule = (facts) => {
             restSeconds: round(facts.restMs / 1_000),
             confirmed,
           },
-          what: `In ${duration(facts.to - facts.from)} ${demand} while ${unused} of the ${Math.round(sessions)} connections of ${group.name} were idle and unused.${poolerNote(facts)}`,
+          what: `In ${duration(facts.to - facts.from)} ${demand} while ${unused} of the ${Math.max(unused, Math.round(sessions))} connections of ${group.name} were idle and unused.${poolerNote(facts)}`,
           why: 'Persistent connections that are not reused add up until the server is full, whatever the load.',
           cause: `Likeliest: each thread, green thread, request or copy of the pool keeps a connection of its own (gunicorn with eventlet or gevent and CONN_MAX_AGE; a pool created per request or per reload). Second: one of several processes needs more connections while the others are idle. Then the growth ends, and a second window${confirmed ? '' : ' (--until-sure)'} shows no new connections.`,
           fix: fixOf('not-reused', group.stack),

@@ -1,0 +1,46 @@
+import type { Runtime } from './clock.js';
+import type { PoolEntry } from './entry.js';
+
+/** Called on the warm path, at each checkout and each return: it must be fast, and must neither throw nor use the pool. */
+export interface UseObserver {
+  /** A caller got a connection. @param waitedMs how long it waited; 0 if it got one at once */
+  lent(waitedMs: number): void;
+  /** A connection came back, or was taken from its holder. @param heldMs how long it was held */
+  returned(heldMs: number): void;
+}
+
+/** Times how long connections are held while someone observes that. Without an observer a checkout costs a comparison more. */
+export class Uses<C extends object> {
+  readonly #runtime: Runtime;
+  #observers: readonly UseObserver[] | undefined;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  get areObserved(): boolean {
+    return this.#observers !== undefined;
+  }
+
+  /** @returns ends the observation */
+  observe(observer: UseObserver): () => void {
+    this.#observers = [...(this.#observers ?? []), observer];
+    return () => {
+      const others = this.#observers?.filter((other) => other !== observer) ?? [];
+      this.#observers = others.length > 0 ? others : undefined;
+    };
+  }
+
+  lent(entry: PoolEntry<C>, waitedMs: number): void {
+    entry.observedAt = this.#runtime.now();
+    for (const observer of this.#observers ?? []) observer.lent(waitedMs);
+  }
+
+  /** A return that ends in a close is noted twice, and counts once. */
+  returned(entry: PoolEntry<C>): void {
+    if (entry.observedAt === undefined) return;
+    const heldMs = this.#runtime.now() - entry.observedAt;
+    entry.observedAt = undefined;
+    for (const observer of this.#observers ?? []) observer.returned(heldMs);
+  }
+}

@@ -1,0 +1,175 @@
+import { type PoolView, processPools } from '@tenure/core/adapter';
+import { LOOK_EVERY_MS, PoolRecording } from './poolRecording.js';
+import type { Update } from './protocol.js';
+
+/** A reader that has not polled for this long has gone. */
+const LEASE_MS = 10_000;
+const MOST_POOLS = 50;
+
+/** Time, so that tests can inject it. */
+export interface Time {
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  /** @returns stops it */
+  every(ms: number, run: () => void): () => void;
+}
+
+const systemTime: Time = {
+  now: () => performance.now(),
+  every(ms, run) {
+    const timer = setInterval(run, ms);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};
+
+/** A pool that the page shows, and under which name. */
+export interface NamedPool {
+  readonly name: string | undefined;
+  readonly view: PoolView;
+}
+
+/** Records pools while somebody reads. Without a reader it has no timer, no listener and no data. */
+export class Recorder {
+  readonly #pools: () => readonly NamedPool[];
+  readonly #time: Time;
+  #recording: Recording | undefined;
+  #stopTimer: (() => void) | undefined;
+  #readAt = 0;
+
+  /** @param pools the pools that are shown; asked again while it records */
+  constructor(pools: () => readonly NamedPool[] = allPools, time: Time = systemTime) {
+    this.#pools = pools;
+    this.#time = time;
+  }
+
+  get isRecording(): boolean {
+    return this.#recording !== undefined;
+  }
+
+  /** @param poolId the pool that the reader shows; the first without one */
+  read(cursor: string | null, poolId: number | undefined): Update {
+    this.#readAt = this.#time.now();
+    this.#recording ??= this.#start();
+    return this.#recording.read(cursor, poolId);
+  }
+
+  #start(): Recording {
+    const recording = new Recording(this.#pools, this.#time);
+    recording.look();
+    this.#stopTimer = this.#time.every(LOOK_EVERY_MS, () => {
+      if (this.#time.now() - this.#readAt > LEASE_MS) this.#stop();
+      else recording.look();
+    });
+    return recording;
+  }
+
+  #stop(): void {
+    this.#stopTimer?.();
+    this.#recording?.stop();
+    this.#recording = undefined;
+  }
+}
+
+/** Each recording has a number of its own, so that a cursor of another one, or of another process, is not taken for one of this. */
+function newNumber(): number {
+  return Math.floor(Math.random() * 2 ** 40);
+}
+
+class Recording {
+  readonly #pools: () => readonly NamedPool[];
+  readonly #time: Time;
+  readonly #number = newNumber();
+  readonly #began: number;
+  readonly #startedAt = Date.now();
+  readonly #recorded = new Map<PoolView, { readonly id: number; readonly name: string; readonly of: PoolRecording }>();
+  #lastId = 0;
+  #unrecorded = 0;
+  /** Rises with each read: what is added later is new to the next one. */
+  #turn = 1;
+
+  constructor(pools: () => readonly NamedPool[], time: Time) {
+    this.#pools = pools;
+    this.#time = time;
+    this.#began = time.now();
+  }
+
+  look(): void {
+    const shown = this.#pools().slice();
+    for (const [view, { of }] of this.#recorded) {
+      if (shown.some((pool) => pool.view === view)) continue;
+      of.stop();
+      this.#recorded.delete(view);
+    }
+    for (const pool of shown) {
+      if (this.#recorded.size < MOST_POOLS && !this.#recorded.has(pool.view)) this.#add(pool);
+    }
+    this.#unrecorded = new Set(shown.map(({ view }) => view)).size - this.#recorded.size;
+    for (const { of } of this.#recorded.values()) of.look();
+  }
+
+  read(cursor: string | null, poolId: number | undefined): Update {
+    const since = this.#turnOf(cursor);
+    const t = this.#t();
+    const turn = this.#turn++;
+    const pools = [...this.#recorded.values()];
+    const shown = pools.find(({ id }) => id === poolId) ?? pools[0];
+    const isNew = since === undefined || shown?.id !== poolId;
+    return {
+      cursor: `${this.#number}.${turn}`,
+      isNew,
+      t,
+      startedAt: this.#startedAt,
+      pools: pools.map(({ id, name, of }) => ({ id, name, figures: of.figures })),
+      unrecorded: this.#unrecorded,
+      pool: shown ? { id: shown.id, ...shown.of.since(isNew ? 0 : since) } : null,
+    };
+  }
+
+  stop(): void {
+    for (const { of } of this.#recorded.values()) of.stop();
+  }
+
+  #add({ name, view }: NamedPool): void {
+    const id = ++this.#lastId;
+    const clock = () => ({ t: this.#t(), turn: this.#turn });
+    this.#recorded.set(view, {
+      id,
+      name: this.#unique(name ?? defaultName(view, id)),
+      of: new PoolRecording(view, clock),
+    });
+  }
+
+  #unique(name: string): string {
+    const taken = new Set(Array.from(this.#recorded.values(), (recorded) => recorded.name));
+    let unique = name;
+    for (let number = 2; taken.has(unique); number++) unique = `${name} (${number})`;
+    return unique;
+  }
+
+  #t(): number {
+    return Math.round(this.#time.now() - this.#began);
+  }
+
+  /** @returns `undefined` for a cursor that is not of this recording */
+  #turnOf(cursor: string | null): number | undefined {
+    const [number, turn] =
+      /^(\d{1,15})\.(\d{1,15})$/
+        .exec(cursor ?? '')
+        ?.slice(1)
+        .map(Number) ?? [];
+    return number === this.#number && turn! < this.#turn ? turn : undefined;
+  }
+}
+
+/** A pool that was given no name has that of its database, once that is known. */
+function defaultName(view: PoolView, id: number): string {
+  const { poolName } = view.stats();
+  return poolName === 'unnamed' ? `pool ${id}` : poolName;
+}
+
+export function allPools(): NamedPool[] {
+  return processPools()
+    .list()
+    .map((view) => ({ name: view.policy.name, view }));
+}

@@ -1,0 +1,1 @@
+export { type InstrumentedPool, type InstrumentOptions, instrument } from './instrument.js';

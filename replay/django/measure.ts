@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PostgresServer } from '@tenure/test/support/postgres.js';
+import autocannon from 'autocannon';
+import pg from 'pg';
+import { serverCpu } from '../src/watch/serverCpu.js';
+
+const CLIENTS = 400;
+/** Clients come and go, as browsers do. A client that never goes has a green thread of its own, whose connection is then reused. */
+const REQUESTS_PER_CLIENT = 10;
+const CLIENT_TIMEOUT_S = 10;
+const LOAD_S = 30;
+const LOOK_EVERY_MS = 250;
+
+/** What the clients got, and what the server saw. */
+export interface Figures {
+  served: number;
+  /** Answers with a status of 500 and above. */
+  failed: number;
+  /** Requests without an answer within the client's ten seconds. */
+  timedOut: number;
+  /** The most sessions at one time. */
+  mostSessions: number;
+  /** Sessions opened, by the server's own count. */
+  opened: number;
+  /** The server's CPU for each request that was served; null where it cannot be had. */
+  cpuPerRequestMs: number | null;
+}
+
+/** Puts the app under load, and looks at its server meanwhile. */
+export async function measure(url: string, postgres: PostgresServer, meanwhile: () => Promise<void>): Promise<Figures> {
+  // Opened before the load: a server that is full would refuse it.
+  const watcher = new pg.Client({ connectionString: postgres.superuserUrl, application_name: 'watcher' });
+  await watcher.connect();
+  try {
+    const cpu = await serverCpu(watcher);
+    const [cpuBefore, openedBefore] = [await cpu.readMs(), await openedOn(watcher)];
+    const load = autocannon({
+      url,
+      connections: CLIENTS,
+      reconnectRate: REQUESTS_PER_CLIENT,
+      duration: LOAD_S,
+      timeout: CLIENT_TIMEOUT_S,
+    });
+    const done = { yet: false };
+    const most = watchSessions(watcher, done);
+    const other = meanwhile();
+    const { '2xx': served, non2xx: failed, timeouts: timedOut } = await load;
+    done.yet = true;
+    const mostSessions = await most;
+    const cpuAfter = await cpu.readMs();
+    await other;
+    return {
+      served,
+      failed,
+      timedOut,
+      mostSessions,
+      opened: (await openedOn(watcher)) - openedBefore,
+      cpuPerRequestMs: cpuBefore === null || cpuAfter === null ? null : (cpuAfter - cpuBefore) / served,
+    };
+  } finally {
+    await watcher.end();
+  }
+}
+
+async function watchSessions(watcher: pg.Client, done: { yet: boolean }): Promise<number> {
+  let most = 0;
+  while (!done.yet) {
+    const { rows } = await watcher.query<{ sessions: number }>(
+      `select count(*)::int as sessions from pg_stat_activity where usename = 'app'`,
+    );
+    most = Math.max(most, rows[0]!.sessions);
+    await sleep(LOOK_EVERY_MS);
+  }
+  return most;
+}
+
+async function openedOn(watcher: pg.Client): Promise<number> {
+  const { rows } = await watcher.query<{ opened: number }>(
+    'select sessions::int as opened from pg_stat_database where datname = current_database()',
+  );
+  return rows[0]!.opened;
+}

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { usePostgres } from '../support/usePostgres.js';
+import { type ExampleApp, type Examples, installExamples } from './exampleApps.js';
+import { printed } from './printed.js';
+
+// The apps of examples/, from the packed packages.
+
+const postgres = await usePostgres({ maxConnections: 40 });
+/** Next.js is 300 MB: by hand only. */
+const all = process.env.TENURE_EXAMPLES === 'all';
+const FOLDERS = ['knex-fastify', 'prisma-hono', 'mikro-orm', 'lambda', 'cluster', ...(all ? ['nextjs'] : [])];
+let examples: Examples;
+
+beforeAll(async () => {
+  await postgres.admin('grant create on schema public to app');
+  examples = await installExamples(FOLDERS, postgres.url);
+});
+afterAll(() => examples?.remove());
+
+const json = async (response: Response) => ({ status: response.status, body: await response.json() });
+
+/** Ends as a platform ends it; nothing may be left. */
+async function expectGoodEnd(app: ExampleApp): Promise<void> {
+  expect(await app.end()).toBe(0);
+  expect(await postgres.activity()).toEqual([]);
+}
+
+it('Knex and Fastify', async () => {
+  await using app = await examples.start('knex-fastify', 'server.js');
+  const item = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"item":"tea"}' };
+  expect(await json(await fetch(`${app.url}/orders`, item))).toEqual({ status: 201, body: { id: 1, item: 'tea' } });
+  expect(await json(await fetch(`${app.url}/orders`))).toEqual({ status: 200, body: [{ id: 1, item: 'tea' }] });
+  expect((await json(await fetch(`${app.url}/health`))).body).toMatchObject({ used: 0, waiting: 0, max: 10 });
+  await expectGoodEnd(app);
+});
+
+it('Prisma and Hono: an address that is taken costs no connection', async () => {
+  await examples.run('prisma-hono', 'prisma', ['generate']);
+  await using app = await examples.start('prisma-hono', 'server.js');
+  const subscribe = () => fetch(`${app.url}/subscribers/ada@example.org`, { method: 'POST' });
+  const statuses = [];
+  for (let n = 0; n < 5; n++) statuses.push((await subscribe()).status);
+  expect(statuses).toEqual([201, 409, 409, 409, 409]);
+  expect((await json(await fetch(`${app.url}/subscribers`))).body).toEqual({ count: 1 });
+  expect((await json(await fetch(`${app.url}/health`))).body).toMatchObject({ opened: 1 });
+  await expectGoodEnd(app);
+});
+
+it('MikroORM, as the quick start prints it', async () => {
+  const [snippet] = await printed('docs/quick-start.md', 'MikroORM', 'js');
+  expect(await examples.read('mikro-orm/main.js')).toContain(snippet);
+  expect(await examples.run('mikro-orm', process.execPath, ['main.js'])).toContain('1 book, 1 connection');
+});
+
+it('a handler that is frozen while its connection is killed', async () => {
+  const printed = await examples.run('lambda', process.execPath, ['local.js']);
+  expect(printed.split('\n')).toEqual([
+    'before the freeze: 200',
+    'frozen, and 1 connection killed',
+    'after the thaw: 200',
+    '',
+  ]);
+});
+
+it('a cluster of eight stays within its connections', async () => {
+  await using app = await examples.start('cluster', 'server.js');
+  const answers = Array.from({ length: 200 }, () => fetch(app.url));
+  expect((await Promise.all(answers)).every(({ ok }) => ok)).toBe(true);
+  const { length } = await postgres.activity({ applicationName: 'cluster' });
+  expect(length).toBeGreaterThan(0);
+  expect(length).toBeLessThanOrEqual(16);
+  await expectGoodEnd(app);
+});
+
+describe.runIf(all)('Next.js', () => {
+  it('holds one connection, however often its module is saved', { timeout: 300_000 }, async () => {
+    await using app = await examples.start('nextjs', '../node_modules/next/dist/bin/next', ['dev', '--port', '0']);
+    const page = async () => (await fetch(app.url)).text();
+    expect(await page()).toContain('PostgreSQL');
+    for (let save = 1; save <= 5; save++) {
+      await examples.append('nextjs/lib/db.js', `\nexport const save${save} = ${save};\n`);
+      await expect.poll(page, { timeout: 30_000 }).toMatch(new RegExp(`pools (<!-- -->)?${save + 1}`));
+    }
+    // The one before it may still be on its way out.
+    const held = async () => (await postgres.activity({ applicationName: 'next' })).length;
+    await expect.poll(held, { timeout: 10_000 }).toBe(1);
+    await app.end();
+  });
+});

@@ -22,7 +22,7 @@ async function connect(): Promise<pg.Client> {
 }
 
 const locksOf = (member: number, policy: PolicyOverrides = {}) =>
-  new PgSlotLocks<pg.Client>(parsePolicy({}, policy), member);
+  new PgSlotLocks<pg.Client>(parsePolicy({}, policy), member, () => undefined);
 const take = (client: pg.Client, count: number, { limit = 4, own = [] as number[] } = {}) =>
   locksOf(1).take(client, { count, limit, start: 0, own }, signal);
 

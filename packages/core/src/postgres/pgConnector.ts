@@ -129,7 +129,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
     pooler: () => opener.pooler?.kind ?? 'unknown',
     statementStats: () => opener.statements?.stats ?? NO_STATEMENTS,
     makesRoom: (error, connection) => servers.makesRoom(error, connection as PgClient),
-    slotLocks: (member) => new PgSlotLocks(opener.policy!, member),
+    slotLocks: (member) => new PgSlotLocks(opener.policy!, member, () => opener.pooler?.kind),
     classifyConnectError(error): ConnectFailure {
       if (hooks.isRefusal?.(error)) return 'permanent';
       return hooks.asksPassword?.() ? classifyLogin(error) : classifyConnectError(error);

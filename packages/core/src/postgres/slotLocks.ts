@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { keepsConnections } from '../lifecycle/retirement.js';
 import type { Policy } from '../policy/policy.js';
+import { isPooler, type PoolerKind } from '../pool/connector.js';
 import {
   type MemberCount,
   type ServerLimits,
@@ -52,23 +53,25 @@ export class PgSlotLocks<C extends PgClient> implements SlotLocks<C> {
   readonly #members: number;
   readonly #hungry: number;
   readonly #member: number;
+  readonly #pooler: () => PoolerKind | undefined;
   readonly #leash: Record<string, string>;
   /** Sets the leash, where the server has no limits of its own. */
   #setLeash = '';
 
-  constructor(policy: Policy, member: number) {
+  constructor(policy: Policy, member: number, pooler: () => PoolerKind | undefined) {
     // 30 bits: a key is a positive integer, also with 2 added.
     this.#slots = createHash('sha256').update(`tenure:budget:${policy.budgetName}`).digest().readUInt32BE(0) >>> 2;
     this.#members = this.#slots + 1;
     this.#hungry = this.#slots + 2;
     this.#member = member;
+    this.#pooler = pooler;
     this.#leash = policy.budgetLeash ? leash(policy) : {};
   }
 
   async survey(client: C, signal: AbortSignal): Promise<ServerLimits | { readonly obstacle: string }> {
     const [row = {}] = await this.#ask(client, LIMITS, signal);
-    if (Number(row.pid) !== client.processID)
-      return { obstacle: 'a pooler is in front of the server, which may run each transaction on another session' };
+    if (isPooler(this.#pooler()) || Number(row.pid) !== client.processID)
+      return { obstacle: 'a pooler is in front of the server, and its sessions outlive those of this process' };
     if (!(await this.#areReal(client, signal))) return { obstacle: 'the advisory locks of this server lock nothing' };
     await this.#prepareLeash(client, signal);
     const limit = (text: unknown) => (Number(text) < 0 ? Number.POSITIVE_INFINITY : Number(text));

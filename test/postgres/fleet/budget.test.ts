@@ -354,7 +354,7 @@ it('sessions that are lost between the steps of the hand-over never make the fle
   );
   isOver = true;
   await Promise.all(users);
-  expect(crashes).toBeGreaterThan(20);
+  expect(crashes).toBeGreaterThan(5);
   expect(Math.max(...seen.keys())).toBeLessThanOrEqual(LIMIT);
   expect(Math.max(...seen.keys())).toBeGreaterThan(LIMIT / 2);
 }, 60_000);

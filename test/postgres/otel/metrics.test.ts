@@ -54,6 +54,7 @@ function partOf({
   waitMs,
   policy,
   pooler,
+  budget,
   statements,
   ...rest
 }: PoolStats) {

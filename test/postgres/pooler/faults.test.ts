@@ -97,7 +97,7 @@ describe.skipIf(!hasPgBouncer()).each([
     const full = await bouncerWith({ max_client_conn: 2 });
     const [other] = [await otherClient(full), await otherClient(full)];
     const app = connect(full, { acquireTimeoutMs: 1_000 });
-    expect(await failed(app.query('select 1'))).toMatch(/no free connection for us.*no more connections allowed/s);
+    expect(await failed(app.query('select 1'))).toMatch(/no free slot.*no more connections allowed/s);
     await other.end();
     await expect.poll(() => failed(app.query('select 1'))).toBe('nothing failed');
     const { timeouts } = app.stats();

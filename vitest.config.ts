@@ -78,9 +78,8 @@ export default defineConfig({
           ...databaseTests,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          // Alone on the machine, one file after the other: what these tests assert of deadlines is no matter of others' load.
+          // After all others, since these assert deadlines. Two files at a time mostly wait.
           sequence: { groupOrder: 1 },
-          maxWorkers: 1,
         },
       },
       { extends: true, test: withKnex('knex-3.1') },

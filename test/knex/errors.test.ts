@@ -177,7 +177,9 @@ describe('with leakAfterMs', () => {
     const log = new Log();
     await begin(open({ log }, { leakAfterMs: 100 }));
     expect(log.warnings).toHaveLength(1);
-    expect(log.warnings[0]).toMatch(/held for longer than CONN_LEAK_THRESHOLD \(100 ms\): backend \d+.*taken at\n +at \S*/);
+    expect(log.warnings[0]).toMatch(
+      /held for longer than CONN_LEAK_THRESHOLD \(100 ms\): backend \d+.*taken at\n +at \S*/,
+    );
     expect(log.warnings[0]!.split('taken at\n')[1]).toMatch(
       new RegExp(`^ +at (async )?${name} \\(.*errors\\.test\\.ts`),
     );

@@ -100,7 +100,8 @@ describe('what it writes', () => {
     await watching;
     expect(seen.length).toBeGreaterThan(0);
     // A session that was seen before it had sent anything has an empty text.
-    for (const query of seen.filter(Boolean)) expect(query).toMatch(/^begin read only; set local search_path = pg_catalog;/);
+    for (const query of seen.filter(Boolean))
+      expect(query).toMatch(/^begin read only; set local search_path = pg_catalog;/);
   });
 
   it('nothing by other hands: a function of that name which the owner of the database has made is not called', async () => {

@@ -24,6 +24,12 @@ function run(what: string, env: Record<string, string> = {}): Promise<{ code: nu
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
 }
 
+/** The server has a session before the process has its connection, which asks what is in front of the server first. */
+async function untilOpen(): Promise<void> {
+  await expect.poll(() => postgres.activity({ state: 'idle' }), { timeout: 10_000 }).toHaveLength(1);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+}
+
 it('lets the process exit with a connection open that is not needed', async () => {
   expect(await run('unref')).toEqual({ code: 0, output: '' });
 });
@@ -34,14 +40,14 @@ it('keeps the process until a connection that is not needed has been closed', as
 
 it('keeps the process while a connection is needed, until it is lost', async () => {
   const ended = run('ref');
-  await expect.poll(() => postgres.activity(), { timeout: 10_000 }).toHaveLength(1);
+  await untilOpen();
   await postgres.terminateBackends();
   expect(await ended).toEqual({ code: 0, output: 'lost\n' });
 });
 
 it('keeps the process while a connection is open that nobody has said a word about', async () => {
   const ended = run('nothing');
-  await expect.poll(() => postgres.activity(), { timeout: 10_000 }).toHaveLength(1);
+  await untilOpen();
   await postgres.terminateBackends();
   expect(await ended).toEqual({ code: 0, output: 'lost\n' });
 });
@@ -56,8 +62,7 @@ describe.each<[string, Record<string, string>]>([
 
   it('keeps it with exitOnIdle off, until it is lost', async () => {
     const ended = run('stay', env);
-    await expect.poll(() => postgres.activity(), { timeout: 10_000 }).toHaveLength(1);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await untilOpen();
     expect(await postgres.activity()).toHaveLength(1);
     await postgres.terminateBackends();
     expect(await ended).toMatchObject({ code: NOTHING_LEFT_TO_DO });

@@ -4,8 +4,7 @@
  */
 export { systemRuntime } from './pool/clock.js';
 export { STUCK_QUESTION } from './pool/messages.js';
-export { ENGINE } from './pool/pool.js';
-export { type PoolView, processPools } from './pool/processPools.js';
+export { ENGINE, type PoolView, processPools } from './pool/processPools.js';
 export type { UseObserver } from './pool/uses.js';
 export { type CancelOptions, cancelRequest, type PgConnectionClass } from './postgres/cancel.js';
 export { connectionOf, type EndListeners, type PgConnection } from './postgres/connection.js';

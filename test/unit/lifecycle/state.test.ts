@@ -1,26 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  CHECKING,
-  CLOSE_REASONS,
-  CLOSED,
-  type ConnectionKind,
-  type ConnectionState,
-  IDLE,
-  OPENING,
-  RETURNING,
-  transition,
-  USED,
-} from '../../../packages/core/src/lifecycle/state.js';
-
-const STATES: ConnectionState[] = [
-  OPENING,
-  IDLE,
-  CHECKING,
-  USED,
-  RETURNING,
-  ...CLOSE_REASONS.map((reason) => ({ kind: 'closing', reason }) as const),
-  CLOSED,
-];
+import { CLOSE_REASONS, type ConnectionKind, transition } from '../../../packages/core/src/lifecycle/state.js';
+import { STATES } from './states.js';
 
 /** What each state may be followed by. What is not listed cannot happen. */
 const ALLOWED: Record<ConnectionKind, readonly ConnectionKind[]> = {

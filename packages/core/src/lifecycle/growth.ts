@@ -37,7 +37,7 @@ export function opensWanted(demand: Demand, policy: Policy, now: number): number
   const { opening, late, open, closing, elsewhere = 0, limits } = demand;
   const room = limits.maxConnections - open - opening - late - closing - elsewhere;
   // A server that leaves connects unanswered gets them one at a time.
-  const atOnce = (late > 0 ? 1 : demand.atOnce) - opening;
+  const atOnce = (late > 0 ? Math.min(1, demand.atOnce) : demand.atOnce) - opening;
   return Math.max(0, Math.min(missing(demand, policy), room, atOnce));
 }
 

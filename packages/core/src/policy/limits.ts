@@ -45,3 +45,8 @@ export function withLimits(policy: Policy, limits: Limits): Policy {
 function settingsOf(policy: Policy): Map<PolicyKey, PolicySetting> {
   return new Map(POLICY_KEYS.map((key) => [key, { value: policy[key], source: policy.sources[key] }]));
 }
+
+/** Whether a policy has a budget. */
+export function hasBudget({ budget }: Policy): boolean {
+  return budget === 'auto' || (budget > 0 && Number.isFinite(budget));
+}

@@ -1,4 +1,4 @@
-import type { Policy } from '../policy/policy.js';
+import { BudgetSchedule } from './budgetSchedule.js';
 import type { Checkout } from './checkout.js';
 import { Alarm, afterTwoTurns } from './clock.js';
 import type { Connections } from './connections.js';
@@ -13,18 +13,11 @@ import { type Admission, type BudgetStats, type Claim, type SlotLocks, SlotsDeni
 import { Slots } from './slots.js';
 import type { WaitQueue } from './waitQueue.js';
 
-/** How often a pool with more than one connection asks whether anyone is hungry, and the fleet is counted while someone is. Less up to a quarter. */
-const ASK_EVERY_MS = 1_000;
 /** How often a hungry pool looks for a free slot: below its share, and at its share. More up to as much again. */
 const TAKE_EVERY_MS = 50;
 const TAKE_RARELY_MS = 250;
 /** How often a pool looks whether it has connections to lend, while someone is hungry. */
 const LEND_EVERY_MS = 100;
-/** How long to wait for a connection to ask on, while all are in use, before one is opened to ask: while there is room, and while slots are short. */
-const PATIENCE_MS = 200;
-const PATIENCE_WHEN_SHORT_MS = 2_000;
-/** How often all sessions are checked for their slots. */
-const AUDIT_EVERY_MS = 60_000;
 /** How often connections are wanted for which no caller waits, while slots are short. */
 const NOT_URGENT_MS = 5_000;
 /** Slots that were reserved and not needed for this long are given back. */
@@ -39,10 +32,8 @@ interface Parts<C extends object> {
   readonly maintenance: Maintenance<C>;
 }
 
-/** Whether a policy has a budget. */
-export function hasBudget({ budget }: Policy): boolean {
-  return budget === 'auto' || (budget > 0 && Number.isFinite(budget));
-}
+/** What a connection asks the server between two uses. */
+type Question<C> = Exclude<Claim<C>, 'close'>;
 
 /**
  * A pool's part in a budget of several processes. It takes a slot before each connect, shows hunger when callers wait and none is free, and closes
@@ -57,6 +48,7 @@ export class Budget<C extends object> implements Admission<C> {
   readonly #shortage: Shortage<C>;
   readonly #hunger: Hunger<C>;
   readonly #joining: Joining<C>;
+  readonly #schedule: BudgetSchedule;
   #isOff = false;
   /** Connections that the pool wants to open and has no slot for. */
   #wanted = 0;
@@ -68,12 +60,9 @@ export class Budget<C extends object> implements Admission<C> {
   #wantedSince = NEVER;
   /** When the pool last wanted any. */
   #neededAt = Number.NEGATIVE_INFINITY;
-  /** When the next of each may be. */
-  #takeAt = Number.NEGATIVE_INFINITY;
-  #askAt = NEVER;
-  #auditAt = NEVER;
   /** The connection on which the server is being asked. */
   #asking: PoolEntry<C> | undefined;
+
   /** @returns `undefined`, after a warning, where the driver has no locks */
   static join<C extends object>(context: Context<C>, parts: Parts<C>): Budget<C> | undefined {
     const { connector, runtime, events } = context;
@@ -88,6 +77,7 @@ export class Budget<C extends object> implements Admission<C> {
     this.#parts = parts;
     this.#locks = locks;
     this.#slots = new Slots();
+    this.#schedule = new BudgetSchedule(context.runtime);
     this.#alarm = new Alarm(context.runtime);
     this.#alarm.onRing(() => this.#ring());
     this.#shortage = new Shortage(context, parts, this.#slots, { locks, member, changed: () => this.#granted() });
@@ -117,7 +107,7 @@ export class Budget<C extends object> implements Admission<C> {
   admit(wanted: number, now: number): number {
     if (this.#isOff) return wanted;
     const { ready } = this.#slots;
-    const joining = ready === 0 && this.#mayJoin(now) ? 1 : 0;
+    const joining = ready === 0 && this.#joining.mayOpen(now) ? 1 : 0;
     const admitted = Math.min(wanted, ready + joining);
     this.#asked = wanted - admitted;
     return admitted;
@@ -210,25 +200,16 @@ export class Budget<C extends object> implements Admission<C> {
   /** When something is to be asked next that any connection can ask. */
   get #dueAt(): number {
     // A guest takes its own slot first.
-    const takeAt = this.#wanted > 0 && this.#slots.guests === 0 ? this.#takeAt : NEVER;
-    return Math.min(takeAt, this.#askAt, this.#auditAt);
-  }
-
-  /** Whether a connection may be opened without a slot: the pool's first, or one to ask on, while all others are in use for long. */
-  #mayJoin(now: number): boolean {
-    const { isJoinDue, isEmpty, isJoining, guests } = this.#slots;
-    return (isEmpty || isJoinDue) && !isJoining && guests === 0 && now >= this.#joining.mayFrom;
+    const takeAt = this.#wanted > 0 && this.#slots.guests === 0 ? this.#schedule.takeAt : NEVER;
+    return Math.min(takeAt, this.#schedule.askAt, this.#schedule.auditAt);
   }
 
   /** When the pool stops waiting for a connection to come back that it could ask on. */
   get #patientUntil(): number {
-    const { isJoinDue, isEmpty, isJoining, guests } = this.#slots;
-    if (this.#wanted === 0 || isJoining || isJoinDue || guests > 0) return NEVER;
-    const patienceMs = this.#shortage.isOn ? PATIENCE_WHEN_SHORT_MS : PATIENCE_MS;
-    return Math.max(this.#joining.mayFrom, isEmpty ? 0 : this.#wantedSince + patienceMs);
+    return this.#joining.patientUntil(this.#wanted === 0 ? NEVER : this.#wantedSince);
   }
 
-  #question(entry: PoolEntry<C>): Claim<C> {
+  #question(entry: PoolEntry<C>): Question<C> {
     const isFleets = this.#isFleetsTurn(this.#context.runtime.now());
     if (isFleets) this.#asking = entry;
     return async (connection, signal) => {
@@ -250,6 +231,7 @@ export class Budget<C extends object> implements Admission<C> {
   async #ask(entry: PoolEntry<C>, connection: C, isFleets: boolean, signal: AbortSignal): Promise<void> {
     const { runtime } = this.#context;
     const slots = this.#slots;
+    const schedule = this.#schedule;
     if (!slots.has(entry)) return;
     const isGuestsTurn = slots.isGuest(entry) && runtime.now() >= slots.dutyAt(entry);
     const handedOver = slots.takeHandedOver(entry);
@@ -258,14 +240,14 @@ export class Budget<C extends object> implements Admission<C> {
     if (this.#hunger.isToHideOn(entry)) await this.#hunger.hide(connection, signal);
     if (isGuestsTurn) await this.#joining.endGuest(entry, connection, signal);
     if (!isFleets) return;
-    if (runtime.now() >= this.#auditAt) await this.#audit(connection, signal);
-    if (runtime.now() >= this.#askAt) {
-      this.#askAt = this.#nextAsk();
+    if (runtime.now() >= schedule.auditAt) await this.#audit(connection, signal);
+    if (runtime.now() >= schedule.askAt) {
+      schedule.asked();
       await this.#shortage.look(connection, this.#hunger.isOn, signal);
       // The share may be larger now.
-      this.#takeAt = Number.NEGATIVE_INFINITY;
+      schedule.takeNow();
     }
-    if (slots.guests === 0 && this.#wanted > 0 && runtime.now() >= this.#takeAt)
+    if (slots.guests === 0 && this.#wanted > 0 && runtime.now() >= schedule.takeAt)
       await this.#takeMore(entry, connection, signal);
   }
 
@@ -278,19 +260,9 @@ export class Budget<C extends object> implements Admission<C> {
     return isKept;
   }
 
-  #nextAsk(): number {
-    const { runtime } = this.#context;
-    return runtime.now() + ASK_EVERY_MS * (1 - runtime.random() / 4);
-  }
-
-  #nextAudit(): number {
-    const { runtime } = this.#context;
-    return runtime.now() + AUDIT_EVERY_MS * (1 - runtime.random() / 4);
-  }
-
   async #audit(connection: C, signal: AbortSignal): Promise<void> {
     const { connector } = this.#context;
-    this.#auditAt = this.#nextAudit();
+    this.#schedule.audited();
     const holders = await this.#locks.audit(connection, signal);
     this.#slots.audited((entry) => holders.has(connector.processId?.(entry.connection) ?? -1));
   }
@@ -298,7 +270,7 @@ export class Budget<C extends object> implements Admission<C> {
   async #takeMore(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void> {
     const { runtime } = this.#context;
     const shortage = this.#shortage;
-    if (shortage.isOn && !this.#isUrgent) return this.#takeLater(NOT_URGENT_MS);
+    if (shortage.isOn && !this.#isUrgent) return this.#schedule.takeLater(NOT_URGENT_MS);
     const count = Math.min(this.#wanted, shortage.share(runtime.now()));
     const taken = count > 0 ? await shortage.take(entry, connection, count, signal) : 0;
     this.#wantedSince = runtime.now();
@@ -307,16 +279,11 @@ export class Budget<C extends object> implements Admission<C> {
     this.#wanted -= taken;
     if (taken === count && count > 0) return;
     shortage.begin();
-    if (!this.#isUrgent) return this.#takeLater(NOT_URGENT_MS);
-    if (!this.#hunger.isOn) this.#askAt = runtime.now();
+    if (!this.#isUrgent) return this.#schedule.takeLater(NOT_URGENT_MS);
+    if (!this.#hunger.isOn) this.#schedule.askNow();
     this.#hunger.begin(runtime.now());
     await this.#hunger.show(entry, connection, signal);
-    this.#takeLater(count > 0 && shortage.isBelowShare ? TAKE_EVERY_MS : TAKE_RARELY_MS);
-  }
-
-  #takeLater(afterMs: number): void {
-    const { runtime } = this.#context;
-    this.#takeAt = runtime.now() + afterMs * (1 + runtime.random());
+    this.#schedule.takeLater(count > 0 && shortage.isBelowShare ? TAKE_EVERY_MS : TAKE_RARELY_MS);
   }
 
   #granted(): void {
@@ -359,16 +326,13 @@ export class Budget<C extends object> implements Admission<C> {
     if (this.#isOff) return;
     const { checkout, connections } = this.#parts;
     this.#hunger.tick(now);
-    const isWatching = this.#slots.held > 1 || this.#shortage.isOn;
-    if (!isWatching) this.#askAt = NEVER;
-    else if (this.#askAt === NEVER) this.#askAt = this.#nextAsk();
-    if (this.#slots.held === 0) this.#auditAt = NEVER;
-    else if (this.#auditAt === NEVER) this.#auditAt = this.#nextAudit();
+    const { held } = this.#slots;
+    this.#schedule.watch({ fleet: held > 1 || this.#shortage.isOn, sessions: held > 0 });
     for (const entry of connections.idle.coldestFirst()) {
-      if (this.#hasDuty(entry, now)) checkout.ping(entry, this.#question(entry) as Exclude<Claim<C>, 'close'>);
+      if (this.#hasDuty(entry, now)) checkout.ping(entry, this.#question(entry));
     }
     const { bottom } = connections.idle;
-    if (bottom && this.#isFleetsTurn(now)) checkout.ping(bottom, this.#question(bottom) as Exclude<Claim<C>, 'close'>);
+    if (bottom && this.#isFleetsTurn(now)) checkout.ping(bottom, this.#question(bottom));
     const moments = [
       this.#dueAt,
       this.#slots.nextDuty(),

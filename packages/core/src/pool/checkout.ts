@@ -39,7 +39,8 @@ export class Checkout<C extends object> {
   /** Lends the idle connection that came back last, if it can be lent without a check. */
   takeFresh(now: number, stack: string | undefined): Promise<C> | undefined {
     const entry = this.#popFresh(now);
-    if (entry) this.#lend(entry, now, stack, 0);
+    if (entry) this.#lend(entry, now, stack);
+    if (entry && this.#context.uses.areObserved) this.#context.uses.lent(entry, 0);
     return entry?.promise;
   }
 
@@ -156,12 +157,14 @@ export class Checkout<C extends object> {
 
   #serveOldest(entry: PoolEntry<C>, now: number): void {
     const waiter = this.#queue.takeOldest(now);
-    this.#lend(entry, now, waiter.stack, Math.max(0, now - waiter.since));
+    this.#lend(entry, now, waiter.stack);
+    const { uses } = this.#context;
+    if (uses.areObserved) uses.lent(entry, Math.max(0, now - waiter.since));
     waiter.resolve(entry.connection);
   }
 
-  #lend(entry: PoolEntry<C>, now: number, stack: string | undefined, waitedMs: number): void {
-    const { connector, counters, policy, alarm, uses } = this.#context;
+  #lend(entry: PoolEntry<C>, now: number, stack: string | undefined): void {
+    const { connector, counters, policy, alarm } = this.#context;
     if (entry.uses > 0) entry.restedMs = now - entry.idleSince;
     entry.move(USED);
     entry.takenAt = now;
@@ -170,7 +173,6 @@ export class Checkout<C extends object> {
     entry.uses++;
     counters.acquired++;
     if (entry.uses > 1) counters.reused++;
-    if (uses.areObserved) uses.lent(entry, waitedMs);
     if (policy.exitOnIdle) connector.ref?.(entry.connection);
     alarm.setFor(now + this.#context.soonest.usedMs, now);
   }

@@ -1,6 +1,7 @@
 import type { SessionStatus } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
 import type { PoolWarning } from './messages.js';
+import type { SlotLocks } from './slotLocks.js';
 
 /**
  * What is between a pool and the server.
@@ -22,8 +23,6 @@ export function isPooler(kind: PoolerKind = 'unknown'): boolean {
 export function sharesSessions(kind: PoolerKind = 'unknown'): boolean {
   return kind === 'transaction' || kind === 'detected';
 }
-
-import type { SlotLocks } from './slotLocks.js';
 
 /**
  * What a failed connect says about the next one.

@@ -19,6 +19,9 @@ const LINGER_STEP_MS = 100;
 /** Between two connections that are opened without a slot, and between two attempts of a guest. Doubles, less up to a quarter. */
 const SHORTEST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 5_000;
+/** How long to wait for a connection to ask on, while all are in use, before one is opened to ask: while there is room, and while slots are short. */
+const PATIENCE_MS = 200;
+const PATIENCE_WHEN_SHORT_MS = 2_000;
 /** How often a guest whose callers wait tries. */
 const HASTE_MS = 100;
 /** Slots taken ahead with a pool's first one, for callers that wait already. */
@@ -49,6 +52,26 @@ export class Joining<C extends object> {
   /** When a connection may next be opened without a slot. */
   get mayFrom(): number {
     return this.#mayFrom;
+  }
+
+  /** Whether a connection may be opened without a slot: the pool's first, or one to ask on, while all others are in use for long. */
+  mayOpen(now: number): boolean {
+    const { isJoinDue, isEmpty, isJoining, guests } = this.#parts.slots;
+    return (isEmpty || isJoinDue) && !isJoining && guests === 0 && now >= this.#mayFrom;
+  }
+
+  /**
+   * When the pool stops waiting for a connection to come back that it could ask on.
+   *
+   * @param wantedSince since when connections are wanted, and none was there to ask on; `Infinity`: none is wanted
+   */
+  patientUntil(wantedSince: number): number {
+    const { slots, shortage } = this.#parts;
+    const isWaiting =
+      wantedSince < Number.POSITIVE_INFINITY && !slots.isJoining && !slots.isJoinDue && slots.guests === 0;
+    if (!isWaiting) return Number.POSITIVE_INFINITY;
+    const patienceMs = shortage.isOn ? PATIENCE_WHEN_SHORT_MS : PATIENCE_MS;
+    return Math.max(this.#mayFrom, slots.isEmpty ? 0 : wantedSince + patienceMs);
   }
 
   /** Asks the server what it allows, on the first connection of the pool. @returns why slots cannot be held there */

@@ -1,7 +1,7 @@
 import { type PoolFigures, TenureUsageError } from '../errors.js';
-import type { Limits } from '../policy/limits.js';
+import { hasBudget, type Limits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
-import { Budget, hasBudget } from './budget.js';
+import { Budget } from './budget.js';
 import { areAcquiresObserved } from './channels.js';
 import { Checkout } from './checkout.js';
 import { type Runtime, systemRuntime } from './clock.js';
@@ -22,10 +22,7 @@ import { type LimitMember, Membership, type SharedLimit } from './sharedLimit.js
 import { type Histogram, type PoolStats, takeStats } from './stats.js';
 import { PendingChecks } from './timeLimit.js';
 import type { UseObserver } from './uses.js';
-import { type AcquireOptions, WaitQueue } from './waitQueue.js';
-
-/** Under this key a pool in front of an engine has it. Registered, for the copies of this package in a process. */
-export const ENGINE: unique symbol = Symbol.for('@tenure/core engine');
+import { type AcquireOptions, unusableTimeout, WaitQueue } from './waitQueue.js';
 
 /**
  * A pool of connections.
@@ -59,15 +56,15 @@ export class Pool<C extends object> {
     const context = new Context(connector, policy, runtime, membership);
     const connections = new Connections(context);
     const queue = new WaitQueue(context, connections);
-    const checks = new PendingChecks(context, () => isStuck(connections, queue));
+    const checks = new PendingChecks(context, () => queue.isStuck);
     const successors = new Successors(context, connections);
     const checkout = new Checkout(context, connections, queue, checks, successors);
     const crowding = new Crowding(context, connections);
     const opener = new Opener(context, { connections, queue, checks, successors, checkout, crowding });
     const inFlight = new InFlightCheck(context, connections, checkout, opener);
     const maintenance = new Maintenance(context, { connections, checkout, successors, inFlight });
-    if (hasBudget(policy)) context.budget = Budget.join(context, { connections, queue, checkout, maintenance });
     this.#maintenance = maintenance;
+    if (hasBudget(policy)) context.budget = Budget.join(context, { connections, queue, checkout, maintenance });
     this.#context = context;
     this.#connections = connections;
     this.#queue = queue;
@@ -321,12 +318,6 @@ export class Pool<C extends object> {
   }
 }
 
-/** Callers wait, no connection is in use whose answers would be evidence about the server, and there is no room for another. */
-function isStuck<C extends object>(connections: Connections<C>, queue: WaitQueue<C>): boolean {
-  const { used, opening, waiting } = connections.figures(queue.length);
-  return waiting > 0 && used === 0 && opening === 0 && connections.isFull;
-}
-
 /** The pool, as those that share its limit see it. */
 function memberOf<C extends object>(context: Context<C>, connections: Connections<C>): LimitMember {
   const { connector, membership, runtime, loop } = context;
@@ -351,11 +342,4 @@ function memberOf<C extends object>(context: Context<C>, connections: Connection
       });
     },
   };
-}
-
-function unusableTimeout(timeoutMs = 0): Error | undefined {
-  if (timeoutMs >= 0) return undefined;
-  return new TenureUsageError(
-    `timeoutMs = ${timeoutMs}: wants a number of milliseconds, 0 or more; Infinity waits for ever.`,
-  );
 }

@@ -17,6 +17,9 @@ export interface PoolView {
   off<E extends keyof PoolEvents<object>>(event: E, listener: (...args: PoolEvents<object>[E]) => void): PoolView;
 }
 
+/** Under this key a pool in front of an engine has it. Registered, for the copies of this package in a process. */
+export const ENGINE: unique symbol = Symbol.for('@tenure/core engine');
+
 /** The pools of this process that are not closed. */
 class ProcessPools {
   /** Held weakly: an app may make a pool for each request, and never close one. */

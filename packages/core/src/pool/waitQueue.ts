@@ -1,3 +1,4 @@
+import { TenureUsageError } from '../errors.js';
 import { Alarm, afterTwoTurns } from './clock.js';
 import type { Connections } from './connections.js';
 import type { Context } from './context.js';
@@ -39,6 +40,12 @@ export class WaitQueue<C extends object> {
 
   get length(): number {
     return this.#waiters.length;
+  }
+
+  /** Callers wait, no connection is in use whose answers would be evidence about the server, and there is no room for another. */
+  get isStuck(): boolean {
+    const { used, opening } = this.#connections.figures(this.length);
+    return this.length > 0 && used === 0 && opening === 0 && this.#connections.isFull;
   }
 
   /** Calls back once the queue is empty the next time: each waiter was served or refused, or has given up. */
@@ -248,4 +255,12 @@ export class WaiterList<C> {
   #deadlineOf({ since, timeoutMs, isDefault }: Waiter<C>): number {
     return (isDefault ? Math.max(since, this.progressAt) : since) + timeoutMs;
   }
+}
+
+/** Why this cannot be how long a caller waits. */
+export function unusableTimeout(timeoutMs = 0): Error | undefined {
+  if (timeoutMs >= 0) return undefined;
+  return new TenureUsageError(
+    `timeoutMs = ${timeoutMs}: wants a number of milliseconds, 0 or more; Infinity waits for ever.`,
+  );
 }

@@ -148,6 +148,8 @@ export class Pooler {
 
   /** Gives an error that a pooler causes a hint, unless the server gave one. */
   #explain(error: Hinted): void {
+    // Without a pooler the same words are the app's own, as in RAISE EXCEPTION.
+    if (this.#kind === 'none') return;
     const { message } = error;
     this.#lacksServer ||= NO_SERVER.some((beginning) => message.startsWith(beginning));
     const hint = REFUSALS.find(([beginning]) => message.startsWith(beginning))?.[1] ?? this.#symptomOf(error);

@@ -4,7 +4,8 @@ import type { CloseReason } from '../../lifecycle/state.js';
 import { parsePolicy } from '../../policy/parsePolicy.js';
 import { soon, systemRuntime } from '../../pool/clock.js';
 import type { ConnectionInfo } from '../../pool/entry.js';
-import { ENGINE, type Pool as Engine } from '../../pool/pool.js';
+import type { Pool as Engine } from '../../pool/pool.js';
+import { ENGINE } from '../../pool/processPools.js';
 import type { PoolStats } from '../../pool/stats.js';
 import { connectionOf, type PgConnection } from '../connection.js';
 import { isOpen } from '../session.js';
@@ -266,10 +267,11 @@ class TenurePool extends StockPool {
 
   /** The pool emits the end of an idle client only: a borrower gets it from the client or the query. */
   #closing(client: Client, reason: CloseReason, cause: unknown): void {
-    if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp(client)) return;
+    const connection = connectionOf(client);
+    const wasEndedByApp = connection.client._ending === true;
+    if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp) return;
     if (this.listenerCount('error') === 0) return;
     // The client's own error, as with pg-pool: apps compare its message. The server's reason is its `cause`.
-    const connection = connectionOf(client);
     const error = connection.errorOfEnd ?? (isError(cause) ? cause : connection.causeOfEnd());
     // As on pg-pool's errors. Not enumerable: a printed error would show the whole client.
     Object.defineProperty(error, 'client', { value: client, configurable: true, writable: true });
@@ -325,11 +327,6 @@ function whileKept<P extends object, A extends unknown[]>(ref: WeakRef<P>, run: 
 
 function targetNow(pool: MutablePool | undefined): TargetSettings | undefined {
   return pool && targetOf(pool.Client, pool.options, pg.Client);
-}
-
-/** Whether the app called `client.end()`. */
-function wasEndedByApp(client: Client): boolean {
-  return (client as { _ending?: boolean })._ending === true;
 }
 
 const PoolClass = TenurePool as unknown as new (

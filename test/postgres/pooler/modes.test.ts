@@ -185,3 +185,12 @@ describe.skipIf(!hasPgBouncer())('CONN_POOLER', async () => {
     expect(pool.stats()).toMatchObject({ opened: 1 });
   });
 });
+
+it('an error of the app gets no hint about poolers where there is none, whatever it says', async () => {
+  const pool = new Pool({ connectionString: postgres.url, max: 1 });
+  onTestFinished(() => pool.drain(0));
+  await pool.query('select 1');
+  const error = await pool.query("do $$ begin raise exception 'query_wait_timeout'; end $$").catch((error) => error);
+  expect(error).toMatchObject({ message: 'query_wait_timeout', code: 'P0001' });
+  expect(error.hint).toBeUndefined();
+});

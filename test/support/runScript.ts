@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Runs a script in a process of its own; tells how it ended, and how long it lived on after its first output.
+ * Runs a script in a process of its own. Returns how it ended, what it printed, and how long it lived on after its first output.
  *
  * @param patienceMs how long it may live on before it is killed
  */
@@ -18,10 +18,14 @@ export async function runScript(script: string, env: Record<string, string> = {}
     },
   );
   const exited = once(child, 'exit');
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
   await Promise.race([once(child.stdout, 'data'), exited]);
   const doneAt = performance.now();
   const impatience = setTimeout(() => child.kill('SIGKILL'), patienceMs);
   const [code, signal] = await exited;
   clearTimeout(impatience);
-  return { code, signal, livedOnMs: performance.now() - doneAt };
+  return { code, signal, output, livedOnMs: performance.now() - doneAt };
 }

@@ -41,7 +41,9 @@ describe('a script that runs one query', () => {
 
   it('stays with CONN_EXIT_ON_IDLE=false', async () => {
     const env = { CONN_EXIT_ON_IDLE: 'false' };
-    expect(await run(`${SCRIPT} ${DONE}`, ['passed on'], env, 1_500)).toMatchObject({ signal: 'SIGKILL' });
+    const sayIfItExits = `process.on('exit', () => console.log('exits with', pool.totalCount, 'open, after', process.uptime(), 's'));`;
+    const ended = await run(`${SCRIPT} ${sayIfItExits} ${DONE}`, ['passed on'], env, 1_500);
+    expect(ended).toMatchObject({ output: 'done\n', signal: 'SIGKILL' });
   });
 
   it('waits for what it sends on a client that it has released, and then exits at once', async () => {

@@ -107,7 +107,7 @@ describe.runIf(all)('Next.js', () => {
     }
     const asked = { headers: { authorization: 'Bearer token-of-the-test' } };
     expect(await (await fetch(`${app.url}/pool`, asked)).text()).toContain('<!doctype html>');
-    const { pools } = await (await fetch(`${app.url}/pool?since=`, asked)).json();
+    const { pools } = (await (await fetch(`${app.url}/pool?since=`, asked)).json()) as { pools: object[] };
     expect(pools).not.toEqual([]);
     expect((await fetch(`${app.url}/pool`)).status).toBe(401);
     // The one before it may still be on its way out.

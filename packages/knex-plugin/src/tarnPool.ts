@@ -2,7 +2,7 @@ import type { Pool, PoolEvents } from '@tenure/core';
 import { type Lending, PendingAcquire } from './pendingAcquire.js';
 import { type TarnEventMap, TarnEvents, type TarnLog } from './tarnEvents.js';
 
-/** The pool in the form that Knex and its tools expect: the public methods and events of tarn, over Tenure's engine. */
+/** The pool as Knex and tools for it expect it: the public methods and events of tarn, over Tenure's engine. */
 export class TarnPool<C extends object> {
   readonly #events: TarnEvents<C>;
   #lastEventId = 0;
@@ -13,9 +13,9 @@ export class TarnPool<C extends object> {
   readonly #stopListening: (() => void)[] = [];
 
   /**
-   * @param closeErrors the errors of connections that could not be closed properly, which the engine drops without emitting them
+   * @param closeErrors why connections could not be closed properly: the engine then drops them, and does not emit the error
    * @param log `pool.log` of the app's config
-   * @param lending the engine, or this Knex's part of an engine that others use as well
+   * @param lending the engine, or what this Knex may take of an engine that others use as well
    */
   constructor(
     readonly engine: Pool<C>,
@@ -53,7 +53,7 @@ export class TarnPool<C extends object> {
       this.#lending.release(connection);
       return true;
     } catch (error) {
-      // Compared by code: the pool may come from another copy of the core.
+      // By its code: the pool may belong to another copy of the core.
       if (error instanceof Error && 'code' in error && error.code === 'TENURE_USAGE') return false;
       throw error;
     }
@@ -65,7 +65,7 @@ export class TarnPool<C extends object> {
     return this.#destroyed;
   }
 
-  /** Does nothing. In tarn it closes idle connections, which Tenure's maintenance does by itself. */
+  /** Does nothing. Tarn looks for idle connections to close; Tenure's maintenance does that by itself. */
   check(): void {}
 
   isEmpty(): boolean {
@@ -115,7 +115,7 @@ export class TarnPool<C extends object> {
     this.#events.emitter.removeAllListeners();
   }
 
-  /** The engine's events do not name their attempt. If there are several, the oldest is assumed to end first. */
+  /** The engine's events do not name the attempt they are about. Of several, the oldest is taken to end first. */
   #emitOpening(): void {
     const attempts: number[] = [];
     const next = () => attempts.shift() ?? ++this.#lastEventId;
@@ -151,10 +151,7 @@ export class TarnPool<C extends object> {
     });
   }
 
-  /**
-   * tarn looks for idle connections only while it has connections. Tenure's maintenance has no such start and stop, so the events
-   * follow the number of connections.
-   */
+  /** Tarn looks for idle connections while it has any. Tenure's maintenance has no such start and stop, so the events follow the connections. */
   #reap(reaping: boolean): void {
     if (this.#reaping === reaping) return;
     this.#reaping = reaping;

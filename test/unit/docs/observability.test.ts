@@ -8,10 +8,21 @@ const text = readFileSync(new URL('../../../docs/observability.md', import.meta.
 
 const FIGURES = { used: 0, idle: 0, opening: 0, busy: 0, waiting: 0, max: 10 };
 const STATEMENTS = { state: 'on', hits: 0, prepared: 0, evicted: 0, invalidated: 0, unprepared: {} } as const;
+const WAITED = { p50: 0, p99: 0, max: 0 };
+const PIPELINED = { state: 'on', queries: 0, share: 0, deepest: 0, waitedBehindMs: WAITED, again: 0 } as const;
 
 it('docs/observability.md has each field of stats()', () => {
-  const stats = takeStats(FIGURES, new Counters(), parsePolicy({}), { owners: 1, statements: STATEMENTS });
-  const names = [...Object.keys(stats), ...Object.keys(STATEMENTS), ...Object.keys(stats.waitMs)];
+  const stats = takeStats(FIGURES, new Counters(), parsePolicy({}), {
+    owners: 1,
+    statements: STATEMENTS,
+    pipelined: PIPELINED,
+  });
+  const names = [
+    ...Object.keys(stats),
+    ...Object.keys(STATEMENTS),
+    ...Object.keys(PIPELINED),
+    ...Object.keys(stats.waitMs),
+  ];
   expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 

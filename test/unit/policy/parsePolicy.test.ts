@@ -37,6 +37,7 @@ const LEVELS: Readonly<Record<PolicyKey, Levels>> = {
   statements: counts,
   statementsForWrites: { argument: false, own: ['yes', true], common: ['no', false], host: true },
   prepareThreshold: counts,
+  pipeline: { argument: 'reads', own: ['reads', 'reads'], common: ['none', 'none'], host: 'reads' },
   budget: { ...counts, own: ['auto', 'auto'] },
   writable: offFlags,
   exitOnIdle: offFlags,

@@ -86,6 +86,11 @@ export interface PolicyValues {
    */
   prepareThreshold: number;
   /**
+   * When all connections are in use. `reads`: a prepared read outside transactions, which has proved to be short, is sent on a connection that
+   * other such reads are using (pipelining). `none` leaves it its connection alone. `CONN_PIPELINE`, default none. `0`: refused.
+   */
+  pipeline: 'none' | 'reads';
+  /**
    * Most connections that all processes together may open; `auto`: from the server's own limit.
    * `CONN_BUDGET`, default none. `0`: refused. `none`: no limit. Not acted on yet.
    */

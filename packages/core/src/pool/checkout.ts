@@ -37,10 +37,36 @@ export class Checkout<C extends object> {
   }
 
   /** Lends the idle connection that came back last, if it can be lent without a check. */
-  takeFresh(now: number, stack: string | undefined): Promise<C> | undefined {
+  takeFresh(now: number, stack: string | undefined): PoolEntry<C> | undefined {
     const entry = this.#popFresh(now);
     if (entry) this.#lend(entry, now, stack);
-    return entry?.promise;
+    return entry;
+  }
+
+  /** Lends a connection that is used to one more caller, which may share it. */
+  lendShared(entry: PoolEntry<C>, now: number): void {
+    const { counters } = this.#context;
+    // A connection that goes on serving is not held: it is no leak, and no holder that the others wait for.
+    entry.takenAt = now;
+    entry.uses++;
+    counters.acquired++;
+    counters.reused++;
+  }
+
+  /** Whether a connection that is used may serve more callers before it comes back. */
+  maySharedServe(entry: PoolEntry<C>, now: number): boolean {
+    const { generation, isClosing, isOverfull } = this.#connections;
+    const { policy, server } = this.#context;
+    return (
+      entry.kind === 'used' &&
+      !entry.lost &&
+      !isClosing &&
+      !isOverfull &&
+      entry.epoch === server.epoch.number &&
+      retireReason(entry, generation, policy) === undefined &&
+      !isExpired(entry, now) &&
+      this.#isOpen(entry)
+    );
   }
 
   /** Serves the callers in line from idle connections, and checks those that need it. */

@@ -15,9 +15,10 @@ import { connectRefused, poolClosed, tooManyWaiting } from './messages.js';
 import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
 import { type LimitMember, Membership, type SharedLimit } from './sharedLimit.js';
+import { SharedUse } from './sharedUse.js';
 import { type ConnectionInfo, describeConnection, type PoolStats, takeStats } from './stats.js';
 import { PendingChecks } from './timeLimit.js';
-import { type AcquireOptions, WaitQueue } from './waitQueue.js';
+import { type AcquireOptions, type Sharer, WaitQueue } from './waitQueue.js';
 
 /**
  * A pool of connections.
@@ -34,6 +35,8 @@ export class Pool<C extends object> {
   readonly #crowding: Crowding<C>;
   readonly #opener: Opener<C>;
   readonly #maintenance: Maintenance<C>;
+  /** `undefined` unless the policy allows that callers share connections. */
+  readonly sharing: SharedUse<C> | undefined;
   /** Connections that a drain took from their holders, whose release then does nothing. */
   readonly #revoked = new WeakSet<C>();
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
@@ -57,6 +60,7 @@ export class Pool<C extends object> {
     const opener = new Opener(context, { connections, queue, checks, successors, checkout, crowding });
     const inFlight = new InFlightCheck(context, connections, checkout, opener);
     this.#maintenance = new Maintenance(context, { connections, checkout, successors, inFlight });
+    if (policy.pipeline !== 'none') this.sharing = new SharedUse(context, { connections, queue, checkout });
     this.#context = context;
     this.#connections = connections;
     this.#queue = queue;
@@ -87,7 +91,7 @@ export class Pool<C extends object> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     const { clock, runtime, membership, loop } = this.#context;
     const fresh = this.#queue.length === 0 ? this.#checkout.takeFresh(clock.read(), this.#captureStack()) : undefined;
-    if (fresh) return fresh;
+    if (fresh) return fresh.promise;
     const now = runtime.now();
     const error = unusableTimeout(options?.timeoutMs) ?? this.#refuse(now, options?.timeoutMs);
     if (error) return Promise.reject(error);
@@ -95,6 +99,19 @@ export class Pool<C extends object> {
     const promise = this.#queue.join(now, this.#captureStack(), options);
     loop.request(now);
     return promise;
+  }
+
+  /** Lends a connection to a caller that may share it. It is called back in any case, maybe before this returns. */
+  acquireToShare(sharer: Sharer<C>): void {
+    const { clock, runtime, membership, loop } = this.#context;
+    const fresh = this.#queue.length === 0 ? this.#checkout.takeFresh(clock.read(), this.#captureStack()) : undefined;
+    if (fresh) return sharer.lent(fresh.connection);
+    const now = runtime.now();
+    const error = this.#refuse(now);
+    if (error) return sharer.refused(error);
+    membership.join();
+    this.#queue.joinToShare(now, this.#captureStack(), sharer);
+    loop.request(now);
   }
 
   /**
@@ -146,6 +163,7 @@ export class Pool<C extends object> {
     return takeStats(this.figures, counters, policy, {
       owners: membership.owners,
       statements: connector.statementStats?.(),
+      pipelined: connector.pipelineStats?.(),
     });
   }
 
@@ -201,6 +219,7 @@ export class Pool<C extends object> {
   #run(now: number): void {
     if (this.#connections.isClosing) return this.#finishDraining();
     this.#checkout.serve(now);
+    if (this.sharing !== undefined) this.sharing.serve(now);
     // A full pool may hold a place for a connect that is to be given up.
     if (!this.#connections.isFull || this.#connections.opening > 0) this.#opener.grow(now);
     this.#context.membership.request(this.#connections.lacking(this.#queue.length));

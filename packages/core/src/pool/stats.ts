@@ -2,7 +2,7 @@ import type { PoolFigures, SessionStatus } from '../errors.js';
 import { CLOSE_REASONS, type CloseReason, type ConnectionKind } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
-import type { Connector, StatementStats } from './connector.js';
+import type { Connector, PipelineStats, StatementStats } from './connector.js';
 import type { PoolEntry } from './entry.js';
 
 /** The figures of a pool, and its counters since it was made. */
@@ -31,6 +31,8 @@ export interface PoolStats extends PoolFigures {
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
   /** Prepared statements. Absent where the connector keeps none. */
   readonly statements?: StatementStats;
+  /** Reads that share connections. Absent unless `pipeline` allows that. */
+  readonly pipelined?: PipelineStats;
   /** Each setting, and the source of its value. */
   readonly policy: ReturnType<typeof describePolicy>;
 }
@@ -55,7 +57,14 @@ export function takeStats(
   figures: PoolFigures,
   counters: Counters,
   policy: Policy,
-  { owners, statements }: Pick<PoolStats, 'owners'> & { readonly statements: StatementStats | undefined },
+  {
+    owners,
+    statements,
+    pipelined,
+  }: Pick<PoolStats, 'owners'> & {
+    readonly statements: StatementStats | undefined;
+    readonly pipelined: PipelineStats | undefined;
+  },
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
@@ -78,6 +87,7 @@ export function takeStats(
       max: waits.longest,
     },
     ...(statements && { statements }),
+    ...(pipelined && { pipelined }),
     policy: describePolicy(policy),
   };
 }

@@ -3,6 +3,7 @@ import { Borrower } from './borrower.js';
 import { ConnectionEndedError, EndedByAppError } from './failures.js';
 import { guardParser, wrapMethod } from './patches.js';
 import type { PgClient, PgSubmittable, PgWire, SocketListener } from './pgTypes.js';
+import type { AnswerOrder } from './pipeline/answerOrder.js';
 import type { Environment } from './statements/environment.js';
 
 /** What the engine is to be called back about, once a client has been opened. */
@@ -41,6 +42,8 @@ export class PgConnection {
   readonly borrower: Borrower;
   /** What the session's names and values depend on; set once statements are prepared on the client. */
   environment: Environment | undefined;
+  /** The order of the answers while several queries are in flight; set where reads may share the connection. */
+  order: AnswerOrder | undefined;
   /** The text that was sent last, without parameter values; kept only where the policy reports leaks. */
   lastStatement: string | undefined;
   /** What the client's wire has put on a socket that it took over from another client. */

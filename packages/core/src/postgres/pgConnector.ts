@@ -7,6 +7,7 @@ import { type CancelOptions, probe } from './cancel.js';
 import { connectionOf, type EndListeners } from './connection.js';
 import { classifyConnectError, classifyLogin, classifyLoss } from './failures.js';
 import type { PgClient, PgWire } from './pgTypes.js';
+import type { SharedReads } from './pipeline/sharedReads.js';
 import { CLEAR_SESSION, finish, reset, runSetUp, type SetUp, settle } from './reset.js';
 import { Servers } from './servers.js';
 import { isOpen, isWritable, ping, roundTrip, transactionStatus, unlessAborted } from './session.js';
@@ -83,7 +84,10 @@ export type ConnectorHooks<C extends PgClient> = Making<C> & {
 
 /** Everything that a `Connector` may have. */
 export type ClientConnector<C extends object> = Required<Omit<Connector<C>, 'validate'>> &
-  Pick<Connector<C>, 'validate'>;
+  Pick<Connector<C>, 'validate'> & {
+    /** Of a connector whose pool has passed its policy; `undefined` unless that allows reads to share connections. */
+    readonly reads: SharedReads | undefined;
+  };
 
 /** What works on any connected client of node-postgres, however it was opened. */
 const operations = {
@@ -120,6 +124,10 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
     probe: (client, signal) => probe(client, { signal, stream: hooks.stream }),
     isBehindPooler: () => opener.statements?.stats.state === 'behind-pooler',
     statementStats: () => opener.statements?.stats ?? NO_STATEMENTS,
+    pipelineStats: () => opener.statements?.pipelineStats,
+    get reads() {
+      return opener.statements?.reads;
+    },
     makesRoom: (error, connection) => servers.makesRoom(error, connection as PgClient),
     classifyConnectError(error): ConnectFailure {
       if (hooks.isRefusal?.(error)) return 'permanent';

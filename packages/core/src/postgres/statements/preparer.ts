@@ -16,34 +16,11 @@ import { type CountedText, SessionCache, type Statement } from './cache.js';
 import { DescribeOnce, type ResultShape } from './describeOnce.js';
 import { Environment } from './environment.js';
 import { areLossless } from './functions.js';
+import type { Preparing } from './preparing.js';
 import { type Route, SchemaCheck } from './schemaCheck.js';
 import type { SchemaWatch } from './schemaWatch.js';
+import { SharedRuns } from './sharedRuns.js';
 import { Effect } from './text.js';
-
-/** What the connections of one pool have in common. */
-export interface Preparing {
-  /** While this is false nothing is prepared. It does not become true again. */
-  readonly isOn: boolean;
-  /** Statements are prepared behind a pooler as well. */
-  readonly isWanted: boolean;
-  readonly preparesWrites: boolean;
-  /** How often a text must be run, and how many statements a connection keeps. */
-  readonly threshold: number;
-  readonly limit: number;
-  readonly counts: StatementCounts;
-  /** Whether a connection leads to a pooler is known; `proven`: a statement that was prepared on it is missing, so its session has changed. */
-  noteRoute(route: Route | 'proven'): void;
-  /** Prepared runs of this text are slower than unprepared ones. */
-  noteSlower(text: string): void;
-}
-
-export interface StatementCounts {
-  hits: number;
-  prepared: number;
-  evicted: number;
-  invalidated: number;
-  readonly unprepared: Partial<Record<UnpreparedReason, number>>;
-}
 
 /** A query in flight that could be prepared. */
 interface Run {
@@ -59,6 +36,8 @@ interface Run {
   readonly wasIdle: boolean;
   /** The server has accepted the statement and the values: an error after that is the query's own. */
   isBound: boolean;
+  /** Bytes received on the connection before it. */
+  readonly bytesBefore: number;
 }
 
 /** A query that is run again, unprepared. */
@@ -90,6 +69,8 @@ export class Preparer implements SubmitListener {
   #rerun: Rerun | undefined;
   /** Statements that the server still has and that are to be closed. */
   readonly #unused: string[] = [];
+  /** Runs on this connection while others use it. */
+  readonly shared: SharedRuns;
   #isCorked = false;
 
   constructor(client: PreparingClient, pool: Preparing, { schema, route }: { schema: SchemaWatch; route: Route }) {
@@ -104,6 +85,18 @@ export class Preparer implements SubmitListener {
     this.#environment = new Environment(connection.parameters, client.connection);
     connection.environment = this.#environment;
     this.#describeOnce = new DescribeOnce(this.#connection);
+    this.shared = new SharedRuns({
+      connection: this.#connection,
+      pool,
+      schema,
+      cache: this.#cache,
+      environment: this.#environment,
+      describeOnce: this.#describeOnce,
+      check: this.#check,
+      forgetRun: () => {
+        this.#run = undefined;
+      },
+    });
     this.#listen();
   }
 
@@ -180,6 +173,7 @@ export class Preparer implements SubmitListener {
         isHit: false,
         wasIdle,
         isBound: false,
+        bytesBefore: this.#connection.stream.bytesRead ?? 0,
       };
       if (!isRepeated) return true;
       reason = this.#obstacle(now);
@@ -323,6 +317,14 @@ export class Preparer implements SubmitListener {
   #ready(status: string | undefined): void {
     const now = performance.now();
     const run = this.#run;
+    if (this.#pool.sharesReads && run?.isHit && run.wasIdle && run.isBound) {
+      this.shared.noteAlone(
+        run.known,
+        run.text,
+        now - run.startedAt,
+        (this.#connection.stream.bytesRead ?? 0) - run.bytesBefore,
+      );
+    }
     // Further runs of a text that was found to be slower may be in flight: they must not warn again.
     if (run && !run.known.unfit && run.known.slowPlan.noteRun(run.statement !== undefined, now - run.startedAt)) {
       run.known.unfit = 'slower';

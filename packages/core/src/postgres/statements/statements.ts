@@ -1,11 +1,14 @@
 import type { Policy } from '../../policy/policy.js';
-import type { StatementStats } from '../../pool/connector.js';
+import type { PipelineStats, StatementStats } from '../../pool/connector.js';
 import { connectionOf } from '../connection.js';
 import { onSubmit } from '../patches.js';
 import type { PgClient } from '../pgTypes.js';
 import { isPreparing, textOf } from '../pgTypes.js';
+import { proveOrder } from '../pipeline/proof.js';
+import { SharedReads } from '../pipeline/sharedReads.js';
 import { isOpen, roundTrip } from '../session.js';
-import { Preparer, type Preparing, type StatementCounts } from './preparer.js';
+import { Preparer } from './preparer.js';
+import type { Preparing, StatementCounts } from './preparing.js';
 import type { Route } from './schemaCheck.js';
 import { CHECK_MARK, type SchemaWatch, schemaWatchOf } from './schemaWatch.js';
 
@@ -23,6 +26,8 @@ export class Statements implements Preparing {
   readonly limit: number;
   readonly preparesWrites: boolean;
   readonly isWanted: boolean;
+  /** `undefined` unless the policy allows that reads share connections. */
+  readonly reads: SharedReads | undefined;
   readonly counts: StatementCounts = { ...noCounts(), unprepared: {} };
   #isOn: boolean;
   #isProven = false;
@@ -31,7 +36,11 @@ export class Statements implements Preparing {
   /** Held here, or it would be collected with the last connection. */
   #schema: SchemaWatch | undefined;
 
-  constructor({ statements, statementsForWrites, prepareThreshold, sources }: Policy) {
+  constructor(policy: Policy) {
+    const { statements, statementsForWrites, prepareThreshold, sources } = policy;
+    if (policy.pipeline === 'reads') {
+      this.reads = new SharedReads(policy, (text) => this.#schema?.texts.get(text).shortRead?.isShort === true);
+    }
     this.threshold = prepareThreshold;
     this.limit = statements;
     this.preparesWrites = statementsForWrites;
@@ -41,6 +50,16 @@ export class Statements implements Preparing {
 
   get isOn(): boolean {
     return this.#isOn && !this.#isProven;
+  }
+
+  get sharesReads(): boolean {
+    return this.reads?.isOn === true;
+  }
+
+  /** Figures of the reads that share connections. */
+  get pipelineStats(): PipelineStats | undefined {
+    if (this.reads === undefined) return undefined;
+    return this.reads.stats(this.#state === 'behind-pooler' ? 'behind-pooler' : this.isOn ? 'on' : 'off');
   }
 
   get stats(): StatementStats {
@@ -78,7 +97,10 @@ export class Statements implements Preparing {
       }
       this.noteRoute(route);
     }
-    new Preparer(client, this, { schema: this.#schema, route });
+    const mayShare = this.sharesReads && this.#route === 'direct';
+    if (mayShare) await proveOrder(client, signal, () => this.reads!.turnOff('unproven'));
+    const { shared } = new Preparer(client, this, { schema: this.#schema, route });
+    if (mayShare) this.reads!.adopt(client, shared);
   }
 
   noteRoute(route: Route | 'proven'): void {

@@ -59,7 +59,8 @@ export class Statements implements Preparing {
   /** Figures of the reads that share connections. */
   get pipelineStats(): PipelineStats | undefined {
     if (this.reads === undefined) return undefined;
-    return this.reads.stats(this.#state === 'behind-pooler' ? 'behind-pooler' : this.isOn ? 'on' : 'off');
+    if (this.#route === 'pooled' || this.#isProven) return this.reads.stats('behind-pooler');
+    return this.reads.stats(this.isOn ? 'on' : 'off');
   }
 
   get stats(): StatementStats {
@@ -87,17 +88,19 @@ export class Statements implements Preparing {
     }
     this.#schema = schemaWatchOf(client);
     let route: Route = 'unknown';
-    if (this.#route === 'not asked') {
-      this.#route = 'unknown';
+    const isFirst = this.#route === 'not asked';
+    // A connection that leads to a pooler must never be shared: there each one is asked about.
+    if (isFirst || this.sharesReads) {
+      if (isFirst) this.#route = 'unknown';
       try {
         route = (await isBehindPooler(client, signal)) ? 'pooled' : 'direct';
       } catch (error) {
-        this.#route = 'not asked';
+        if (isFirst) this.#route = 'not asked';
         throw error;
       }
       this.noteRoute(route);
     }
-    const mayShare = this.sharesReads && this.#route === 'direct';
+    const mayShare = this.sharesReads && route === 'direct';
     if (mayShare) await proveOrder(client, signal, () => this.reads!.turnOff('unproven'));
     const { shared } = new Preparer(client, this, { schema: this.#schema, route });
     if (mayShare) this.reads!.adopt(client, shared);

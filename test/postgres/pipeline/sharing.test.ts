@@ -89,6 +89,19 @@ describe('A connection', () => {
     expect(pool.stats().pipelined!.queries).toBeGreaterThan(0);
   });
 
+  it('is shared from within the callback of the query that had it before', async () => {
+    const pool = await openShort({ max: 1 });
+    const client = await pool.connect();
+    const answers = await new Promise<unknown[]>((resolve) => {
+      client.query('select 1', () => {
+        client.release();
+        resolve(Array.from({ length: 8 }, (_, n) => tagOf(pool.query(A, [`${n}`, 1]))));
+      });
+    });
+    expect(await Promise.all(answers)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7']);
+    expect(pool.stats().pipelined!.state).toBe('on');
+  });
+
   it('sends what the app sends on a client that it does not hold after the reads, alone', async () => {
     const pool = openSharing(postgres, { max: 1 });
     let kept: pg.ClientBase | undefined;

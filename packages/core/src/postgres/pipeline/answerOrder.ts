@@ -43,6 +43,8 @@ export class AnswerOrder implements Watched {
   /** Takes no more until it is empty. */
   #isClosed = false;
   #isDescribing = false;
+  /** ReadyForQuery is being processed; `others`: that of a query before the connection was shared, in whose callback it was returned and lent again. */
+  #ready: 'no' | 'ours' | 'others' = 'no';
   #sending: InFlight | undefined;
   #answered = 0;
 
@@ -87,6 +89,7 @@ export class AnswerOrder implements Watched {
     this.#hold = hold;
     this.#isClosed = false;
     this.#answered = 0;
+    if (this.#ready === 'ours') this.#ready = 'others';
     this.#client.pipeline = true;
   }
 
@@ -159,8 +162,15 @@ export class AnswerOrder implements Watched {
     connection.prependListener('dataRow', (row: Row) => this.#row(row));
     connection.prependListener('commandComplete', () => this.#advance('bound', 'complete', 'commandComplete'));
     connection.prependListener('errorMessage', () => this.#failed());
+    connection.prependListener('readyForQuery', () => {
+      this.#ready = 'ours';
+    });
     // After `pg`, which calls the caller back and makes the next query its active one.
-    connection.on('readyForQuery', ({ status }: { readonly status?: string }) => this.#ready(status));
+    connection.on('readyForQuery', ({ status }: { readonly status?: string }) => {
+      const isOurs = this.#ready === 'ours';
+      this.#ready = 'no';
+      if (isOurs) this.#answerEnds(status);
+    });
     // Whoever `pg` does not call back in the next ticks is not called back at all.
     connection.on('end', () => nextTick(() => this.#ended()));
     wrapMethod(this.#client, '_pulseQueryQueue', (original) => () => {
@@ -237,7 +247,7 @@ export class AnswerOrder implements Watched {
     if (head) head.phase = 'failed';
   }
 
-  #ready(status: string | undefined): void {
+  #answerEnds(status: string | undefined): void {
     const [head] = this.#inFlight;
     if (head === undefined) return;
     const isOver = head.phase === 'complete' || head.phase === 'failed';

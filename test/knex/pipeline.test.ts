@@ -1,14 +1,13 @@
 import { poolOf } from '@tenure/knex';
 import type { Knex } from 'knex';
 import { expect, it } from 'vitest';
-import { shortness } from '../../packages/core/src/postgres/pipeline/shortRead.js';
+import { useSlowMachine } from '../postgres/pipeline/support.js';
 import { usePostgres } from '../support/usePostgres.js';
 import { useKnex } from './support.js';
 
 const postgres = await usePostgres();
 const { open } = useKnex(postgres);
-// Other work on the machine makes everything slow.
-Object.assign(shortness, { ms: 2_000, mostMs: 2_000, surpriseMs: 60_000 });
+useSlowMachine();
 await postgres.admin('set role app; create table people as select n as id, n * 2 as v from generate_series(1, 100) n');
 
 const read = (db: Knex, id: number) => db('people').where({ id }).first();

@@ -5,6 +5,7 @@ import { type PgQuery, type QueryClass, queryClassOf } from '../pgTypes.js';
 import type { SharedRun, SharedRuns } from '../statements/sharedRuns.js';
 import {
   type Callback,
+  type Found,
   type InFlight,
   type OrderedPool,
   RewrittenError,
@@ -98,12 +99,13 @@ export class AnswerOrder implements Watched {
    *
    * @param isOneOfMany others are sent in this turn of the event loop: they go in one packet
    */
-  send(run: SharedRun, call: SharedCall, write: (callback: Callback) => void, isOneOfMany: boolean): void {
+  send({ run, values }: Found, call: SharedCall, write: (callback: Callback) => void, isOneOfMany: boolean): void {
     const client = this.#client;
     const now = systemRuntime.now();
     const record: InFlight = {
       call,
       run,
+      values,
       sentAt: now,
       query: undefined,
       phase: 'unsent',
@@ -192,7 +194,7 @@ export class AnswerOrder implements Watched {
     }
     if (record === undefined || query === undefined) return;
     this.#sending = undefined;
-    if (!this.#isAsFound(query, record.run)) {
+    if (!this.#isAsFound(query, record)) {
       this.#pool.noteRewritten();
       return (query.callback as Callback)(new RewrittenError());
     }
@@ -208,10 +210,10 @@ export class AnswerOrder implements Watched {
   }
 
   /** Whether it is the query that was found to be fit: tools may rewrite what is sent. */
-  #isAsFound(query: PgQuery, { text }: SharedRun): boolean {
-    const { name, rows, binary, values, types } = query;
+  #isAsFound(query: PgQuery, { run, values }: InFlight): boolean {
+    const { name, rows, binary, types } = query;
     const isPlain = query.constructor === this.#Query && !name && !rows && !binary && !Array.isArray(types);
-    return isPlain && query.text === text && Array.isArray(values) && values.length > 0;
+    return isPlain && query.text === run.text && query.values === values;
   }
 
   #bound(): void {

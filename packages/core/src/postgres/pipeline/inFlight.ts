@@ -10,6 +10,12 @@ export interface SharedCall {
   again(): void;
 }
 
+/** A query that may be sent beside others. */
+export interface Found {
+  readonly run: SharedRun;
+  readonly values: readonly unknown[];
+}
+
 /** An order of answers, as the pool sees it. */
 export interface Watched {
   readonly isEmpty: boolean;
@@ -42,6 +48,8 @@ export interface SharedHold {
 export interface InFlight {
   readonly call: SharedCall;
   readonly run: SharedRun;
+  /** Its parameters, which were found to be fit. */
+  readonly values: readonly unknown[];
   readonly sentAt: number;
   query: PgQuery | undefined;
   /** `sent` → `bound` → `complete`, or `failed` from any; `unsent` before. ReadyForQuery ends it. */

@@ -23,6 +23,8 @@ export interface Read {
   /** For the client's method `query`. */
   readonly query: unknown;
   readonly values: unknown;
+  /** The parameters, copied: the very list that the client must send. */
+  readonly sent: readonly unknown[];
 }
 
 type Corkable = { cork?(): void; uncork?(): void };
@@ -98,8 +100,8 @@ export class SharedReads implements OrderedPool {
     if (typeof query !== 'string' && !isPlainConfig(query as object)) return undefined;
     const copy = copyOfValues(given);
     if (copy === undefined) return undefined;
-    if (typeof query === 'string') return { text, query, values: copy };
-    return { text, query: { ...(query as object), values: copy }, values: undefined };
+    if (typeof query === 'string') return { text, query, values: copy, sent: copy };
+    return { text, query: { ...(query as object), values: copy }, values: undefined, sent: copy };
   }
 
   /** Runs a read on a connection that other reads may be using. */
@@ -124,9 +126,11 @@ export class SharedReads implements OrderedPool {
           const write = (callback: Callback) => host.send(client, read, callback);
           this.#sent++;
           // `found` is of this connection: it was found in the same step.
-          if (order?.isOpen) order.send(found!, call, write, true);
-          else if (find(client)) this.#share(host, client, order, () => order.send(found!, call, write, false));
-          else host.runAlone(read, client).then(resolve, reject);
+          if (order?.isOpen) order.send({ run: found!, values: read.sent }, call, write, true);
+          else if (find(client)) {
+            const first = { run: found!, values: read.sent };
+            this.#share(host, client, order, () => order.send(first, call, write, false));
+          } else host.runAlone(read, client).then(resolve, reject);
         },
         refused: reject,
       });

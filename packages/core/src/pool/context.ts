@@ -70,6 +70,14 @@ export class Context<C extends object> {
     this.#setLimits(this.#policy, connections);
   }
 
+  /** Where a connection is asked for, which a leak report names. `undefined` where none is wanted: to find out takes long. */
+  stackAbove(method: (...args: never[]) => unknown): string | undefined {
+    if (this.#policy.leakAfterMs === Number.POSITIVE_INFINITY) return undefined;
+    const place: { stack?: string } = {};
+    Error.captureStackTrace(place, method);
+    return place.stack?.split('\n').slice(1).join('\n');
+  }
+
   #setLimits(policy: Policy, granted: number): void {
     this.#policy = policy;
     this.#granted = granted;

@@ -1,0 +1,106 @@
+import type { Pool } from '@tenure/core';
+import { connectionOf, type ReadHost, type SharedReads } from '@tenure/core/adapter';
+import type { Connection, Dialect } from './dialect.js';
+import { toKnexError } from './translateError.js';
+
+/** What Knex's runner asks of a connection, for one query. */
+interface Lease {
+  readonly __knexUid: string;
+  query(config: Config, callback: Callback): void;
+}
+
+type Callback = (error: unknown, result?: unknown) => void;
+type Config = { readonly text: string; readonly values: readonly unknown[] };
+
+/** Knex's runner and builder, by the members used here; internal to Knex. */
+interface Runner {
+  connection: unknown;
+  ensureConnection?(run: (runner: Runner, parameters?: unknown) => unknown, parameters?: unknown): Promise<unknown>;
+}
+interface Builder {
+  readonly _method?: string;
+  readonly _connection?: unknown;
+  readonly _timeout?: number;
+}
+
+/** Builders whose one query is a `SELECT`. */
+const READS = ['select', 'first', 'pluck'];
+
+let leases = 0;
+
+/** How the reads of one Knex share connections. */
+export class KnexReads {
+  readonly #reads: SharedReads;
+  readonly #host: ReadHost<Connection>;
+
+  constructor(reads: SharedReads, engine: Pool<Connection>) {
+    this.#reads = reads;
+    const acquire = () =>
+      engine.acquire().catch((error: unknown) => {
+        throw toKnexError(error);
+      });
+    this.#host = {
+      engine,
+      begun() {},
+      send: (connection, { query }, callback) => (connection as unknown as Lease).query(query as Config, callback),
+      release(connection, error) {
+        // Its caller has stopped waiting.
+        if (error) connectionOf(connection).borrower.abandon();
+        engine.release(connection, error);
+      },
+      refused: toKnexError,
+      async runAlone({ query }, given) {
+        const connection = given ?? (await acquire());
+        return new Promise((resolve, reject) => {
+          (connection as unknown as Lease).query(query as Config, (error, result) => {
+            engine.release(connection);
+            if (error) reject(error);
+            else resolve(result);
+          });
+        });
+      },
+    };
+  }
+
+  /**
+   * Makes a runner whose builder is a read take its connection when the query is known, and not before: it may need none of its own. All others
+   * (writes, schema, transactions, streams, time limits) stay as they are.
+   */
+  lend<R extends object>(given: R, builder: object, client: Dialect): R {
+    const runner = given as R & Runner;
+    const { _method, _connection, _timeout } = builder as Builder;
+    const isRead = READS.includes(_method ?? '') && !_connection && !_timeout;
+    if (!isRead || !this.#reads.isOn || runner.ensureConnection === undefined) return given;
+    const original = runner.ensureConnection;
+    runner.ensureConnection = async (run, parameters) => {
+      if (parameters !== undefined || runner.connection !== undefined || !client.pool)
+        return original.call(runner, run, parameters);
+      runner.connection = this.#leaseFor(client);
+      return run(runner);
+    };
+    return given;
+  }
+
+  #leaseFor(client: Dialect): Lease {
+    return {
+      __knexUid: `shared${++leases}`,
+      query: (config, callback) => {
+        const read = this.#reads.accept(config, undefined);
+        const answer = read ? this.#reads.run(read, this.#host) : alone(client, config);
+        answer.then((result) => callback(undefined, result), callback);
+      },
+    };
+  }
+}
+
+/** Runs a query as Knex would have done. */
+async function alone(client: Dialect, config: Config): Promise<unknown> {
+  const connection = await client.acquireConnection();
+  try {
+    return await new Promise((resolve, reject) => {
+      (connection as unknown as Lease).query(config, (error, result) => (error ? reject(error) : resolve(result)));
+    });
+  } finally {
+    await client.releaseConnection(connection);
+  }
+}

@@ -83,3 +83,37 @@ it('A transaction that awaits a read outside of it gets the answer, though other
   expect(await blocked).toBe('late');
   expect(poolOf(db).stats().pipelined!.state).toBe('on');
 });
+
+it('A caller reads what it has written, beside others that write the same row', async () => {
+  const db = await openShort();
+  await db.schema.createTable('counted', (table) => {
+    table.integer('id').primary();
+    table.integer('v').notNullable();
+  });
+  await db('counted').insert(Array.from({ length: 9 }, (_, id) => ({ id, v: 0 })));
+  const caller = async (id: number) => {
+    for (let n = 1; n <= 20; n++) {
+      await db('counted').where({ id }).increment('v', 1);
+      await db.transaction((trx) => trx('counted').where({ id: 0 }).increment('v', 1));
+      expect(await db('counted').where({ id }).first()).toEqual({ id, v: n });
+      expect(await db('counted').where({ id }).pluck('v')).toEqual([n]);
+    }
+  };
+  await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(caller));
+  expect(await db('counted').where({ id: 0 }).first()).toEqual({ id: 0, v: 160 });
+  expect(poolOf(db).stats().pipelined!.state).toBe('on');
+});
+
+it('A read that gets no connection in time fails as without pipelining', async () => {
+  const failing = async (pipeline: 'reads' | 'none') => {
+    const db = open({ pool: { min: 0, max: 1 }, acquireConnectionTimeout: 300 }, { pipeline, prepareThreshold: 2 });
+    for (let n = 0; n < 30; n++) await read(db, 1);
+    const trx = await db.transaction();
+    const error: Error = await read(db, 1).catch((failed) => failed);
+    await trx.rollback();
+    return { name: error.name, message: error.message.replaceAll(/\d+/g, 'n') };
+  };
+  const error = await failing('reads');
+  expect(error).toMatchObject({ name: 'KnexTimeoutError' });
+  expect(error).toEqual(await failing('none'));
+});

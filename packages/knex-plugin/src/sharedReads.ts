@@ -35,10 +35,6 @@ export class KnexReads {
 
   constructor(reads: SharedReads, engine: Pool<Connection>) {
     this.#reads = reads;
-    const acquire = () =>
-      engine.acquire().catch((error: unknown) => {
-        throw toKnexError(error);
-      });
     this.#host = {
       engine,
       begun() {},
@@ -48,9 +44,9 @@ export class KnexReads {
         if (error) connectionOf(connection).borrower.abandon();
         engine.release(connection, error);
       },
-      refused: toKnexError,
+      refused: (error) => new NotAcquired(toKnexError(error)),
       async runAlone({ query }, given) {
-        const connection = given ?? (await acquire());
+        const connection = given ?? (await acquired(engine.acquire(), toKnexError));
         return new Promise((resolve, reject) => {
           (connection as unknown as Lease).query(query as Config, (error, result) => {
             engine.release(connection);
@@ -76,7 +72,11 @@ export class KnexReads {
       if (parameters !== undefined || runner.connection !== undefined || !client.pool)
         return original.call(runner, run, parameters);
       runner.connection = this.#leaseFor(client);
-      return run(runner);
+      try {
+        return await run(runner);
+      } catch (error) {
+        throw error instanceof NotAcquired ? error.reason : error;
+      }
     };
     return given;
   }
@@ -93,9 +93,30 @@ export class KnexReads {
   }
 }
 
+/**
+ * No connection was acquired. Knex's runner takes a timeout of the acquire for one of the query, and writes the query in front of any message: it gets
+ * this, and its caller the reason.
+ */
+class NotAcquired extends Error {
+  constructor(readonly reason: unknown) {
+    super(reason instanceof Error ? reason.message : String(reason));
+  }
+}
+
+async function acquired(
+  connection: Promise<Connection>,
+  translate = (error: unknown): unknown => error,
+): Promise<Connection> {
+  try {
+    return await connection;
+  } catch (error) {
+    throw new NotAcquired(translate(error));
+  }
+}
+
 /** Runs a query as Knex would have done. */
 async function alone(client: Dialect, config: Config): Promise<unknown> {
-  const connection = await client.acquireConnection();
+  const connection = await acquired(client.acquireConnection());
   try {
     return await new Promise((resolve, reject) => {
       (connection as unknown as Lease).query(config, (error, result) => (error ? reject(error) : resolve(result)));

@@ -1,6 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import type { Pool } from '@tenure/core/pg';
-import type pg from 'pg';
+import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hasPgBouncer, startPgBouncer } from '../../support/pgbouncer.js';
 import { usePostgres } from '../../support/usePostgres.js';
@@ -169,23 +171,58 @@ describe('When a shared connection is lost', () => {
 });
 
 describe('A pool in front of which queries ahead of answers get lost', () => {
-  it.each(['session', 'transaction'] as const)(
-    'is told by PgBouncer in %s mode, before a connection is shared',
-    async (poolMode) => {
-      if (!hasPgBouncer()) return;
-      const bouncer = await startPgBouncer({ upstream: postgres, poolMode });
-      onTestFinished(() => bouncer[Symbol.asyncDispose]());
-      const pool = openSharing({ url: bouncer.url });
-      for (let n = 0; n < 30; n++) await Promise.all([1, 2, 3, 4, 5, 6].map((id) => pool.query(A, ['a', id])));
-      expect(pool.stats().pipelined).toMatchObject({ state: 'behind-pooler', queries: 0 });
-    },
-  );
+  it.runIf(hasPgBouncer()).each([
+    ['session', 'auto'],
+    ['transaction', 'auto'],
+    ['session', 'session'],
+    ['session', 'none'],
+  ] as const)('does not share behind PgBouncer in %s mode, with CONN_POOLER=%s', async (poolMode, pooler) => {
+    const bouncer = await startPgBouncer({ upstream: postgres, poolMode });
+    onTestFinished(() => bouncer[Symbol.asyncDispose]());
+    const pool = openSharing({ url: bouncer.url }, { policy: { pooler } });
+    for (let n = 0; n < 30; n++) await Promise.all([1, 2, 3, 4, 5, 6].map((id) => pool.query(A, ['a', id])));
+    expect(pool.stats().pipelined).toMatchObject({ state: 'behind-pooler', queries: 0 });
+  });
 
-  it('is told by the proof of order on a new connection, and works without sharing', async () => {
+  it('does not share where answers got lost in the proof of their order on a new connection, and works', async () => {
     const pool = openSharing({ url: await startForgetful() }, { policy: { connectTimeoutMs: 2_000 } });
     for (let n = 0; n < 30; n++) await Promise.all([1, 2, 3, 4, 5, 6].map((id) => pool.query(A, ['a', id])));
     expect(pool.stats().pipelined).toMatchObject({ state: 'unproven', queries: 0 });
   });
+});
+
+describe('Where a tool wraps the method `query` of the client', () => {
+  it('it is called in the asynchronous context of each caller, and nothing is shared', async () => {
+    const pool = await openShort();
+    const caller = new AsyncLocalStorage<string>();
+    const { query } = pg.Client.prototype;
+    const seen: unknown[] = [];
+    pg.Client.prototype.query = function traced(this: pg.Client, ...args: unknown[]) {
+      seen.push([(args[1] as string[])?.[0], caller.getStore()]);
+      return (query as (...args: unknown[]) => unknown).apply(this, args);
+    } as typeof query;
+    onTestFinished(() => {
+      pg.Client.prototype.query = query;
+    });
+    const tags = Array.from({ length: 12 }, (_, n) => `tag ${n}`);
+    const answers = tags.map((tag) => caller.run(tag, () => tagOf(pool.query(A, [tag, 1]))));
+    expect(await Promise.all(answers)).toEqual(tags);
+    expect(seen.sort()).toEqual(tags.map((tag) => [tag, tag]).sort());
+    expect(pool.stats().pipelined).toMatchObject({ state: 'off', queries: 0 });
+  });
+});
+
+it('A listener to `tenure:pipeline:change` gets the state when it is found, and when it changes', async () => {
+  const messages: unknown[] = [];
+  const listener = (message: unknown) => void messages.push(message);
+  subscribe('tenure:pipeline:change', listener);
+  onTestFinished(() => void unsubscribe('tenure:pipeline:change', listener));
+  const pool = openSharing(postgres, { max: 1, policy: { name: 'observed' } });
+  await pool.query('select 1');
+  await pool.query('select 1');
+  expect(messages).toEqual([
+    expect.objectContaining({ poolName: 'observed', pipelined: expect.objectContaining({ state: 'on', queries: 0 }) }),
+  ]);
 });
 
 /** A proxy that forwards only the first of several queries that come in one packet. */

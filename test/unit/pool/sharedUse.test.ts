@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { tracingChannel } from 'node:diagnostics_channel';
+import { expect, it, onTestFinished } from 'vitest';
 import type { FakeConnection } from '../../support/fakeConnector.js';
 import { fakePool, follow, take, warm } from '../../support/fakePool.js';
 
@@ -112,6 +113,47 @@ it('Those in line are refused when the pool closes, and those who share a connec
   expect(errors).toHaveLength(3);
   const [connection] = [...users.keys()] as [FakeConnection];
   for (let n = 0; n < 4; n++) leave(connection);
+  await runtime.settle();
+  expect(drained.settled).toBe(true);
+});
+
+it('Each caller counts and is observed as one checkout; the connection is held from the first to the last', async () => {
+  const { share, leave, users, pool, runtime } = await sharingPool(1);
+  const waits: number[] = [];
+  const holds: number[] = [];
+  const acquired = pool.stats().acquired;
+  pool.observe({ lent: (ms) => waits.push(ms), returned: (ms) => holds.push(ms) });
+  for (let n = 0; n < 5; n++) share();
+  await runtime.advance(7);
+  const [connection] = [...users.keys()] as [FakeConnection];
+  for (let n = 0; n < 5; n++) leave(connection);
+  await runtime.settle();
+  expect(waits).toEqual([0, 0, 0, 0, 7]);
+  expect(holds).toEqual([7]);
+  expect(pool.stats()).toMatchObject({ acquired: acquired + 5, used: 0 });
+});
+
+it('The acquire of a caller that may share is traced as any other', async () => {
+  const { share, leave, users, errors, pool, runtime } = await sharingPool(1);
+  const events: string[] = [];
+  const channel = tracingChannel('tenure:pool:acquire');
+  const subscribers = {
+    start: () => void events.push('start'),
+    end() {},
+    asyncStart: () => void events.push('lent'),
+    asyncEnd() {},
+    error: () => void events.push('refused'),
+  };
+  channel.subscribe(subscribers);
+  onTestFinished(() => void channel.unsubscribe(subscribers));
+  for (let n = 0; n < 5; n++) share();
+  await runtime.settle();
+  expect(events).toEqual(['start', 'start', 'start', 'start', 'start', 'lent', 'lent', 'lent', 'lent']);
+  const drained = follow(pool.drain(10));
+  await runtime.advance(20);
+  expect(events.slice(9)).toEqual(['refused', 'lent']);
+  expect(errors).toHaveLength(1);
+  for (let n = 0; n < 4; n++) leave([...users.keys()][0]!);
   await runtime.settle();
   expect(drained.settled).toBe(true);
 });

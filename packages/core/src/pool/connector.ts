@@ -131,6 +131,14 @@ export interface ServerTarget {
   readonly database?: string;
 }
 
+/** How a driver reports what the outside of its pool should see. */
+export interface PoolReport {
+  /** Emits a warning of the pool. */
+  warn(warning: PoolWarning): void;
+  /** The state in `pipelineStats()` has changed. */
+  pipelineChanged?(): void;
+}
+
 /**
  * The functions by which the engine uses a driver. `connect` and `close` are required; a driver leaves out what it cannot do.
  *
@@ -138,10 +146,10 @@ export interface ServerTarget {
  */
 export interface Connector<C extends object> {
   /**
-   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. `warn` emits a
-   * warning of the pool. Throws when the connector belongs to a pool already.
+   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. Throws when the
+   * connector belongs to a pool already.
    */
-  usePolicy?(policy: Policy, warn: (warning: PoolWarning) => void): void;
+  usePolicy?(policy: Policy, report: PoolReport): void;
   /** Where it connects to, as far as that is known: for the names of pools, and for what they publish. Costs no I/O. */
   target?(): ServerTarget;
   /**

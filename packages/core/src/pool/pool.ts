@@ -54,9 +54,9 @@ export class Pool<C extends object> {
     runtime: Runtime = systemRuntime,
     findLimit: () => SharedLimit | undefined = () => undefined,
   ) {
-    connector.usePolicy?.(policy, (warning) => this.warn(warning));
     const membership = new Membership(findLimit);
     const context = new Context(connector, policy, runtime, membership);
+    connector.usePolicy?.(policy, context.report);
     const connections = new Connections(context);
     const queue = new WaitQueue(context, connections);
     const checks = new PendingChecks(context, () => queue.isStuck);

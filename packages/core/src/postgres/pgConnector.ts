@@ -1,8 +1,7 @@
 import pg from 'pg';
 import { TenureUsageError } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
-import type { ConnectFailure, Connector, ResetMode, ResetResult } from '../pool/connector.js';
-import type { PoolWarning } from '../pool/messages.js';
+import type { ConnectFailure, Connector, PoolReport, ResetMode, ResetResult } from '../pool/connector.js';
 import { breakOff, findLost, queryInFlight } from './backends.js';
 import { type CancelOptions, probe } from './cancel.js';
 import { connectionOf, type EndListeners } from './connection.js';
@@ -120,7 +119,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
   return {
     ...operations,
     ...(validate && { validate }),
-    usePolicy: (policy, warn) => opener.usePolicy(policy, warn),
+    usePolicy: (policy, report) => opener.usePolicy(policy, report),
     target: () => servers.target ?? serverOf(hooks.target?.() ?? {}),
     connect: (signal, onLost, onReadOnly) => opener.open(signal, { onLost, onReadOnly }),
     close: (client) => (hooks.close ? hooks.close(client) : connectionOf(client).close()),
@@ -173,11 +172,11 @@ class Opener<C extends PgClient> {
     this.#servers = servers;
   }
 
-  usePolicy(policy: Policy, warn: (warning: PoolWarning) => void): void {
+  usePolicy(policy: Policy, report: PoolReport): void {
     if (this.policy) throw new TenureUsageError('This connector belongs to another pool already: make one for each.');
     this.policy = policy;
-    this.pooler = new Pooler(policy, warn);
-    this.statements = new Statements(policy, this.pooler, warn);
+    this.pooler = new Pooler(policy, (warning) => report.warn(warning));
+    this.statements = new Statements(policy, this.pooler, report);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { nextTick, soon, systemRuntime } from '../../pool/clock.js';
+import { connectionOf } from '../connection.js';
 import type { ServerError } from '../failures.js';
 import { wrapMethod } from '../patches.js';
 import { type PgQuery, type QueryClass, queryClassOf } from '../pgTypes.js';
@@ -203,6 +204,9 @@ export class AnswerOrder implements Watched {
     }
     record.query = query;
     record.phase = 'sent';
+    const connection = connectionOf(client);
+    // Kept only where the policy reports leaks, by who has the connection alone.
+    if (connection.lastStatement !== undefined) connection.lastStatement = record.run.text;
     this.#inFlight.push(record);
     this.#runs.write(record.run, query, () => {
       client._queryQueue.push(query);

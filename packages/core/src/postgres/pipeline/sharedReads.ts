@@ -1,7 +1,6 @@
 import type { Policy } from '../../policy/policy.js';
 import { afterTwoTurns, systemRuntime } from '../../pool/clock.js';
-import type { PipelineStats } from '../../pool/connector.js';
-import type { PoolWarning } from '../../pool/messages.js';
+import type { PipelineStats, PoolReport } from '../../pool/connector.js';
 import type { Pool } from '../../pool/pool.js';
 import { Histogram } from '../../pool/stats.js';
 import type { PgClient } from '../pgTypes.js';
@@ -55,10 +54,10 @@ let wasMismatched = false;
 /** The reads of one pool that share connections. */
 export class SharedReads implements OrderedPool {
   readonly #isShort: (text: string) => boolean;
-  readonly #warn: (warning: PoolWarning) => void;
+  readonly #report: PoolReport;
   #offReason: 'off' | 'unproven' | undefined;
   /** What the last proof has shown. */
-  #proof: Proof | undefined;
+  #proof: 'direct' | 'indirect' | undefined;
   readonly #waited = new Histogram();
   #sent = 0;
   #queries = 0;
@@ -70,9 +69,9 @@ export class SharedReads implements OrderedPool {
   #isLooking = false;
   readonly #corked = new Set<Corkable>();
 
-  constructor({ statements, reset }: Policy, isShort: (text: string) => boolean, warn: (warning: PoolWarning) => void) {
+  constructor({ statements, reset }: Policy, isShort: (text: string) => boolean, report: PoolReport) {
     this.#isShort = isShort;
-    this.#warn = warn;
+    this.#report = report;
     // A session that is cleared between its users cannot be shared.
     if (statements === 0 || reset === 'session') this.#offReason = 'off';
   }
@@ -82,7 +81,9 @@ export class SharedReads implements OrderedPool {
   }
 
   turnOff(reason: 'off' | 'unproven'): void {
-    this.#offReason ??= reason;
+    if (this.#offReason !== undefined) return;
+    this.#offReason = reason;
+    this.#report.pipelineChanged?.();
   }
 
   stats(state: 'on' | 'off' | 'behind-pooler'): PipelineStats {
@@ -106,16 +107,24 @@ export class SharedReads implements OrderedPool {
       this.turnOff('off');
       return false;
     }
+    let proof: Proof;
     try {
-      this.#proof = await proveOrder(client, signal);
+      proof = await proveOrder(client, signal);
     } catch (error) {
       // Something that answers no such queries at all must not make every connect fail.
       if (signal.aborted && this.#proof === undefined) this.turnOff('unproven');
       throw error;
     }
-    if (this.#proof !== 'disordered') return this.#proof === 'direct';
-    this.turnOff('unproven');
+    if (proof === 'disordered') this.turnOff('unproven');
+    else this.#noteProof(proof);
+    if (proof !== 'disordered') return proof === 'direct';
     throw new Error('Several queries in flight were not all answered in their order');
+  }
+
+  #noteProof(proof: 'direct' | 'indirect'): void {
+    const isNew = proof !== this.#proof;
+    this.#proof = proof;
+    if (isNew) this.#report.pipelineChanged?.();
   }
 
   /** From now on reads may share this client's connection, which was proved to lead straight to its server. */
@@ -242,7 +251,8 @@ export class SharedReads implements OrderedPool {
     const message =
       `An answer did not belong to the query in whose turn it came (${what}), so the connection was ended, and this process ` +
       `sends no further queries ahead of answers. ${this.#queries} queries were sent so by this pool, at most ${this.#deepest} on one connection.`;
-    if (isFirst) this.#warn({ code: 'TENURE_PIPELINE_MISMATCH', message });
+    if (isFirst) this.#report.warn({ code: 'TENURE_PIPELINE_MISMATCH', message });
+    if (isFirst) this.#report.pipelineChanged?.();
     return new Error(message);
   }
 }

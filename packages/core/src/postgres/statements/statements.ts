@@ -3,10 +3,10 @@ import {
   isPooler,
   type PipelineStats,
   type PoolerKind,
+  type PoolReport,
   type StatementStats,
   sharesSessions,
 } from '../../pool/connector.js';
-import type { PoolWarning } from '../../pool/messages.js';
 import { connectionOf } from '../connection.js';
 import { onSubmit } from '../patches.js';
 import type { PgClient } from '../pgTypes.js';
@@ -36,18 +36,18 @@ export class Statements implements Preparing {
   readonly counts: StatementCounts = { ...noCounts(), unprepared: {} };
   #isOn: boolean;
   readonly #pooler: Pooler;
-  readonly #warn: (warning: PoolWarning) => void;
+  readonly #report: PoolReport;
   #isProven = false;
   /** Held here, or it would be collected with the last connection. */
   #schema: SchemaWatch | undefined;
 
-  constructor(policy: Policy, pooler: Pooler, warn: (warning: PoolWarning) => void) {
+  constructor(policy: Policy, pooler: Pooler, report: PoolReport) {
     const { statements, statementsForWrites, prepareThreshold, sources } = policy;
     this.#pooler = pooler;
-    this.#warn = warn;
+    this.#report = report;
     if (policy.pipeline === 'reads') {
       const isShort = (text: string) => this.#schema?.texts.get(text).shortRead?.isShort === true;
-      this.reads = new SharedReads(policy, isShort, warn);
+      this.reads = new SharedReads(policy, isShort, report);
     }
     this.threshold = prepareThreshold;
     this.limit = statements;
@@ -115,7 +115,7 @@ export class Statements implements Preparing {
   noteSlower(text: string): void {
     const shown = text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
     const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${shown}`;
-    this.#warn({ code: 'TENURE_STATEMENT_SLOWER', message });
+    this.#report.warn({ code: 'TENURE_STATEMENT_SLOWER', message });
   }
 }
 

@@ -4,13 +4,15 @@ import type pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { useProxy } from '../../support/proxy/useProxy.js';
 import { usePostgres } from '../../support/usePostgres.js';
+import { turnTlsOn } from '../session/tlsServer.js';
 import { makeShort, openSharing, useSlowMachine } from './support.js';
 
 /*
  * Many callers run random operations on one pool, while others disturb it. Each answer is checked by whoever asked: it must have the tag of that
- * query. The figure is small in CI; `PIPELINE_OPERATIONS=1000000` runs a million.
+ * query. The figure is small in CI; `PIPELINE_OPERATIONS=1000000` runs a million of each kind but those in pieces, and `PIPELINE_SEED` makes other ones.
  */
 const OPERATIONS = Number(process.env.PIPELINE_OPERATIONS ?? 3_000);
+const SEED = Number(process.env.PIPELINE_SEED ?? 0);
 const CALLERS = 40;
 const LONGEST_MS = 60_000 + OPERATIONS * 10;
 
@@ -30,13 +32,14 @@ class World {
   /** Errors that the disturbances explain. */
   disturbed = 0;
   left: number;
+  readonly #operations: number;
   #seed: number;
 
   constructor(pool: Pool, { operations = OPERATIONS, mayDisturb = true, seed = 1 } = {}) {
     this.#pool = pool;
-    this.left = operations;
+    this.#operations = this.left = operations;
     this.#mayDisturb = mayDisturb;
-    this.#seed = seed;
+    this.#seed = SEED * 1_000 + seed;
   }
 
   /** The reads, by what they read; each has its own width. */
@@ -79,6 +82,11 @@ class World {
         this.problems.push(`written though it failed: ${tag}`);
     }
     for (const tag of this.written) this.problems.push(`not written: ${tag}`);
+    const { state, queries, share, deepest, again } = this.#pool.stats().pipelined!;
+    console.info(
+      `${this.#operations} operations, ${queries} behind others (${Math.round(100 * share)} % of short reads, ${deepest} deep, ${state}), ` +
+        `${again} sent again, ${this.disturbed} ended by the test, ${this.problems.length} problems`,
+    );
   }
 
   async #caller(): Promise<void> {
@@ -102,6 +110,7 @@ class World {
     if (kind < 80) return this.#read();
     if (kind < 88) return this.#failingRead();
     if (kind < 93) return this.#write();
+    if (kind < 94) return this.#changeSession();
     return this.#transaction();
   }
 
@@ -150,6 +159,17 @@ class World {
     this.mayBeWritten.add(tag);
     await this.#pool.query(`insert into ${this.#name}_log values ($1)`, [tag]);
     this.written.add(tag);
+  }
+
+  /** Statements are gone, or mean something else, for whoever has the connection next. */
+  async #changeSession(): Promise<void> {
+    const client = await this.#pool.connect();
+    try {
+      const change = ['deallocate all', 'discard plans', `set datestyle to 'iso, mdy'`, 'reset all'][this.random(4)]!;
+      await client.query(change);
+    } finally {
+      client.release();
+    }
   }
 
   async #transaction(): Promise<void> {
@@ -211,6 +231,18 @@ describe('Every answer goes to its own caller, no write happens twice, and no co
   it('while sessions are ended, queries cancelled and tables changed', { timeout: LONGEST_MS }, async () => {
     const pool = openSharing(postgres);
     const world = new World(pool, { seed: 2 });
+    await world.prepare();
+    await world.run();
+    expect(world.problems.slice(0, 5)).toEqual([]);
+    expect(pool.stats().pipelined).toMatchObject({ state: 'on', deepest: 4 });
+    expect(pool.stats().pipelined!.queries).toBeGreaterThan(OPERATIONS / 50);
+  });
+
+  it('over TLS, while all that goes on', { timeout: LONGEST_MS }, async () => {
+    const ca = await turnTlsOn(postgres);
+    const url = postgres.url.replace(postgres.host, 'localhost');
+    const pool = openSharing({ url }, { ssl: { ca } });
+    const world = new World(pool, { seed: 3 });
     await world.prepare();
     await world.run();
     expect(world.problems.slice(0, 5)).toEqual([]);

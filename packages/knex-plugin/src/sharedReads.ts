@@ -69,7 +69,8 @@ export class KnexReads {
     if (!isRead || !this.#reads.isOn || runner.ensureConnection === undefined) return given;
     const original = runner.ensureConnection;
     runner.ensureConnection = async (run, parameters) => {
-      if (parameters !== undefined || runner.connection !== undefined || !client.pool)
+      const isWanted = client.pool !== undefined && this.#host.engine.sharing!.isWanted;
+      if (parameters !== undefined || runner.connection !== undefined || !isWanted)
         return original.call(runner, run, parameters);
       runner.connection = this.#leaseFor(client);
       try {

@@ -31,7 +31,7 @@ it('An answer that does not belong to its query ends the connection, all are ans
     while (state() === 'on') expect(await read(tag)).toBe(tag);
   });
   while (!client.pipeline || !client._activeQuery) await new Promise((resolve) => setImmediate(resolve));
-  client.connection.emit('parseComplete', {});
+  client.connection.emit('message', { name: 'parseComplete' });
   await Promise.all(callers);
   expect(pool.stats()).toMatchObject({ pipelined: { state: 'mismatch' }, closed: { broken: 1 } });
   const { queries } = pool.stats().pipelined!;

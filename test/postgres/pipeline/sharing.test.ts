@@ -126,10 +126,13 @@ describe('Behind a read that waits for a lock', () => {
     const { commit } = await lockA(pool);
     const [other] = await hold(pool, 1);
     await refresh(pool);
+    // The next one waits for a connection, and may share it.
+    const alone = pool.query(B, ['alone', 1]);
     const blocked = pool.query(A, ['blocked', 1]);
     const behind = tagOf(pool.query(B, ['behind', 1]));
     await expect.poll(() => pool.stats().pipelined!.queries).toBe(1);
     other!.release();
+    await alone;
     expect(await behind).toBe('behind');
     expect(await isOver(blocked)).toBe(false);
     await commit();
@@ -142,8 +145,12 @@ describe('Behind a read that waits for a lock', () => {
     const { commit } = await lockA(pool);
     const [other] = await hold(pool, 1);
     await refresh(pool);
+    // The next one waits for a connection, and may share it.
+    const alone = pool.query(B, ['alone', 1]);
     const blocked = pool.query(A, ['blocked', 1]);
     const behind = tagOf(pool.query(B, ['behind', 1]));
+    await alone;
+    await expect.poll(() => pool.stats().pipelined!.queries).toBe(1);
     other!.release();
     await expect(blocked).rejects.toThrow('Query read timeout');
     expect(await behind).toBe('behind');
@@ -160,8 +167,10 @@ describe('When a shared connection is lost', () => {
     const locker = openSharing(postgres, { max: 1 });
     const { commit } = await lockA(locker);
     await refresh(pool);
+    const alone = pool.query(B, ['alone', 1]);
     const blocked = expect(pool.query(A, ['blocked', 1])).rejects.toMatchObject({ code: '57P01' });
     const behind = [1, 2, 3].map((n) => tagOf(pool.query(B, [`${n}`, 1])));
+    await alone;
     await expect.poll(() => pool.stats().pipelined!.queries).toBe(3);
     await postgres.admin('select pg_terminate_backend($1)', [pool.connections()[0]!.processId]);
     await blocked;

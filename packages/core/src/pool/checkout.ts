@@ -37,11 +37,11 @@ export class Checkout<C extends object> {
   }
 
   /** Lends the idle connection that came back last, if it can be lent without a check. */
-  takeFresh(now: number, stack: string | undefined): PoolEntry<C> | undefined {
+  takeFresh(now: number, stack: string | undefined): Promise<C> | undefined {
     const entry = this.#popFresh(now);
     if (entry) this.#lend(entry, now, stack);
     if (entry && this.#context.uses.areObserved) this.#context.uses.lent(entry, 0);
-    return entry;
+    return entry?.promise;
   }
 
   /** Serves the callers in line from idle connections, and checks those that need it. */

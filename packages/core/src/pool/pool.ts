@@ -69,7 +69,7 @@ export class Pool<C extends object> {
     this.#maintenance = maintenance;
     if (policy.pipeline !== 'none') {
       const refuse = (now: number) => this.#refuse(now);
-      this.sharing = new SharedUse(context, { connections, queue, checkout, refuse });
+      this.sharing = new SharedUse(context, { connections, queue, refuse });
     }
     if (hasBudget(policy)) context.budget = Budget.join(context, { connections, queue, checkout, maintenance });
     this.#context = context;
@@ -111,7 +111,7 @@ export class Pool<C extends object> {
     const { clock, runtime, membership, loop } = this.#context;
     const stack = this.#context.stackAbove(this.acquire);
     const fresh = this.#queue.length === 0 ? this.#checkout.takeFresh(clock.read(), stack) : undefined;
-    if (fresh) return fresh.promise;
+    if (fresh) return fresh;
     const now = runtime.now();
     const error = this.#refuse(now, options?.timeoutMs);
     if (error) return Promise.reject(error);

@@ -1,6 +1,5 @@
 import { isExpired, retireReason } from '../lifecycle/retirement.js';
 import { areAcquiresObserved } from './channels.js';
-import type { Checkout } from './checkout.js';
 import type { Connections } from './connections.js';
 import type { Context } from './context.js';
 import type { PoolEntry } from './entry.js';
@@ -24,7 +23,6 @@ interface Shared<C> {
 interface Parts<C extends object> {
   readonly connections: Connections<C>;
   readonly queue: WaitQueue<C>;
-  readonly checkout: Checkout<C>;
   /** Why a caller is refused at once. */
   readonly refuse: (now: number) => Error | undefined;
 }
@@ -44,6 +42,12 @@ export class SharedUse<C extends object> {
     this.#parts = parts;
   }
 
+  /** Whether a caller would have to wait for a connection of its own. Else there is nothing to gain: it had better acquire one. */
+  get isWanted(): boolean {
+    const { queue, connections } = this.#parts;
+    return queue.length > 0 || connections.idle.top === undefined;
+  }
+
   /** Lends a connection to a caller that may share it. It is called back in any case, maybe before this returns. */
   acquire(sharer: Sharer<C>): void {
     if (areAcquiresObserved()) this.#context.channels.traceAcquire(() => this.#asPromise(sharer)).catch(() => {});
@@ -51,16 +55,13 @@ export class SharedUse<C extends object> {
   }
 
   #acquire(sharer: Sharer<C>): void {
-    const { clock, runtime, membership, loop } = this.#context;
-    const { queue, checkout, refuse } = this.#parts;
-    const stack = this.#context.stackAbove(this.acquire);
-    const fresh = queue.length === 0 ? checkout.takeFresh(clock.read(), stack) : undefined;
-    if (fresh) return sharer.lent(fresh.connection);
+    const { runtime, membership, loop } = this.#context;
+    const { queue, refuse } = this.#parts;
     const now = runtime.now();
     const error = refuse(now);
     if (error) return sharer.refused(error);
     membership.join();
-    queue.joinToShare(now, stack, sharer);
+    queue.joinToShare(now, this.#context.stackAbove(this.acquire), sharer);
     loop.request(now);
   }
 

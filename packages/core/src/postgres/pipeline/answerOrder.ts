@@ -8,14 +8,15 @@ import {
   type Callback,
   type Found,
   type InFlight,
+  type Message,
   type OrderedPool,
   RewrittenError,
-  type Row,
   type SharedCall,
   type SharedHold,
+  unsent,
   type Watched,
 } from './inFlight.js';
-import { hasStockQuery, type PipeliningClient, type QueuedQuery } from './pipeliningClient.js';
+import { hasStockQuery, isIdle, type PipeliningClient, type QueuedQuery } from './pipeliningClient.js';
 
 /** Most queries in flight on one connection. More gain little on a local network, and each waits for those before it. */
 const DEPTH = 4;
@@ -44,9 +45,8 @@ export class AnswerOrder implements Watched {
   #hold: SharedHold | undefined;
   /** Takes no more until it is empty. */
   #isClosed = false;
-  #isDescribing = false;
-  /** ReadyForQuery is being processed; `others`: that of a query before the connection was shared, in whose callback it was returned and lent again. */
-  #ready: 'no' | 'ours' | 'others' = 'no';
+  /** ReadyForQuery of the head is being processed. That of a query before the connection was shared is none of these. */
+  #isReady = false;
   #sending: InFlight | undefined;
   #answered = 0;
 
@@ -72,7 +72,7 @@ export class AnswerOrder implements Watched {
     const { length } = this.#inFlight;
     const [head] = this.#inFlight;
     // One that is not open may be in a transaction, or in the middle of something.
-    if (this.isOpen ? this.#isClosed || length >= DEPTH : !this.#isIdle) return undefined;
+    if (this.isOpen ? this.#isClosed || length >= DEPTH : !this.isEmpty || !isIdle(this.#client)) return undefined;
     if (!hasStockQuery(this.#client)) {
       this.#pool.noteRewritten();
       return undefined;
@@ -83,18 +83,12 @@ export class AnswerOrder implements Watched {
     return this.#runs.find(text, now);
   }
 
-  get #isIdle(): boolean {
-    const { binary, readyForQuery, _activeQuery, _queryQueue } = this.#client;
-    const isReady = readyForQuery === true && !_activeQuery && _queryQueue.length === 0 && this.isEmpty;
-    return isReady && !binary && this.#client.getTransactionStatus?.() === 'I';
-  }
-
   /** The connection was checked out, and is shared from now on. */
   open(hold: SharedHold): void {
     this.#hold = hold;
     this.#isClosed = false;
     this.#answered = 0;
-    if (this.#ready === 'ours') this.#ready = 'others';
+    this.#observe(true);
     this.#client.pipeline = true;
   }
 
@@ -103,21 +97,9 @@ export class AnswerOrder implements Watched {
    *
    * @param isOneOfMany others are sent in this turn of the event loop: they go in one packet
    */
-  send({ run, values }: Found, call: SharedCall, write: (callback: Callback) => void, isOneOfMany: boolean): void {
+  send(found: Found, call: SharedCall, write: (callback: Callback) => void, isOneOfMany: boolean): void {
     const client = this.#client;
-    const now = systemRuntime.now();
-    const record: InFlight = {
-      call,
-      run,
-      values,
-      sentAt: now,
-      query: undefined,
-      phase: 'unsent',
-      wasBound: false,
-      headSince: now,
-      bytes: 0,
-      isSettled: false,
-    };
+    const record = unsent(found, call, systemRuntime.now());
     if (isOneOfMany || !this.isEmpty) this.#pool.cork(client.connection.stream);
     this.#sending = record;
     // The client's own timer would end the connection, and with it the queries of others: `look` keeps the limit.
@@ -156,25 +138,13 @@ export class AnswerOrder implements Watched {
 
   #listen(): void {
     const { connection } = this.#client;
-    const unexpected = [
-      ...['parseComplete', 'parameterDescription', 'noData', 'closeComplete', 'portalSuspended'],
-      ...['emptyQuery', 'copyInResponse', 'copyOutResponse', 'copyData', 'copyDone'],
-    ];
-    for (const message of unexpected) connection.prependListener(message, () => this.#refuse(message));
-    connection.prependListener('rowDescription', () => {
-      if (!this.#isDescribing) this.#refuse('rowDescription');
-    });
-    connection.prependListener('bindComplete', () => this.#bound());
-    connection.prependListener('dataRow', (row: Row) => this.#row(row));
-    connection.prependListener('commandComplete', () => this.#advance('bound', 'complete', 'commandComplete'));
-    connection.prependListener('errorMessage', () => this.#failed());
-    connection.prependListener('readyForQuery', () => {
-      this.#ready = 'ours';
-    });
+    // Before `pg` processes it.
+    connection.on('message', (message: Message) => this.#received(message));
+    this.#observe(false);
     // After `pg`, which calls the caller back and makes the next query its active one.
     connection.on('readyForQuery', ({ status }: { readonly status?: string }) => {
-      const isOurs = this.#ready === 'ours';
-      this.#ready = 'no';
+      const isOurs = this.#isReady;
+      this.#isReady = false;
       if (isOurs) this.#answerEnds(status);
     });
     // Whoever `pg` does not call back in the next ticks is not called back at all.
@@ -183,6 +153,36 @@ export class AnswerOrder implements Watched {
       if (this.#client.pipeline) this.#sort();
       original().call(this.#client);
     });
+  }
+
+  /** Whether `pg` emits each message. Nobody pays for that while the connection is not shared. */
+  #observe(isObserved: boolean): void {
+    const { connection } = this.#client;
+    connection._emitMessage = isObserved || connection.listenerCount('message') > 1;
+  }
+
+  #received(message: Message): void {
+    if (this.isEmpty) return;
+    switch (message.name) {
+      case 'bindComplete':
+        return this.#bound();
+      case 'dataRow':
+        return this.#row(message);
+      case 'commandComplete':
+        return void this.#advance('bound', 'complete', message.name);
+      case 'error':
+        return this.#failed();
+      case 'readyForQuery':
+        this.#isReady = true;
+        return;
+      // These may come at any time.
+      case 'notice':
+      case 'notification':
+      case 'parameterStatus':
+        return;
+      default:
+        this.#refuse(message.name);
+    }
   }
 
   /** Writes the query that is being sent, and keeps others from being sent. */
@@ -227,12 +227,10 @@ export class AnswerOrder implements Watched {
     const head = this.#advance('sent', 'bound', 'bindComplete');
     if (!head) return;
     head.wasBound = true;
-    this.#isDescribing = true;
     this.#runs.describe(head.run);
-    this.#isDescribing = false;
   }
 
-  #row({ fieldCount, length }: Row): void {
+  #row({ fieldCount = 0, length = 0 }: Message): void {
     const head = this.#advance('bound', 'bound', 'dataRow');
     if (!head) return;
     head.bytes += length;
@@ -323,6 +321,7 @@ export class AnswerOrder implements Watched {
     const hold = this.#hold;
     this.#hold = undefined;
     this.#client.pipeline = false;
+    this.#observe(false);
     const held = this.#held.splice(0);
     if (held.length > 0) {
       this.#client._queryQueue.push(...held);

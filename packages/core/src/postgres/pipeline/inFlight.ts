@@ -62,10 +62,28 @@ export interface InFlight {
   isSettled: boolean;
 }
 
-/** A row, as the parser of `pg` has it. */
-export interface Row {
-  readonly fieldCount: number;
-  readonly length: number;
+export function unsent({ run, values }: Found, call: SharedCall, now: number): InFlight {
+  return {
+    call,
+    run,
+    values,
+    sentAt: now,
+    query: undefined,
+    phase: 'unsent',
+    wasBound: false,
+    headSince: now,
+    bytes: 0,
+    isSettled: false,
+  };
+}
+
+/** A message of the server, as the parser of `pg` has it. */
+export interface Message {
+  readonly name: string;
+  /** Of a row. */
+  readonly fieldCount?: number;
+  /** Its bytes. */
+  readonly length?: number;
 }
 
 /** A tool has rewritten the query between the pool and the client. */

@@ -10,7 +10,9 @@ import {
 interface PipeliningWire extends Omit<PreparingWire, 'on' | 'prependListener' | 'stream'> {
   readonly stream: PreparingWire['stream'] & { readonly writableNeedDrain?: boolean };
   on(event: string, listener: (message: never) => void): unknown;
-  prependListener(event: string, listener: (message: never) => void): unknown;
+  listenerCount(event: string): number;
+  /** Whether it emits each message as `message`, before the event of its name. */
+  _emitMessage: boolean;
 }
 
 /** Any query that a client was given. */
@@ -29,6 +31,13 @@ export interface PipeliningClient extends Omit<PreparingClient, 'connection' | '
   readonly _sentQueryQueue: readonly PgQuery[];
   /** Sends all that is in the queue. */
   _pulsePipelinedQueryQueue(): void;
+}
+
+/** Whether nothing is in flight or queued, no transaction is open, and rows come as text. */
+export function isIdle(client: PipeliningClient): boolean {
+  const { binary, readyForQuery, _activeQuery, _queryQueue } = client;
+  const isReady = readyForQuery === true && !_activeQuery && _queryQueue.length === 0;
+  return isReady && !binary && client.getTransactionStatus?.() === 'I';
 }
 
 /**
@@ -55,6 +64,7 @@ export function canPipeline(client: object): client is PipeliningClient {
     pipeline === false &&
     Array.isArray(_sentQueryQueue) &&
     typeof _pulsePipelinedQueryQueue === 'function' &&
-    typeof connection?.stream.cork === 'function'
+    typeof connection?._emitMessage === 'boolean' &&
+    typeof connection.stream.cork === 'function'
   );
 }

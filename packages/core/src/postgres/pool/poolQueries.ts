@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Pool as Engine } from '../../pool/pool.js';
 import { connectionOf, type PgConnection } from '../connection.js';
-import type { ReadHost, SharedReads } from '../pipeline/sharedReads.js';
+import type { Read, ReadHost, SharedReads } from '../pipeline/sharedReads.js';
 import { withCallerStack } from './pgPoolErrors.js';
 import { noteOutcome, runQuery, sendAsPool } from './query.js';
 
@@ -50,14 +50,19 @@ export class PoolQueries {
   }
 
   async run(query: unknown, values: unknown): Promise<unknown> {
-    const { acquire, isWatched, explained } = this.#lending;
+    const { acquire, explained } = this.#lending;
     try {
-      const read = this.#reads === undefined || isWatched() ? undefined : this.#reads.accept(query, values);
+      const read = this.#reads === undefined ? undefined : this.#sharable(this.#reads, query, values);
       if (read) return await this.#reads!.run(read, this.#host);
       return await this.#runAlone(await acquire(), query, values);
     } catch (error) {
       throw withCallerStack(explained(error));
     }
+  }
+
+  #sharable(reads: SharedReads, query: unknown, values: unknown): Read | undefined {
+    if (!this.#host.engine.sharing!.isWanted || this.#lending.isWatched()) return undefined;
+    return reads.accept(query, values);
   }
 
   /** Runs a query on a client that was checked out for it. */

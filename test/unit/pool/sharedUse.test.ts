@@ -158,6 +158,16 @@ it('The acquire of a caller that may share is traced as any other', async () => 
   expect(drained.settled).toBe(true);
 });
 
+it('Sharing is wanted only by who would have to wait: while a connection is idle, a caller takes that one alone', async () => {
+  const { pool } = await sharingPool(2);
+  expect(pool.sharing!.isWanted).toBe(false);
+  const [first, second] = [await pool.acquire(), await pool.acquire()];
+  expect(pool.sharing!.isWanted).toBe(true);
+  pool.release(first);
+  expect(pool.sharing!.isWanted).toBe(false);
+  pool.release(second);
+});
+
 it('Without the setting there is nothing to share by', async () => {
   const fake = fakePool();
   await take(fake);

@@ -44,6 +44,13 @@ export const BENCHES: readonly Bench[] = [
     load: async () => (await import('./fleet/run.js')).runFleet,
   },
   {
+    name: 'budget',
+    story: 'what CONN_BUDGET costs each of twelve processes, and the server, while it is full and while there is room',
+    seconds: 400,
+    quickSeconds: 30,
+    load: async () => (await import('./budget/run.js')).runBudget,
+  },
+  {
     name: 'ageing',
     story: 'what the retirement of connections of age costs a steady load',
     seconds: 60,

@@ -10,7 +10,7 @@ const postgres = await usePostgres({ maxConnections: 120 });
 let app: string;
 
 beforeAll(async () => {
-  app = await buildApp('fleetApp');
+  app = await buildApp(new URL('fleetApp.ts', import.meta.url));
 }, 120_000);
 
 const fleet: FleetProcess[] = [];

@@ -18,7 +18,7 @@ const postgres = await usePostgres({ maxConnections: 200 });
 it(
   '24 processes that crash between the steps of a hand-over never hold more slots than the budget has',
   async () => {
-    const script = await buildApp('crashingApp');
+    const script = await buildApp(new URL('crashingApp.ts', import.meta.url));
     const crashed = { sessions: 0, processes: 0 };
     const living = new Set<ChildProcess>();
     let isOver = false;

@@ -1,19 +1,22 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
 const BUILT = new URL('../node_modules/.fleet/', import.meta.url);
 
 /** One file of an app and of Tenure: two dozen processes that each compile all of that would take a minute. */
-export async function buildApp(name: string): Promise<string> {
+export async function buildApp(source: URL): Promise<string> {
+  const script = fileURLToPath(source);
+  const name = basename(script, '.ts');
   await build({
     configFile: false,
     logLevel: 'silent',
     resolve: { conditions: ['@tenure/source'] },
     ssr: { noExternal: [/^@tenure/], external: ['pg'], resolve: { conditions: ['@tenure/source'] } },
     build: {
-      ssr: fileURLToPath(new URL(`${name}.ts`, import.meta.url)),
+      ssr: script,
       outDir: fileURLToPath(new URL(`${name}/`, BUILT)),
       rollupOptions: { output: { entryFileNames: `${name}.mjs` } },
     },

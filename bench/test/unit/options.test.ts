@@ -12,6 +12,7 @@ test('without a name all run, and with names those, in their own order', () => {
     'pipeline',
     'errors',
     'fleet',
+    'budget',
     'ageing',
     'recovery',
     'inspector',

@@ -1,4 +1,4 @@
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { INSTALL_QUIETLY, OFFLINE, schema } from '../package/app.js';
 import { packedPackages, run } from '../package/packed.js';
@@ -13,7 +13,10 @@ export const BASE = {
   'adapter-pg': '7.10.0',
 } as const;
 
-export type Versions = Partial<Record<keyof typeof BASE, string>>;
+export interface Versions extends Partial<Record<keyof typeof BASE, string>> {
+  /** Of a second copy of `pg`, which Tenure then has for itself, as npm nests one where versions do not agree. */
+  readonly 'pg-of-tenure'?: string;
+}
 
 /** An app with these versions, and what its scripts print. */
 export interface CompatApp {
@@ -28,10 +31,16 @@ export async function installApp(below: string, name: string, versions: Versions
   await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true }));
   await writeFile(join(folder, 'prisma/schema.prisma'), schema('prisma-client-js'));
   for (const [file, text] of Object.entries(SCRIPTS)) await writeFile(join(folder, file), text);
-  const { knex, pg, prisma, 'adapter-pg': adapter } = { ...BASE, ...versions };
+  const { knex, pg, prisma, 'adapter-pg': adapter, 'pg-of-tenure': second } = { ...BASE, ...versions };
   const others = [`knex@${knex}`, `pg@${pg}`, `@prisma/client@${prisma}`, `@prisma/adapter-pg@${adapter}`];
+  if (second) others.push(`pg-of-tenure@npm:pg@${second}`);
   const ours = (await packedPackages()).filter(({ name }) => /core|knex|prisma/.test(name));
   await run('npm', ['install', ...INSTALL_QUIETLY, ...ours.map(({ tarball }) => tarball), ...others], folder);
+  const modules = join(folder, 'node_modules');
+  if (second) {
+    await mkdir(join(modules, '@tenure/core/node_modules'), { recursive: true });
+    await rename(join(modules, 'pg-of-tenure'), join(modules, '@tenure/core/node_modules/pg'));
+  }
   if (client) await cp(client, join(folder, 'generated'), { recursive: true });
   else await run('prisma', ['generate'], folder, OFFLINE);
   return {

@@ -12,6 +12,7 @@ const VERSIONS: Readonly<Record<string, Versions>> = {
   'knex-3.2.10': { knex: '3.2.10' },
   'pg-8.21.0': { pg: '8.21.0' },
   'pg-8.22.0': { pg: '8.22.0' },
+  'two-copies-of-pg': { 'pg-of-tenure': '8.22.0' },
   'adapter-pg-latest': { 'adapter-pg': '^7.10.0' },
 };
 const SERVERS = ['14', '15', '16', '17'];

@@ -18,7 +18,7 @@ export interface ExampleApp extends AsyncDisposable {
 export interface Examples {
   run(example: string, program: string, args: string[]): Promise<string>;
   /** Resolves when it prints the address at which it listens. */
-  start(example: string, script: string, args?: string[]): Promise<ExampleApp>;
+  start(example: string, script: string, args?: string[], environment?: Record<string, string>): Promise<ExampleApp>;
   read(file: string): Promise<string>;
   append(file: string, text: string): Promise<void>;
   remove(): Promise<void>;
@@ -39,7 +39,8 @@ export async function installExamples(names: readonly string[], databaseUrl: str
   }
   return {
     run: (name, program, args) => run(program, args, join(folder, name), { ...environment, ...OFFLINE }),
-    start: (name, script, args = []) => start(join(folder, name), [script, ...args], environment),
+    start: (name, script, args = [], more = {}) =>
+      start(join(folder, name), [script, ...args], { ...environment, ...more }),
     read: (file) => readFile(join(folder, file), 'utf8'),
     append: (file, text) => appendFile(join(folder, file), text),
     remove: () => temporary.remove(),

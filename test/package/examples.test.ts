@@ -8,7 +8,15 @@ import { printed } from './printed.js';
 const postgres = await usePostgres({ maxConnections: 40 });
 /** Next.js is 300 MB: by hand only. */
 const all = process.env.TENURE_EXAMPLES === 'all';
-const FOLDERS = ['knex-fastify', 'prisma-hono', 'mikro-orm', 'lambda', 'cluster', ...(all ? ['nextjs'] : [])];
+const FOLDERS = [
+  'knex-fastify',
+  'prisma-hono',
+  'knex-prisma',
+  'mikro-orm',
+  'lambda',
+  'cluster',
+  ...(all ? ['nextjs'] : []),
+];
 let examples: Examples;
 
 beforeAll(async () => {
@@ -31,6 +39,21 @@ it('Knex and Fastify', async () => {
   expect(await json(await fetch(`${app.url}/orders`, item))).toEqual({ status: 201, body: { id: 1, item: 'tea' } });
   expect(await json(await fetch(`${app.url}/orders`))).toEqual({ status: 200, body: [{ id: 1, item: 'tea' }] });
   expect((await json(await fetch(`${app.url}/health`))).body).toMatchObject({ used: 0, waiting: 0, max: 10 });
+  const metrics = await (await fetch(`${app.url}/metrics`)).text();
+  expect(metrics).toMatch(/^db_client_connection_count\{.*db_client_connection_state="idle".*\} 1$/m);
+  expect(await (await fetch(`${app.url}/pool`)).text()).toContain('<!doctype html>');
+  await expectGoodEnd(app);
+});
+
+it('Knex and Prisma on one pool: both use the one connection', async () => {
+  await examples.run('knex-prisma', 'prisma', ['generate']);
+  await using app = await examples.start('knex-prisma', 'server.js');
+  const invoice = { id: 1, number: 'A1' };
+  const post = () => fetch(`${app.url}/invoices/A1`, { method: 'POST' });
+  expect(await json(await post())).toEqual({ status: 201, body: invoice });
+  expect((await post()).status).toBe(409);
+  expect(await json(await fetch(`${app.url}/invoices`))).toEqual({ status: 200, body: [invoice] });
+  expect((await json(await fetch(`${app.url}/health`))).body).toMatchObject({ opened: 1, idle: 1 });
   await expectGoodEnd(app);
 });
 
@@ -74,13 +97,19 @@ it('a cluster of eight stays within its connections', async () => {
 
 describe.runIf(all)('Next.js', () => {
   it('holds one connection, however often its module is saved', { timeout: 300_000 }, async () => {
-    await using app = await examples.start('nextjs', '../node_modules/next/dist/bin/next', ['dev', '--port', '0']);
+    const next = '../node_modules/next/dist/bin/next';
+    await using app = await examples.start('nextjs', next, ['dev', '--port', '0'], { POOL_TOKEN: 'token-of-the-test' });
     const page = async () => (await fetch(app.url)).text();
     expect(await page()).toContain('PostgreSQL');
     for (let save = 1; save <= 5; save++) {
       await examples.append('nextjs/lib/db.js', `\nexport const save${save} = ${save};\n`);
       await expect.poll(page, { timeout: 30_000 }).toMatch(new RegExp(`pools (<!-- -->)?${save + 1}`));
     }
+    const asked = { headers: { authorization: 'Bearer token-of-the-test' } };
+    expect(await (await fetch(`${app.url}/pool`, asked)).text()).toContain('<!doctype html>');
+    const { pools } = (await (await fetch(`${app.url}/pool?since=`, asked)).json()) as { pools: object[] };
+    expect(pools).not.toEqual([]);
+    expect((await fetch(`${app.url}/pool`)).status).toBe(401);
     // The one before it may still be on its way out.
     const held = async () => (await postgres.activity({ applicationName: 'next' })).length;
     await expect.poll(held, { timeout: 10_000 }).toBe(1);

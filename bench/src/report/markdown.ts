@@ -1,15 +1,13 @@
-import { targetLine } from '../figures/ratio.js';
 import { isGrouped, type Report, type Setting, type Table } from './report.js';
 import { settingLines } from './setting.js';
 
-/** A report as Markdown: the tables, each under the command that prints it. */
-export function markdown({ about, tables, targets }: Report, setting: Setting): string {
+/** A report as Markdown: the tables, under the command that prints them. The targets are for those who work on Tenure: the terminal prints them. */
+export function markdown({ about, tables }: Report, setting: Setting): string {
   const parts = [
     `\`\`\`sh\n${setting.command}\n\`\`\``,
     settingLines(setting).join('  \n'),
     ...about,
     ...tables.map((one) => `**${one.title}**\n\n${rowsOf(one)}`),
-    ...(targets.length > 0 ? [targets.map((one) => `- ${targetLine(one)}`).join('\n')] : []),
   ];
   return `${parts.join('\n\n')}\n`;
 }

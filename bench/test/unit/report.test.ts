@@ -51,7 +51,7 @@ test('Markdown names the command, the machine and the versions, and keeps a cell
   expect(text).toContain('2 × A processor');
   expect(text).toContain('PostgreSQL 18.4, Node 20.0.0');
   expect(text).toContain('| group | name | ns |\n| --- | --- | ---: |\n| a | one | 1 |\n| a | two \\| three | 2 |');
-  expect(text).toContain('- ✗ MISSED: a promise');
+  expect(text).not.toContain('a promise');
 });
 
 test('the terminal has a line between groups, and none where the first column makes no groups', () => {

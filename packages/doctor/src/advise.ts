@@ -9,7 +9,7 @@ import { targetOf, UsageError } from './server/target.js';
 const CONNECT_WITHIN_MS = 5_000;
 const WIDTH = 100;
 
-const ADVISE_USAGE = `Says what MAX_CONNS, REUSE_CONNS and CONN_BUDGET should be for an app on a PostgreSQL server, and why.
+export const ADVISE_USAGE = `Says what MAX_CONNS, REUSE_CONNS and CONN_BUDGET should be for an app on a PostgreSQL server, and why.
 
   npx @tenure/doctor advise "$DATABASE_URL" --processes N [options]
 

@@ -45,3 +45,10 @@ it('docs/observability.md has each channel, and no other', () => {
   expect(channelsIn(source).size).toBe(10);
   expect([...channelsIn(text)].sort()).toEqual([...channelsIn(source)].sort());
 });
+
+it('docs/observability.md has each event', () => {
+  const source = readFileSync(new URL('../../../packages/core/src/pool/events.ts', import.meta.url), 'utf8');
+  const events = Array.from(source.matchAll(/^ {2}(\w+): \[/gm), ([, name]) => name!);
+  expect(events.length).toBeGreaterThanOrEqual(8);
+  expect(events.filter((name) => !text.includes(`| \`${name}\` |`))).toEqual([]);
+});

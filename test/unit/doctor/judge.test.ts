@@ -23,6 +23,8 @@ const busyPool = (size: number, more: Acting = {}) => many(size, () => ({ every:
 describe('recorded apps', () => {
   it.each([
     ['django-eventlet', ['critical full', 'critical not-reused']],
+    ['django-eventlet-timeouts', ['critical full', 'critical not-reused']],
+    ['django-eventlet-reconnects', ['critical full', 'critical not-reused']],
     ['django-gevent', ['critical full', 'critical not-reused']],
     ['django-sync', []],
     ['knex-10', []],

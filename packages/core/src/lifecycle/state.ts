@@ -60,8 +60,8 @@ class ConnectionStateError extends Error {
  * @throws ConnectionStateError when this state cannot follow that one
  */
 export function transition(from: ConnectionState, to: ConnectionState): ConnectionState {
-  // The warm path, without a look-up by name.
-  if ((from === USED && to === IDLE) || (from === IDLE && to === USED)) return to;
+  // The warm path, without a look-up by name. From one caller to the next a connection stays used.
+  if (from === USED ? to === IDLE || to === USED : from === IDLE && to === USED) return to;
   if (NEXT[from.kind][to.kind]) return to;
   const reason = to.kind === 'closing' ? ` (${to.reason})` : '';
   throw new ConnectionStateError(`A connection that is ${from.kind} cannot become ${to.kind}${reason}.`);

@@ -123,7 +123,8 @@ export function firstLookMs<C extends object>(connector: Connector<C>, policy: P
 class RunLoop {
   #run: ((now: number) => void) | undefined;
   #isRunning = false;
-  #nextAt: number | undefined;
+  #isRequested = false;
+  #requestedAt = Number.NEGATIVE_INFINITY;
 
   /** From now on requests are carried out. */
   start(run: (now: number) => void): void {
@@ -131,14 +132,14 @@ class RunLoop {
   }
 
   request(now: number): void {
-    this.#nextAt = now;
+    this.#isRequested = true;
+    this.#requestedAt = now;
     if (this.#isRunning || this.#run === undefined) return;
     this.#isRunning = true;
     try {
-      while (this.#nextAt !== undefined) {
-        const at: number = this.#nextAt;
-        this.#nextAt = undefined;
-        this.#run(at);
+      while (this.#isRequested) {
+        this.#isRequested = false;
+        this.#run(this.#requestedAt);
       }
     } finally {
       this.#isRunning = false;

@@ -11,9 +11,9 @@ import type { Rule } from './rule.js';
 const LEAST_UNUSED = 5;
 const UNUSED_SHARE = 0.2;
 const LEAST_BIRTHS = 3;
-/** At a full server, where others are refused meanwhile, half of an app’s time is long. */
+/** At a full server, where others are refused meanwhile, three seconds are long, or a quarter of the window. */
 const LEAST_REST_MS = 3_000;
-const REST_SHARE = 0.5;
+const REST_SHARE = 0.25;
 /** Of the moments at which logins were refused: at the first of them all are in use. */
 const MOMENTS_SHARE = 0.25;
 /** A connection counts as unused beside a birth when it was so for this long before. */
@@ -127,7 +127,7 @@ function mayBeRefused(facts: Facts, group: Group): boolean {
   return isFull && isAskedForMore(facts, group.from, group.to) && (born(group) || !facts.groups.some(born));
 }
 
-/** Of an app that was started in the window, those count that lay unused for half of its time so far. */
+/** Of an app that was started in the window, its own time counts. */
 function besideLogins(facts: Facts, group: Group) {
   const moments = unmetMoments(facts, group.from, group.to);
   const restMs = Math.min(facts.restMs, Math.max(LEAST_REST_MS, REST_SHARE * (group.to - group.from)));

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** A process that answers one question after the other. */
+/** A process that answers questions one after the other. */
 export interface AskedProcess<Question, Answer> {
   ask(question: Question): Promise<Answer>;
   stop(): void;
@@ -36,7 +36,7 @@ export async function startAsked<Question extends object, Answer>(
   };
 }
 
-/** Says that it is ready, and answers whatever it is asked until nobody is there to ask. */
+/** Reports that the process is ready, and answers questions until the parent disconnects. */
 export function answerQuestions<Question, Answer>(answer: (question: Question) => Promise<Answer>): void {
   process.on('message', async (question: Question) => process.send!(await answer(question)));
   process.on('disconnect', () => process.exit());

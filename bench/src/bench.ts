@@ -2,12 +2,12 @@ import type { Report } from './report/report.js';
 
 export interface Bench {
   readonly name: string;
-  /** What it measures, in a few words. */
+  /** The subject of the measurement, in a few words. */
   readonly story: string;
   /** About how long it takes. */
   readonly seconds: number;
   readonly quickSeconds: number;
-  /** Loaded when it runs. */
+  /** Loads the benchmark when it runs, so that the others need not be loaded. */
   load(): Promise<RunBench>;
 }
 
@@ -15,6 +15,6 @@ export type RunBench = (quick: boolean) => Promise<Outcome>;
 
 export interface Outcome {
   readonly report: Report;
-  /** The version of the server, where there was one. */
+  /** The version of the server, if the benchmark used one. */
   readonly postgres?: string;
 }

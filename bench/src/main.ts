@@ -28,7 +28,7 @@ async function main(options: Options): Promise<void> {
   console.error(`${benches.map(({ name }) => name).join(', ')}: ${duration(seconds)}`);
   for (const bench of benches) {
     await run(bench, options).catch((error: unknown) => {
-      // The others still run.
+      // The other benchmarks still run.
       console.error(`${bench.name} failed:`, error instanceof CannotStartError ? error.message : error);
       process.exitCode = FAILED;
     });

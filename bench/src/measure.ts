@@ -1,12 +1,12 @@
 import type { Job } from './measured.js';
 import type { Report } from './report/report.js';
 
-/** The process that is measured: compiled, and with nothing in it but what one part of one benchmark needs. */
+/** The process that is measured. It is compiled, and contains only what one part of one benchmark needs. */
 
 const job = JSON.parse(process.argv[2]!) as Job;
 const progress = (text: string) => console.error(`  ${text} …`);
 const report = await run(job);
-// It goes when the report has gone: a contender may leave a timer behind.
+// Exits once the report is sent, because a contender may have left a timer.
 process.send!(report, () => process.exit(0));
 
 async function run({ part, quick, url }: Job): Promise<Report> {

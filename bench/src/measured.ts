@@ -8,17 +8,17 @@ import type { Report } from './report/report.js';
 const SOURCE = new URL('./measure.ts', import.meta.url);
 const ROOT = new URL('../', import.meta.url);
 
-/** What a process that measures is told. */
+/** The task of a measuring process. */
 export interface Job {
   readonly part: 'memory' | 'errors' | 'ageing' | 'inspector';
   readonly quick: boolean;
-  /** The server, which is ours, so that reading its log takes no time of the process that is measured. */
+  /** The server, which belongs to the parent process, so that reading its log takes no time of the measured process. */
   readonly url: string;
 }
 
 /**
- * Measures in a process of its own with nothing in it but what the benchmark needs, compiled: under tsx each closure would be given its
- * name when it is made, a toll that stock pools, plain JavaScript, do not pay.
+ * Measures in a compiled process of its own, with nothing in it but what the benchmark needs. With tsx each closure would be
+ * named when it is made, which costs time that stock pools, plain JavaScript, do not need.
  */
 export async function measure(job: Job, flags: readonly string[] = []): Promise<Report> {
   const entry = await builtFile('measure.js', ROOT);

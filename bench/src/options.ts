@@ -44,7 +44,7 @@ export function parseOptions(args: string[]): Options {
   };
 }
 
-/** How long it will take, roughly. */
+/** A rough duration, in words. */
 export function duration(seconds: number): string {
   return seconds < 90 ? `about ${seconds} s` : `about ${Math.round(seconds / 60)} min`;
 }
@@ -52,7 +52,7 @@ export function duration(seconds: number): string {
 function parse(args: string[]) {
   try {
     return parseArgs({
-      // `pnpm bench -- --quick` hands the two dashes on.
+      // `pnpm bench -- --quick` passes the two dashes on.
       args: args[0] === '--' ? args.slice(1) : args,
       allowPositionals: true,
       options: {

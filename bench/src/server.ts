@@ -8,7 +8,7 @@ export interface Server extends AsyncDisposable {
   run(...sql: string[]): Promise<void>;
 }
 
-/** A PostgreSQL of this process, so that reading its log takes no time of the process that is measured. */
+/** Starts a PostgreSQL of this process, so that reading its log takes no time of the measured process. */
 export async function startServer(maxConnections = 100): Promise<Server> {
   console.error('  Starting PostgreSQL …');
   const server = await startPostgres({ maxConnections, settings: { log_min_messages: 'log' } });

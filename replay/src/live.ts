@@ -12,7 +12,7 @@ import { generateClient } from './prisma/generate.js';
 import type { Cleanup } from './processes/cleanup.js';
 import { PRISMA_CLIENT } from './replay.js';
 
-/** The load, in turns: a steady one, and then a burst that fills the pool. */
+/** Two loads in turn: a steady one, then a burst that fills the pool. */
 const TURNS = [
   { clients: 8, rate: 300, forMs: 15_000 },
   { clients: 100, forMs: 3_000 },

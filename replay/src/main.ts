@@ -21,7 +21,7 @@ import { writeReport } from './report/writeReport.js';
 
 const FAILED = 1;
 const MISUSED = 2;
-/** As shells say it: 128 and the signal's number. */
+/** The exit codes of shells: 128 and the signal's number. */
 const INTERRUPTED = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 const cleanup = new Cleanup();
@@ -31,7 +31,7 @@ for (const [signal, code] of Object.entries(INTERRUPTED)) {
   process.on(signal, () => leave(code, `${signal}: stopping everything`));
 }
 watchLaunchers(() => leave(INTERRUPTED.SIGTERM, 'The command that started this has ended: stopping everything'));
-// Someone who no longer listens (`| head`) is one of these.
+// A closed pipe (`| head`) is one of these errors.
 process.on('uncaughtException', (error) => leave(FAILED, describe(error)));
 
 main().then(
@@ -71,7 +71,7 @@ async function present(outcome: Outcome, plan: Plan, options: Options): Promise<
   return said.checks.every(({ passed }) => passed) ? 0 : FAILED;
 }
 
-/** Figures, not promises: they hang on the machine, and on what else runs there. */
+/** Figures, not promises: they depend on the machine, and on its other programs. */
 function ratioLines(summaries: readonly Summary[]): string[] {
   return (Object.keys(ROUTES) as RouteKey[]).flatMap((route) => {
     const ratio = throughputRatio(summaries, route);
@@ -81,7 +81,7 @@ function ratioLines(summaries: readonly Summary[]): string[] {
   });
 }
 
-/** The one way out, taken once: whatever was started is ended first. */
+/** Whether the exit has begun. It runs once, and first ends all that was started. */
 let leaving = false;
 async function leave(code: number, lastWords?: string): Promise<void> {
   if (leaving) return;

@@ -16,7 +16,7 @@ import { generateClient } from './prisma/generate.js';
 import type { Cleanup } from './processes/cleanup.js';
 import { Watcher } from './watch/watcher.js';
 
-/** Beside the compiled worker, which loads it. */
+/** The name of the file beside the compiled worker, which loads it. */
 export const PRISMA_CLIENT = 'prismaClient.js';
 
 export interface Outcome {
@@ -26,7 +26,7 @@ export interface Outcome {
 }
 
 export interface ReplayOptions extends Pick<Options, 'allowRemote'> {
-  /** The user's own server; undefined for a fresh one. */
+  /** The URL of the user's own server; undefined for a new one. */
   url: string | undefined;
 }
 
@@ -59,7 +59,7 @@ export async function replay(
     }
     return { passes, findings: database.findings, serverCpuComplete: watcher.cpu.complete };
   } catch (error) {
-    // What fails because everything is being stopped is no news.
+    // Errors that stopping causes are not shown.
     if (!cleanup.begun) await tellServerLog(database, line);
     throw error;
   }
@@ -115,7 +115,7 @@ function liveFigures(line: ProgressLine) {
 
 const LOG_LINES_SHOWN = 25;
 
-/** What a server of ours said at last; of the user's there is none. */
+/** The last log lines of a server that the replay started. The user's server shows none. */
 async function tellServerLog(database: Database, line: ProgressLine): Promise<void> {
   line.end();
   const log = await Promise.race([database.log(), database.died]).catch(() => '');

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
-/** Debian's, and where others have it. */
+/** The place in Debian, and where other systems have it. */
 const PROGRAM = [process.env.CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) =>
   existsSync(path),
 );
 
-/** Why there is no browser here; `undefined` when there is one. In CI a missing browser is an error, and not skipped. */
+/** Why there is no browser here; `undefined` when there is one. In CI a missing browser is an error, so that no test is skipped there. */
 export const NO_BROWSER =
   PROGRAM === undefined && process.env.CI === undefined
     ? 'skipped: no Chromium at /usr/bin/chromium or $CHROMIUM (apt-get install chromium)'
@@ -19,18 +19,18 @@ export const VIEWS = [
   { name: 'phone-dark', width: 390, colorScheme: 'dark' },
 ] as const;
 
-/** The page in one window, with all that went wrong in it. */
+/** The page in one window, and all errors in it. */
 export interface View {
   readonly name: (typeof VIEWS)[number]['name'];
   readonly width: number;
   readonly page: Page;
-  /** What the console printed, and what the page asked of other servers. */
+  /** Lines of the console, and requests of the page to other servers. */
   readonly wrongs: string[];
 }
 
 export async function launch(): Promise<Browser> {
   if (PROGRAM === undefined) throw new Error('No Chromium here, which CI must have: apt-get install chromium');
-  // As root, Chromium does not start with its sandbox.
+  // Chromium does not start with its sandbox as root.
   return chromium.launch({ executablePath: PROGRAM, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 }
 
@@ -57,15 +57,15 @@ export function openViews(browser: Browser, url: string): Promise<View[]> {
   );
 }
 
-/** How many pixels of the lifelines have this colour of the style sheet. */
+/** The number of pixels of the lifelines that have this colour of the style sheet. */
 export function pixelsOf(page: Page, name: string): Promise<number> {
   return page.evaluate((variable) => {
-    // What runs in the page, where these are.
+    // This function runs in the page, which has these.
     const { document, getComputedStyle, OffscreenCanvas } = globalThis as unknown as BrowserGlobals;
     const hex = getComputedStyle(document.documentElement).getPropertyValue(`--${variable}`).trim();
     const wanted = [1, 3, 5].map((index) => Number.parseInt(hex.slice(index, index + 2), 16));
     const canvas = document.querySelector('.lanes canvas');
-    // A copy: a canvas that is read is drawn more slowly from then on, of which Chromium warns.
+    // A copy, because Chromium draws a canvas more slowly once it was read, and warns about that.
     const context = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
     context.drawImage(canvas, 0, 0);
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);

@@ -1,16 +1,16 @@
 import { tmpdir } from 'node:os';
 
 /**
- * Something on this machine keeps a server, or the replay, from starting. Its message says what, why, and what to do, so that
- * it can be shown without a stack.
+ * A condition of this machine stops a server, or the replay, from starting. The message says what, why, and what to do, so it can
+ * be shown without a stack.
  */
 export class CannotStartError extends Error {
   override readonly name = 'CannotStartError';
 
   /**
    * @param what what cannot be done, without a full stop
-   * @param why the cause, and where one is known what to do; empty where `what` has it all
-   * @param log what the program that failed has printed
+   * @param why the cause, and what to do if that is known; empty if `what` says it all
+   * @param log the output of the program that failed
    */
   constructor(what: string, why = '', log = '', options?: ErrorOptions) {
     const printed = log.trim() === '' ? '' : `\nIt printed:\n${lastLines(log)}`;
@@ -26,7 +26,7 @@ function lastLines(log: string): string {
 
 const ELSEWHERE = 'Another folder is used where TMPDIR names it: TMPDIR=/var/tmp npx -y pnpm@12 …';
 
-/** Patterns in what a program prints or in a system error's message; the first that matches gives the cause and what to do. */
+/** Patterns in a program's output or in a system error's message. The first that matches gives the cause and what to do. */
 const CAUSES: readonly [RegExp, (folder: string, elsewhere: string) => string][] = [
   [
     /shared memory segment.*No space left|resize shared memory/,
@@ -58,15 +58,15 @@ const CAUSES: readonly [RegExp, (folder: string, elsewhere: string) => string][]
 ];
 
 interface CauseOptions {
-  /** Where it happened. Default the temporary folder. */
+  /** The folder of the failure. Default: the temporary folder. */
   folder?: string;
-  /** How to use another folder. Default by TMPDIR. */
+  /** How to use another folder. Default: by TMPDIR. */
   elsewhere?: string;
-  /** What to say where the cause is none of those that are known. Default what the system said. */
+  /** The text for an unknown cause. Default: the system's message. */
   unknown?: string;
 }
 
-/** The cause in plain words, with what to do about it. */
+/** The cause in plain words, and what to do about it. */
 export function describeCause(error: unknown, { folder, elsewhere = ELSEWHERE, unknown }: CauseOptions = {}): string {
   const message = error instanceof Error ? error.message : String(error);
   const known = CAUSES.find(([pattern]) => pattern.test(message));

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** A TCP server that speaks no PostgreSQL, and counts who comes. Goes when the test ends. */
+/** A TCP server without PostgreSQL, which counts connections. It closes when the test ends. */
 export async function listenAndCount(serve: (socket: Socket) => void, { host = '127.0.0.1', port = 0 } = {}) {
   const sockets = new Set<Socket>();
   let accepted = 0;
@@ -20,15 +20,15 @@ export async function listenAndCount(serve: (socket: Socket) => void, { host = '
   return {
     host,
     port: (server.address() as AddressInfo).port,
-    /** How many have come. */
+    /** Connections accepted so far. */
     accepted: () => accepted,
-    /** How many are here. */
+    /** Connections that are open. */
     connected: () => sockets.size,
   };
 }
 
-/** As if no server were there, but counted. */
+/** Resets each connection, which looks like a missing server to the client. */
 export const reset = (socket: Socket): void => void socket.resetAndDestroy();
 
-/** As a server behind a broken network: it takes the connection and says nothing. */
+/** Accepts a connection and sends nothing, like a server behind a broken network. */
 export const staySilent = (socket: Socket): void => void socket.resume();

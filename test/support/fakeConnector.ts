@@ -2,41 +2,41 @@ import type { SessionStatus } from '../../packages/core/src/errors.js';
 import type { ConnectFailure, Connector, ResetMode, ResetResult } from '../../packages/core/src/pool/connector.js';
 import type { FakeRuntime } from './fakeRuntime.js';
 
-/** A connection to nothing, with everything a test may want to see or change. */
+/** A connection to nothing, with all that a test may read or change. */
 export interface FakeConnection {
   readonly id: number;
   isOpen: boolean;
   status: SessionStatus;
-  /** How it ended, once it has. */
+  /** How it ended; `undefined` before. */
   ended: 'closed' | 'aborted' | undefined;
-  /** Resets it went through. */
+  /** The resets that it went through. */
   readonly resets: ResetMode[];
   holdsProcess: boolean;
   /** Ends it from the server's side. */
   lose(cause?: Error): void;
-  /** A write fails on it because its server takes none any more. */
+  /** Makes a write fail on it, as on a server that takes no writes any more. */
   refuseWrite(): void;
 }
 
-/** How an operation of the fake server goes: how long it takes, and what it ends with. `never` does not end by itself. */
+/** The outcome of an operation on the fake server: its duration and its error. `never` does not end by itself. */
 export type Outcome = { readonly afterMs?: number; readonly error?: Error } | 'never';
 
-/** A server that does what the test tells it, in fake time. */
+/** A server whose behaviour the test sets, in fake time. */
 export class FakeConnector implements Connector<FakeConnection> {
-  /** How the next operations go; a function is asked each time. */
+  /** The outcomes of the next operations; each is a function that is called for every operation. */
   connecting: () => Outcome = () => ({});
   pinging: (connection: FakeConnection) => Outcome = () => ({});
   resetting: (connection: FakeConnection) => Outcome = () => ({});
   closing: (connection: FakeConnection) => Outcome = () => ({});
-  /** How the server takes a look from outside. */
+  /** The outcome of a probe of the server from outside the pool. */
   probing: () => Outcome = () => ({});
   /** Whether the server of a connection takes writes. */
   takesWrites: (connection: FakeConnection) => boolean = () => true;
   failure: ConnectFailure = 'transient';
-  /** Round trips that asked whether the server takes writes. */
+  /** Round trips that queried whether the server takes writes. */
   writableAsked = 0;
 
-  /** What few drivers can do; a test that needs it gives it. */
+  /** A function that few drivers have; a test that needs it sets it. */
   makesRoom?: NonNullable<Connector<FakeConnection>['makesRoom']>;
   queryInFlight?: NonNullable<Connector<FakeConnection>['queryInFlight']>;
   findLost?: NonNullable<Connector<FakeConnection>['findLost']>;

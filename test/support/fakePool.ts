@@ -5,7 +5,7 @@ import { Pool } from '../../packages/core/src/pool/pool.js';
 import { FakeConnector } from './fakeConnector.js';
 import { FakeRuntime } from './fakeRuntime.js';
 
-/** A real engine over a fake server in fake time. Lives are not shortened unless a test asks for it. */
+/** A real engine over a fake server in fake time. The random part of maximum ages is off unless a test sets it. */
 export function fakePool(policy: PolicyOverrides = {}, prepare: (server: FakeConnector) => void = () => {}) {
   const runtime = new FakeRuntime();
   const server = new FakeConnector(runtime);
@@ -18,7 +18,7 @@ export function fakePool(policy: PolicyOverrides = {}, prepare: (server: FakeCon
   return { pool, server, runtime, warnings, closings };
 }
 
-/** Follows a promise without waiting for it. */
+/** The outcome of a promise, without waiting for it. */
 export function follow<T>(promise: Promise<T>): { value?: T; error?: unknown; readonly settled: boolean } {
   const followed: { value?: T; error?: unknown; settled: boolean } = { settled: false };
   promise.then(
@@ -28,7 +28,7 @@ export function follow<T>(promise: Promise<T>): { value?: T; error?: unknown; re
   return followed;
 }
 
-/** Acquires a connection that needs no time to come. */
+/** Acquires a connection that is available at once. */
 export async function take(fake: ReturnType<typeof fakePool>) {
   const acquiring = fake.pool.acquire();
   await fake.runtime.settle();

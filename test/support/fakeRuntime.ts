@@ -7,22 +7,22 @@ interface PendingTimer {
   holdsProcess: boolean;
 }
 
-/** A delay that is lost in the rounding of the moment would ring at once; a real timer waits a millisecond then. */
+/** A smaller delay would be lost in the rounding of the moment, and ring at once. A real timer waits a millisecond then. */
 const SHORTEST_DELAY_MS = 0.001;
 
-/** More timers than that at one moment are a loop: each sets the next for a moment in the past. */
+/** More timers than this at one moment are a loop, in which each sets the next for a moment in the past. */
 const MOST_RINGS_AT_ONCE = 1_000;
 
 /** A clock, timers and turns of the event loop that move only when a test says so. */
 export class FakeRuntime implements Runtime {
   time = 0;
-  /** What `random()` answers; replace it to choose. */
+  /** The result of `random()`; a test replaces it to choose. */
   chance: () => number = () => 0;
   readonly #timers = new Set<PendingTimer>();
   #turns: (() => void)[] = [];
   #order = 0;
 
-  /** How far the wall clock was set forward; less than 0: back. */
+  /** How far the wall clock was set forward; below 0, back. */
   wallAhead = 0;
 
   now(): number {
@@ -56,7 +56,7 @@ export class FakeRuntime implements Runtime {
     this.#turns.push(run);
   }
 
-  /** Timers that are pending. */
+  /** The number of pending timers. */
   get timers(): number {
     return this.#timers.size;
   }
@@ -71,7 +71,7 @@ export class FakeRuntime implements Runtime {
     return new Promise((resolve) => void this.after(delayMs, resolve));
   }
 
-  /** Lets every promise and every turn of the event loop run that needs no time. */
+  /** Runs all promises and turns of the event loop that need no time. */
   async settle(): Promise<void> {
     do {
       await new Promise(setImmediate);
@@ -83,7 +83,7 @@ export class FakeRuntime implements Runtime {
     if (this.#turns.length > 0) await this.settle();
   }
 
-  /** Moves the clock on, and runs what falls due on the way, in order. */
+  /** Moves the clock on, and runs in order what becomes due. */
   async advance(byMs: number): Promise<void> {
     const end = this.time + byMs;
     let ringsAtOnce = 0;
@@ -99,7 +99,7 @@ export class FakeRuntime implements Runtime {
     this.time = end;
   }
 
-  /** Moves the clock on while the event loop is blocked: timers that fell due run late, all at once. */
+  /** Moves the clock on while the event loop is blocked: timers that became due run late, all at once. */
   async block(byMs: number): Promise<void> {
     this.time += byMs;
     await this.advance(0);

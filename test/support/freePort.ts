@@ -5,8 +5,8 @@ const [FIRST, COUNT] = [20_000, 10_000];
 const ATTEMPTS = 200;
 
 /**
- * A TCP port of 127.0.0.1 that was free a moment ago. Not one of those that the system gives out by itself: it could give that to someone else
- * while a server of ours restarts, or while a test relies on nobody listening there.
+ * A TCP port of 127.0.0.1 that was free a moment ago. Ports that the system assigns by itself are left out: it could assign one
+ * to another program while a server of ours restarts, or while a test needs the port to be closed.
  *
  * @throws CannotStartError when none is found
  */
@@ -25,7 +25,7 @@ function why({ code, message }: NodeJS.ErrnoException): string {
   return `none of ${ATTEMPTS} ports between ${FIRST} and ${FIRST + COUNT} is free. Stop what listens there.`;
 }
 
-/** Resolves to what keeps a server from listening there. */
+/** Resolves to the error that stops a server from listening there. */
 function tryPort(port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const server = createServer();

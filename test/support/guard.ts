@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { plainEnv } from './plainEnv.js';
 
 /**
- * Makes the folder, waits for the end of a pipe that only our process holds open, then ends the programs that run in the folder and removes it.
- * A FIFO is held open meanwhile: that is how others see that the folder is in use, even from another PID namespace.
+ * The guard's shell script. It makes the folder, waits for the end of a pipe that only our process holds open, then ends the
+ * programs that run in the folder, and removes the folder. Meanwhile it holds a FIFO open, by which others see that the folder is
+ * in use, even from another PID namespace.
  */
 const GUARD = `
 folder=$1
@@ -42,17 +43,17 @@ for i in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$folder" && break; sleep 0.1; done
 `;
 
 /**
- * The command by which a program registers itself before it begins. Registered by our process it could be missed, when that is killed
- * between the two. Arguments: the folder, the signal that ends the program, the command.
+ * The command by which a program registers itself before it begins. If our process registered it, and were killed between start
+ * and registration, the program would be missed. Arguments: the folder, the signal that ends the program, the command.
  */
 export const REGISTER = 'echo "$1" > "$0/programs/$$" && shift && exec "$@"';
 
-/** Where a program that runs in the folder is registered. */
+/** The file by which a program that runs in the folder is registered. */
 export function registrationOf(folder: string, pid: number): string {
   return join(folder, 'programs', String(pid));
 }
 
-/** A small shell in a session of its own, which makes a folder, and removes it when this process has ended, by whatever signal. */
+/** A small shell in a session of its own. It makes a folder, and removes it when this process has ended by any signal. */
 export class Guard {
   readonly #shell: ChildProcess;
   readonly #ended: Promise<unknown>;
@@ -66,11 +67,11 @@ export class Guard {
     this.#shell = shell;
     this.#ended = once(shell, 'exit');
     this.#ended.catch(() => {});
-    // Where the guard was killed, there is nobody to write to.
+    // Prevents an uncaught EPIPE when the guard was killed.
     shell.stdin.on('error', () => {});
   }
 
-  /** Resolves when the folder is there. One that is there already is taken over. */
+  /** Resolves when the folder exists. An existing one is taken over. */
   static async start(folder: string): Promise<Guard> {
     const guard = new Guard(folder);
     const shell = guard.#shell;
@@ -88,7 +89,7 @@ export class Guard {
     return guard;
   }
 
-  /** Lets it do its work now, and waits until it is done. May be called twice. */
+  /** Removes the folder now, and waits until that is done. May be called twice. */
   async finish(): Promise<void> {
     this.#shell.ref();
     this.#shell.stdin!.end();
@@ -96,7 +97,7 @@ export class Guard {
   }
 }
 
-/** Whether the folder's guard was killed: opening a FIFO that nobody holds open fails. */
+/** Whether the folder's guard was killed. Opening a FIFO fails when no process holds it open. */
 export async function isAbandoned(folder: string): Promise<boolean> {
   try {
     const fifo = await open(join(folder, 'in-use'), constants.O_WRONLY | constants.O_NONBLOCK);

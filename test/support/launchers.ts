@@ -3,8 +3,9 @@ import { readFileSync, writeSync } from 'node:fs';
 const EVERY_MS = 500;
 
 /**
- * Calls back once when npx or pnpm, which started this process, has ended: npx passes no SIGTERM on, and nothing passes SIGKILL
- * on, so that this process would go on when the command was ended. Looks twice a second, on Linux; does not keep the process alive.
+ * Calls back once when npx or pnpm, which started this process, has ended. npx does not pass SIGTERM on, and no program can pass
+ * SIGKILL on, so this process would otherwise outlive the command. Looks twice a second, on Linux; does not keep the process
+ * alive.
  */
 export function watchLaunchers(onGone: () => void): void {
   const launchers = launchersOf(process.ppid);
@@ -19,13 +20,13 @@ export function watchLaunchers(onGone: () => void): void {
 /** Ends this process when npx or pnpm, which started it, has ended. */
 export function endWithLaunchers(): void {
   watchLaunchers(() => {
-    // At once: a stream that Vitest has taken over would not be written any more.
+    // Written at once: Vitest does not write a stream any more that it has taken over.
     writeSync(2, 'The command that started this has ended, and so does this.\n');
     process.kill(process.pid, 'SIGTERM');
   });
 }
 
-/** `npm exec pnpm start`, as npx calls itself, `pnpm start` and `node …/pnpm start`; not a shell that has started one of them. */
+/** Matches `npm exec pnpm start`, as npx calls itself, `pnpm start` and `node …/pnpm start`; not a shell that has started one of them. */
 const LAUNCHER = /^(npm|npx|\S*pnpm) |^\S*node \S*\/(npm|npx|pnpm)(-cli)?(\.[cm]?js)? /;
 
 function launchersOf(pid: number): number[] {

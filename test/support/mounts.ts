@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 const isRoot = process.getuid?.() === 0;
 
 /**
- * The command line that runs a command with mounts of its own, which nobody else sees, and which go with it. An ordinary user becomes
- * root of a user namespace for the mounts, and itself again for the command.
+ * The command line that runs a command with mounts of its own, which no other process sees, and which end with it. An ordinary
+ * user becomes root of a user namespace for the mounts, and itself again for the command.
  *
  * @param mounts a shell script
  */
@@ -14,7 +14,7 @@ export function withMounts(mounts: string, command: readonly string[]): [string,
   return ['unshare', [isRoot ? '-m' : '-Urm', 'sh', '-c', script, 'sh', ...command]];
 }
 
-/** Whether this machine lets us mount: `describe.skipIf(!mayMount())`. Says so where it does not. */
+/** Whether this machine allows mounts: `describe.skipIf(!mayMount())`. Prints so if it does not. */
 export function mayMount(): boolean {
   const [command, args] = withMounts('mount -t tmpfs tmpfs /mnt', ['true']);
   const { status } = spawnSync(command, args, { stdio: 'ignore' });

@@ -20,7 +20,7 @@ export interface PgBouncerOptions {
   poolMode: 'session' | 'transaction' | 'statement';
   /** Settings of the section [pgbouncer]. */
   settings?: Record<string, string | number>;
-  /** The section [databases]; default: the database of the server behind it. */
+  /** The section [databases]. Default: the database of the server behind it. */
   databases?: Record<string, string>;
 }
 
@@ -29,22 +29,22 @@ export interface PgBouncer extends AsyncDisposable {
   readonly port: number;
   /** Role, password and database are those of the server behind it. */
   readonly url: string;
-  /** Of the process that runs now. */
+  /** The ID of the process that runs now. */
   readonly pid: number;
   log(): string;
-  /** PgBouncer's own console, of a role that no app has: PgBouncer lets its administrators in when it is full. */
+  /** PgBouncer's own console, for a role that no app has: PgBouncer accepts its administrators even when it is full. */
   readonly consoleUrl: string;
-  /** Asks the console: `show pools`. */
+  /** Runs a command of the console, such as `show pools`. */
   admin<Row extends object = Record<string, unknown>>(command: string): Promise<Row[]>;
-  /** Ends it, and starts it again on the same port. `SIGINT`: it lets queries finish first. `SIGTERM`, in version 1.18: at once. */
+  /** Ends it, and starts it again on the same port. `SIGINT` lets queries finish first; `SIGTERM`, in version 1.18, does not. */
   restart(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL', downMs?: number): Promise<void>;
-  /** Stops it and removes all it has written. May be called twice. */
+  /** Stops it, and removes all its files. May be called twice. */
   stop(): Promise<void>;
 }
 
 /**
- * Whether PgBouncer is installed: `describe.skipIf(!hasPgBouncer())`. Says so when it is not, and fails in CI, where nothing
- * may be skipped.
+ * Whether PgBouncer is installed: `describe.skipIf(!hasPgBouncer())`. If it is not, that is printed, and an error in CI, so that
+ * no test is skipped there.
  */
 export function hasPgBouncer(): boolean {
   if (findPgBouncer()) return true;
@@ -53,7 +53,7 @@ export function hasPgBouncer(): boolean {
   return false;
 }
 
-/** Starts a PgBouncer of its own before a server. It goes when this process goes. */
+/** Starts a PgBouncer before a server. It ends when this process ends. */
 export async function startPgBouncer({
   upstream,
   poolMode,
@@ -63,7 +63,7 @@ export async function startPgBouncer({
   const binary = findPgBouncer();
   if (!binary) throw new Error('PgBouncer is not installed: apt-get install pgbouncer');
   const port = await freePort();
-  // It refuses to run as root.
+  // PgBouncer refuses to run as root.
   const folder = await TemporaryFolder.make('pgbouncer', await serverUser());
   const { host, user, password, database } = upstream;
 
@@ -138,9 +138,9 @@ export async function startPgBouncer({
   };
 }
 
-/** Where PgBouncer is, if it is installed. */
+/** The path of PgBouncer, if it is installed. */
 export function findPgBouncer(): string | undefined {
-  // Debian puts it where the PATH of an ordinary user does not look.
+  // Debian has it in a folder that is not on the PATH of an ordinary user.
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin'];
   return folders.map((folder) => join(folder, 'pgbouncer')).find(isExecutable);
 }

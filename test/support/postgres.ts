@@ -14,21 +14,21 @@ const APP = 'app';
 const PORT_ATTEMPTS = 5;
 const TOO_MANY = '53300';
 
-/** A throw-away server need not outlive a power cut: it never waits for the disk. */
+/** A throw-away server need not survive a power cut, so it never waits for the disk. */
 const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off' };
 
 export interface PostgresOptions {
-  /** Default 100, PostgreSQL's own. */
+  /** Default: 100, as in PostgreSQL. */
   maxConnections?: number;
   /** Server settings, as in postgresql.conf. */
   settings?: Record<string, string | number>;
-  /** Of its processes, beside this process's own. */
+  /** Added to this process's environment for the server's processes. */
   env?: Record<string, string>;
-  /** Shows a step of the start that takes longer than two seconds. Default: on stderr. */
+  /** Called with a step of the start that takes longer than two seconds. Default: prints to stderr. */
   onSlow?: OnSlow;
-  /** Its major version; the newest by default, or that of the environment's `TENURE_POSTGRES`. */
+  /** The major version. Default: that of the environment's `TENURE_POSTGRES`, or else the newest. */
   version?: string;
-  /** Whose data directory it copies: a new one takes initdb two seconds. Its version is the server's. */
+  /** A data directory to copy, because initdb takes two seconds for a new one. The server has its version. */
   prepared?: PreparedCluster;
 }
 
@@ -50,7 +50,7 @@ export interface Backend {
   startedAt: Date;
 }
 
-/** Which client sessions; without one, all of the role `app`. */
+/** Selects client sessions; by default, all of the role `app`. */
 export interface BackendFilter {
   pid?: number;
   user?: string;
@@ -72,21 +72,21 @@ export interface PostgresServer extends AsyncDisposable {
   log(): string;
   /** Runs SQL as the superuser, on a connection of its own. */
   admin<Row extends object = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>;
-  /** The client sessions, without the one that asks. */
+  /** The client sessions, without the one of this query. */
   activity(filter?: BackendFilter): Promise<Backend[]>;
-  /** Ends sessions with 57P01 and waits until they are gone. Returns their process IDs. */
+  /** Ends sessions with 57P01, and waits until they are gone. Returns their process IDs. */
   terminateBackends(filter?: BackendFilter): Promise<number[]>;
   stopServer(mode?: StopMode): Promise<void>;
   /** Starts it again, on the same data and the same port. */
   startServer(): Promise<void>;
-  /** From now on no transaction may write, or all may again; also on sessions that are open. */
+  /** Forbids all transactions to write, or allows it again, on open sessions as well. */
   setReadOnly(readOnly: boolean): Promise<void>;
-  /** Stops the server and removes all it has written. May be called twice. */
+  /** Stops the server, and removes all its files. May be called twice. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a PostgreSQL server of its own, in a folder of its own. It goes when this process goes.
+ * Starts a PostgreSQL server in a folder of its own. It ends when this process ends.
  *
  * @throws CannotStartError when this machine does not allow it, with the cause and what to do
  */
@@ -101,7 +101,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
 }
 
-/** Makes a data directory for many servers of the newest version, or of `TENURE_POSTGRES`. It goes with the folder. */
+/** Makes a data directory for many servers, of the newest version or of `TENURE_POSTGRES`. It is removed with the folder. */
 export async function preparePostgres(): Promise<{ folder: TemporaryFolder; prepared: PreparedCluster }> {
   const user = await serverUser();
   const folder = await TemporaryFolder.make('postgres', user);
@@ -165,7 +165,7 @@ async function startIn(
         await client.connect();
         return client;
       } catch (error) {
-        // Slots are kept for the superuser, but those who are about to be refused hold one for a moment.
+        // Some slots are reserved for the superuser, but a login that is about to be refused takes one for a moment.
         if ((error as { code?: string }).code !== TOO_MANY || attempt === 50) throw error;
         await sleep(50);
       }
@@ -175,7 +175,7 @@ async function startIn(
   const admin = async <Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> => {
     const client = await connectAdmin();
     try {
-      // Only a query without values may hold several statements.
+      // Only a query without values may contain several statements.
       const result = values.length > 0 ? await client.query<Row>(sql, values) : await client.query<Row>(sql);
       return result.rows;
     } finally {
@@ -194,7 +194,7 @@ async function startIn(
       return row?.setting === setting;
     };
     while (!(await isSet())) await sleep(10);
-    // The sessions that are open hear of it from the postmaster, a moment after it has read the file.
+    // Open sessions get the change through the postmaster, a moment after it has read the file.
     await sleep(50);
   };
 
@@ -222,7 +222,7 @@ async function startIn(
 }
 
 async function startOnFreePort(cluster: Cluster): Promise<number> {
-  // Another program may take it between the look and the start.
+  // Another program may take the port between the test and the start.
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
     try {

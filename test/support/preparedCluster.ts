@@ -7,7 +7,7 @@ declare module 'vitest' {
   }
 }
 
-/** Vitest's global setup: one data directory that the servers of all test files copy. */
+/** Vitest's global setup: one data directory, which the servers of all test files copy. */
 export default async function prepareCluster(project: TestProject): Promise<() => Promise<void>> {
   const { folder, prepared } = await preparePostgres();
   project.provide('preparedCluster', prepared);

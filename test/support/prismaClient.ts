@@ -13,16 +13,16 @@ const LIMIT_MS = 60_000;
 const NAME = 'Generating the Prisma client';
 
 const ENV = {
-  // It runs no engine here; it only wants to see one, and would download it.
+  // Prisma runs no schema engine here, but downloads one unless it finds a file.
   PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
   PRISMA_HIDE_UPDATE_MESSAGE: '1',
   CHECKPOINT_DISABLE: '1',
 };
 
 /**
- * Generates the Prisma client of a schema, and hands over the folder in which it is while `use` runs. Needs no network.
+ * Generates the Prisma client of a schema, and passes its folder to `use`, which may read it until it returns. Needs no network.
  *
- * @throws CannotStartError when Prisma fails, with what it printed
+ * @throws CannotStartError when Prisma fails, with its output
  */
 export async function withPrismaClient(
   schema: URL,
@@ -37,7 +37,7 @@ export async function withPrismaClient(
 
 async function generate(folder: TemporaryFolder): Promise<void> {
   const args = [resolve('prisma/build/index.js'), 'generate', '--schema', 'schema.prisma'];
-  // It leaves a cache in the temporary folder.
+  // Prisma leaves a cache in the temporary folder.
   const env = { ...process.env, ...ENV, TMPDIR: folder.path };
   const prisma = await folder.start(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const [printed, [code]] = await Promise.all([text(prisma.stderr!), once(prisma, 'exit')]);
@@ -45,7 +45,7 @@ async function generate(folder: TemporaryFolder): Promise<void> {
     throw new CannotStartError(`${NAME} failed`, describeCause(printed, { unknown: 'see what it printed.' }), printed);
 }
 
-/** Differs for each schema and each Prisma. The files' dates would not: an upgrade may bring older ones. */
+/** A text that differs for each schema and each version of Prisma. Dates of files would not: an upgrade may bring older ones. */
 export async function prismaStamp(schema: URL): Promise<string> {
   const hash = createHash('sha256');
   for (const source of [schema, resolve('@prisma/client/package.json'), resolve('prisma/package.json')]) {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Runs a script in a process of its own. Returns how it ended, what it printed, and how long it lived on after its first output.
+ * Runs a script in a process of its own. Returns how it ended, its output, and how long it lived after its first output.
  *
  * @param patienceMs how long it may live on before it is killed
  */

@@ -1,7 +1,7 @@
-/** The seed of CI: there a change turns a test red, and not chance. Other seeds are drawn everywhere else, and printed. */
+/** The seed in CI, so that a red test is caused by a change, and not by chance. Elsewhere seeds are random, and printed. */
 const CI_SEED = 20_261_127;
 
-/** The seed of a test that draws what it does: from this variable, which repeats a run, or else drawn. */
+/** The seed of a random test: from this variable, which repeats a run, or else a new one. */
 export function seedFrom(variable: string): number {
   const written = process.env[variable];
   if (written !== undefined) return Number(written);

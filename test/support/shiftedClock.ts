@@ -3,17 +3,17 @@ import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-/** A clock for a server, which can be moved while the server runs: what takes hours then takes no time. */
+/** A clock for a server. A test can move it while the server runs, so that hours pass in no time. */
 export interface ShiftedClock extends AsyncDisposable {
-  /** For the environment of the server. */
+  /** Variables for the server's environment. */
   readonly env: Record<string, string>;
-  /** From now on the server's clock is that of this machine plus so many seconds. */
+  /** Sets the server's clock to that of this machine plus so many seconds. */
   shift(seconds: number): Promise<void>;
 }
 
 /**
- * Whether libfaketime is installed: `describe.skipIf(!hasShiftedClock())`. Prints how to install it when it is not, and fails in
- * CI, where nothing may be skipped.
+ * Whether libfaketime is installed: `describe.skipIf(!hasShiftedClock())`. If it is not, prints how to install it, and fails in
+ * CI, so that no test is skipped there.
  */
 export function hasShiftedClock(): boolean {
   const folders = (process.env.PATH ?? '').split(delimiter);
@@ -25,26 +25,26 @@ export function hasShiftedClock(): boolean {
   return false;
 }
 
-/** @param seconds how far the clock is from this machine's at first */
+/** @param seconds the difference to this machine's clock at first */
 export async function shiftedClock(seconds: number): Promise<ShiftedClock> {
   const folder = await mkdtemp(join(tmpdir(), 'tenure-clock-'));
-  // The server may run as another user.
+  // The server may run as another user, who must read the file.
   await chmod(folder, 0o755);
   const file = join(folder, 'offset');
   const shift = async (to: number) => {
     const next = join(folder, 'next');
     await writeFile(next, `${to < 0 ? '' : '+'}${to}s\n`);
-    // At once: a process that reads half of it would have another time.
+    // Replaced in one step: a process that reads a part of it would have another time.
     await rename(next, file);
   };
   await shift(seconds);
   return {
     env: {
-      // The loader puts in the folder of its own architecture.
+      // The loader replaces $LIB by the folder of its own architecture.
       LD_PRELOAD: '/usr/$LIB/faketime/libfaketime.so.1',
       FAKETIME_TIMESTAMP_FILE: file,
       FAKETIME_NO_CACHE: '1',
-      // The server's waits are by the monotonic clock, and as long as ever.
+      // The server's waits follow the monotonic clock, which stays the real one.
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     },
     shift,

@@ -1,13 +1,13 @@
 import { connect, type Socket } from 'node:net';
 import { listenAndCount } from './countingListener.js';
 
-/** What becomes of a connection, by the order in which they come. */
+/** What happens to a connection, by the order of arrival. */
 export type Fate = 'passed on' | 'delayed' | 'silence';
 
 /** How long a delayed connection waits for its server. */
 const DELAY_MS = 600;
 
-/** Stands before a server, and lets each connection have its fate; those after the last have the same. Goes when the test ends. */
+/** A proxy before a server that treats each connection by its place in `fates`; later ones are treated as the last. It closes when the test ends. */
 export async function serverWithFates(server: { host: string; port: number }, fates: readonly Fate[]) {
   let next = 0;
   return listenAndCount((down) => {

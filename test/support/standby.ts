@@ -13,7 +13,7 @@ export async function restartAsStandby(
   await rm(signal, { force: true });
   if (isStandby) {
     await writeFile(signal, '');
-    // Root has made it, for a server that runs as another user.
+    // Root has made the file, but the server runs as another user.
     const { uid, gid } = await stat(row!.folder);
     await chown(signal, uid, gid);
   }

@@ -1,4 +1,4 @@
-// Run by postgres/killed.test.ts, which ends this process while it starts, and after.
+// Run by postgres/killed.test.ts, which ends this process during the start, and after it.
 import { startPostgres } from './postgres.js';
 
 await startPostgres();

@@ -1,18 +1,18 @@
 import { CannotStartError, describeCause } from './cannotStart.js';
 
 const SLOW_AFTER_MS = 2_000;
-/** Far more than any step takes on a slow machine, and little enough that a hang ends within half a minute. */
+/** Far more than any step needs on a slow machine, and little enough to end a hang within half a minute. */
 const LIMIT_MS = 25_000;
 
-/** Shown while a step takes longer than two seconds, every two seconds. */
+/** Called every two seconds while a step takes longer than that. */
 export type OnSlow = (text: string) => void;
 
 export const showOnStderr: OnSlow = (text) => console.error(text);
 
 /**
- * Waits for one step of a start: says so when it takes longer than two seconds, and gives up after 25, or `limitMs`.
+ * Waits for one step of a start. Reports a step that takes longer than two seconds, and gives up after 25 s, or `limitMs`.
  *
- * @throws CannotStartError when it fails, and when its time is up
+ * @throws CannotStartError when the step fails, or its time is up
  */
 export async function step<Result>(
   name: string,

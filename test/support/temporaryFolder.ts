@@ -10,14 +10,14 @@ import { CannotStartError, describeCause } from './cannotStart.js';
 import { Guard, isAbandoned, REGISTER, registrationOf } from './guard.js';
 import { plainEnv } from './plainEnv.js';
 
-/** The user a program runs as, where that is not the user of this process. */
+/** The user that a program runs as, if not the user of this process. */
 export interface UserId {
   readonly uid: number;
   readonly gid: number;
 }
 
 export interface ProgramOptions extends Pick<SpawnOptions, 'env' | 'stdio'> {
-  /** The signal that ends it when this process has died. Default SIGKILL. */
+  /** The signal that ends it when this process has died. Default: SIGKILL. */
   endSignal?: 'QUIT' | 'KILL';
 }
 
@@ -27,8 +27,8 @@ const OURS = new RegExp(`^tenure-(${KINDS.join('|')})-[0-9a-f]{12}$`);
 const live = new Set<TemporaryFolder>();
 
 /**
- * A folder below the system's temporary folder, with the programs that run in it. It goes when this process goes, also by
- * SIGKILL: its guard ends the programs and removes it. Where the guard was killed as well, the next folder that is made removes it.
+ * A folder below the system's temporary folder, with the programs that run in it. When this process ends, even by SIGKILL, its
+ * guard ends the programs and removes the folder. If the guard was killed as well, the next new folder does that.
  */
 export class TemporaryFolder implements AsyncDisposable {
   readonly path: string;
@@ -43,9 +43,9 @@ export class TemporaryFolder implements AsyncDisposable {
   }
 
   /**
-   * @param kind what the folder is for; a part of its name
-   * @param user who owns the folder and runs the programs in it; default the user of this process
-   * @throws CannotStartError when there is no such folder to be had, with the cause and what to do
+   * @param kind the purpose of the folder; a part of its name
+   * @param user owner of the folder, who runs the programs in it; default: the user of this process
+   * @throws CannotStartError when no folder can be made, with the cause and what to do
    */
   static async make(kind: (typeof KINDS)[number], user?: UserId): Promise<TemporaryFolder> {
     await removeAbandoned(user?.uid ?? process.getuid?.());
@@ -70,7 +70,7 @@ export class TemporaryFolder implements AsyncDisposable {
     if (code !== 0) throw new Error(printed);
   }
 
-  /** Gives what is at the path, and all below it, to the folder's user. */
+  /** Makes the folder's user the owner of the path, and of all below it. */
   async own(path: string): Promise<void> {
     if (this.#user)
       await promisify(execFile)('chown', ['-R', `${this.#user.uid}:${this.#user.gid}`, path], { env: plainEnv() });
@@ -94,7 +94,7 @@ export class TemporaryFolder implements AsyncDisposable {
     return program;
   }
 
-  /** Ends what runs in the folder and removes it. May be called twice. */
+  /** Ends all programs in the folder and removes it. May be called twice. */
   async remove(): Promise<void> {
     await this.#guard.finish();
     live.delete(this);
@@ -105,12 +105,12 @@ export class TemporaryFolder implements AsyncDisposable {
   }
 }
 
-/** Removes every folder that this process has made, and ends what runs in them. */
+/** Removes every folder that this process has made, and ends the programs in them. */
 export async function removeTemporaryFolders(): Promise<void> {
   await Promise.all([...live].map((folder) => folder.remove()));
 }
 
-/** Removes what a process left behind that was killed together with its guard. */
+/** Removes the folders of processes that were killed together with their guards. */
 async function removeAbandoned(owner: number | undefined): Promise<void> {
   const base = tmpdir();
   const names = await readdir(base).catch(() => []);

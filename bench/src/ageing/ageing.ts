@@ -7,9 +7,9 @@ import type { Report } from '../report/report.js';
 import { type Birth, recordBirths } from './births.js';
 import { mostWithin } from './mostWithin.js';
 
-/** Connections that are born together. */
+/** Connections that have the same age. */
 const MAX = 20;
-/** Most of them are in use at any moment. */
+/** Callers at the same time: most of the connections are in use at any moment. */
 const CALLERS = 16;
 const QUERY_SECONDS = 0.005;
 const WINDOW_MS = 100;
@@ -24,13 +24,13 @@ interface Figures {
   readonly p50: number;
   readonly p99: number;
   readonly longest: number;
-  /** After the first ones. */
+  /** Connections opened after the first ones. */
   readonly opened: number;
-  /** The most that were opened within any 100 ms. */
+  /** The largest number that was opened within 100 ms. */
   readonly burst: number;
 }
 
-/** What it costs a steady load that connections come of age. */
+/** Measures what the replacement of expired connections costs a steady load. */
 export async function ageing(url: string, quick: boolean, progress: (text: string) => void): Promise<Report> {
   const rounds = quick ? 1 : 3;
   const forMs = quick ? 3_000 : 7_000;

@@ -1,9 +1,9 @@
 import pg from 'pg';
 
-/** When a connect was begun. */
+/** The moment at which a connect began. */
 export type Birth = number;
 
-/** Records every connect of this process from now on, whoever makes it. */
+/** Records every connect of this process from now on, of every library. */
 export function recordBirths(): readonly Birth[] {
   const births: Birth[] = [];
   const connect = pg.Client.prototype.connect;

@@ -1,4 +1,4 @@
-/** How many of the moments, which ascend, lie within any window of this length at most. */
+/** The largest number of these ascending moments within a window of this length. */
 export function mostWithin(moments: readonly number[], windowMs: number): number {
   let first = 0;
   let most = 0;

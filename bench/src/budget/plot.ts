@@ -7,7 +7,7 @@ import { parseHTML } from 'linkedom';
 const TARGET = new URL('../../../docs/fleet.svg', import.meta.url);
 const LIMIT = 40;
 const CALLERS = 20;
-/** Plot would draw a step for each event; of each of these spans the peak is enough. */
+/** Plot would draw a step for each event. The peak of each span of this length is enough. */
 const SPAN_MS = 100;
 
 interface Mark {
@@ -40,7 +40,7 @@ happens('6 are killed');
 for (const victim of fleet.living.slice(0, 6)) victim.kill();
 await fleet.run(12_000);
 
-// To the end, although nothing has changed since.
+// Extends both lines to the end of the picture, although nothing changed after the last event.
 const [, slotsAtEnd, sessionsAtEnd] = fleet.history.at(-1)!;
 const history = [...fleet.history, [fleet.time.now, slotsAtEnd, sessionsAtEnd] as const];
 const points = new Map<number, { at: number; sessions: number; slots: number }>();

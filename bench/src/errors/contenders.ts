@@ -7,13 +7,13 @@ import { PAIRS } from './pairs.js';
 /** A way to insert a row whose email may be taken. */
 export interface Contender {
   readonly name: string;
-  /** Resolves also when the email is taken; rejects when anything else goes wrong. */
+  /** Resolves also when the email is taken; rejects on any other error. */
   signUp(email: string): Promise<void>;
   close(): Promise<unknown>;
 }
 
 const UNIQUE_VIOLATION = '23505';
-/** Connections each may open. The rest is what each has by default. */
+/** The most connections of each contender. All other settings have their defaults. */
 const MAX = 10;
 
 const [ON_PG, ON_PRISMA] = PAIRS;
@@ -21,7 +21,7 @@ const [ON_PG, ON_PRISMA] = PAIRS;
 export async function openContenders(url: string): Promise<Contender[]> {
   const config = { connectionString: url, max: MAX };
   const stock = await newClient(config);
-  // A target of its own, or it would be one pool with the other of ours.
+  // A target of its own: otherwise it would share one limit with the other contender on Tenure.
   const ours = (await newClient({ ...config, application_name: ON_PRISMA.ours })).$extends(tenure());
   return [
     withPool(ON_PG.stock, new pg.Pool(config)),

@@ -8,7 +8,7 @@ import { runSlice } from './slice.js';
 
 const CALLERS = 50;
 
-/** What errors cost with stock pools, which close a connection after each, and with Tenure's. */
+/** Measures what errors cost with stock pools, which close a connection after each, and with Tenure's. */
 export async function errors(url: string, quick: boolean, progress: (text: string) => void): Promise<Report> {
   const rounds = quick ? 1 : 5;
   const slice = { callers: CALLERS, forMs: quick ? 500 : 1_500 };

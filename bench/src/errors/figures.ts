@@ -3,12 +3,12 @@ import { atLeast, ratioOf, times } from '../figures/ratio.js';
 import type { Bars, Table, Target } from '../report/report.js';
 import { PAIRS } from './pairs.js';
 
-/** What one contender did. */
+/** The figures of one contender. */
 export interface Figures {
   readonly name: string;
-  /** Requests per second, one figure a round. */
+  /** Requests per second, one figure for each round. */
   readonly perSecond: readonly number[];
-  /** Sessions, and all requests: the warm-up's included, since the first connections are opened there. */
+  /** All sessions and requests, including the warm-up's, because the first connections are opened there. */
   readonly opened: number;
   readonly requests: number;
 }

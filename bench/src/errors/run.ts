@@ -5,7 +5,7 @@ import type { Outcome } from '../bench.js';
 import { measure } from '../measured.js';
 import { startServer } from '../server.js';
 
-/** Beside the compiled process, which loads it. */
+/** The name of the file beside the compiled process, which loads it. */
 const PRISMA_CLIENT = 'prismaClient.js';
 const ROOT = new URL('../../', import.meta.url);
 

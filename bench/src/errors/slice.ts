@@ -7,10 +7,10 @@ export interface Slice {
   readonly forMs: number;
 }
 
-/** The server ends sessions a moment after they were closed: not in the time of the next contender. */
+/** The server ends a session a moment after it was closed. The pause keeps that out of the time of the next contender. */
 const SETTLES_MS = 250;
 
-/** Requests per second of callers side by side, for a while; also how many there were. */
+/** The number of requests, and requests per second, of callers side by side for a while. */
 export async function runSlice(
   { signUp }: Contender,
   { callers, forMs }: Slice,

@@ -1,6 +1,6 @@
 /**
- * One figure a round and contender. In each round every contender has its turn, and each round begins with another one, so that a machine
- * that slows down meanwhile slows all of them.
+ * Measures one figure for each round and contender. In each round every contender has its turn, and each round begins with
+ * another contender, so that a machine that becomes slower makes all of them slower.
  */
 export async function interleave<Contender extends { readonly name: string }, Figure = number>(
   contenders: readonly Contender[],
@@ -10,7 +10,7 @@ export async function interleave<Contender extends { readonly name: string }, Fi
   const figures = new Map<string, Figure[]>(contenders.map(({ name }) => [name, []]));
   for (let round = -1; round < rounds; round++) {
     for (const contender of rotated(contenders, round)) {
-      // The first round only lets the compiler see the code.
+      // The first round is not counted: the compiler has not optimised the code yet.
       const isWarmUp = round < 0;
       const figure = await measure(contender, isWarmUp);
       if (!isWarmUp) figures.get(contender.name)?.push(figure);

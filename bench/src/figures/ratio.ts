@@ -1,7 +1,7 @@
 import type { Target } from '../report/report.js';
 import { median } from './median.js';
 
-/** How many times another's figure: the median of the rounds' ratios, since only figures of one round were taken side by side. */
+/** The ratio to another's figure: the median of the rounds' ratios, since only figures of one round were measured side by side. */
 export function ratioOf(ours: readonly number[], theirs: readonly number[]): number {
   return median(ours.map((figure, round) => figure / (theirs[round] ?? Number.NaN)));
 }
@@ -22,7 +22,7 @@ export function target(reached: boolean, text: string): Target {
   return { reached, text };
 }
 
-/** A target as a line. What could not be measured was not reached. */
+/** A target as a line. A target that could not be measured counts as missed. */
 export function targetLine({ reached, text }: Target): string {
   return `${reached ? '✓' : '✗ MISSED:'} ${text}`;
 }

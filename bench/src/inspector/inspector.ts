@@ -11,7 +11,7 @@ import { memoryOverTime } from './memory.js';
 
 const MAX = 10;
 const PER_SECOND = 1_000;
-/** A machine that cannot serve so many must not pile them up. */
+/** A limit of requests in flight, so that a slow machine does not pile them up. */
 const MOST_PENDING = 100;
 const READERS = [{ name: 'page closed' }, { name: 'page open' }];
 const [CLOSED, OPEN] = READERS.map(({ name }) => name);
@@ -21,12 +21,12 @@ interface Figures {
   readonly cpuUsPerQuery: number;
 }
 
-/** What the live page costs the process that it shows. */
+/** Measures what the live page costs the process that it shows. */
 export async function inspectorCost(url: string, quick: boolean, progress: (text: string) => void): Promise<Report> {
   const rounds = quick ? 1 : 7;
   const forMs = quick ? 1_000 : 5_000;
   const minutes = quick ? 0.1 : Number(process.env.INSPECTOR_MINUTES ?? 1);
-  // Two, since a pool is still recorded for ten seconds after its last reader has gone.
+  // Two pools, since a pool is still recorded for ten seconds after its last reader has gone.
   const [unseen, seen] = [new Pool({ connectionString: url, max: MAX }), new Pool({ connectionString: url, max: MAX })];
   const server = createServer(inspector({ pools: { seen } }).node);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -50,7 +50,7 @@ export async function inspectorCost(url: string, quick: boolean, progress: (text
   return reportOf(measured, { rounds, forMs, minutes }, memory);
 }
 
-/** Polls as the page does, in a process of its own. */
+/** Starts a process that polls as the page does. */
 function startReader(url: string): ChildProcess {
   const script = `
     let cursor = '', pool = '';
@@ -66,7 +66,7 @@ function startReader(url: string): ChildProcess {
   });
 }
 
-/** So many short queries a second as are wanted, or as many as can be served. */
+/** Runs the wanted number of short queries a second, or as many as the machine can serve. */
 async function steadyLoad(pool: Pool, forMs: number, signal?: AbortSignal): Promise<Figures> {
   const cpu = process.cpuUsage();
   const start = performance.now();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { launch, NO_BROWSER } from '@tenure/test/support/browsers.js';
 import type { CDPSession } from 'playwright-core';
 
-/** The rings of the page hold five minutes: until they are full, they grow by a little. */
+/** The recording of the page holds five minutes, so memory grows a little until then. */
 const SAMPLE_EVERY_MS = 10_000;
 
 export interface MemoryOverTime {
@@ -10,7 +10,7 @@ export interface MemoryOverTime {
   readonly bytes: number[];
 }
 
-/** Live bytes of this process, and of the page in Chromium where there is one, while the page is open. */
+/** Live bytes of this process, and of the page in Chromium if there is one, while the page is open. */
 export async function memoryOverTime(url: string, forMs: number): Promise<MemoryOverTime[]> {
   const ofProcess: MemoryOverTime = { name: 'the process', bytes: [] };
   const ofPage: MemoryOverTime = { name: 'the page', bytes: [] };
@@ -21,7 +21,7 @@ export async function memoryOverTime(url: string, forMs: number): Promise<Memory
   const reading = browser
     ? undefined
     : setInterval(() => void fetch(`${url}?since=`).then((answer) => answer.text()), 1_000);
-  // What is loaded only once is there before.
+  // Modules that are loaded once are in memory before the first sample.
   await sleep(Math.min(forMs, 5_000));
   const begun = performance.now();
   do {

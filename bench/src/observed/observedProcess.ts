@@ -3,7 +3,7 @@ import { cost, type Load, takeTurns, warmUp } from '../pool/load.js';
 import { MAX } from '../pool/peers/peer.js';
 import { instrumented, KINDS } from './peers.js';
 
-/** What the process of one peer is asked: what an acquire and release cost, or what it costs to collect the durations of each. */
+/** The question for a peer's process: the cost of an acquire and release, or of collecting the durations of each. */
 export type Question = Load & { readonly collects?: true };
 
 const kind = KINDS[process.argv[2] ?? '']!;

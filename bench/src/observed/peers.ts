@@ -11,7 +11,7 @@ import { connector, tenure } from '../pool/peers/tenure.js';
 
 const NEVER_MS = 3_600_000;
 
-/** A pool whose metrics are published, and collected when the benchmark says so. */
+/** A pool whose metrics are published, and collected at moments that the benchmark chooses. */
 interface Instrumented extends Peer {
   collect(): Promise<unknown>;
 }
@@ -41,7 +41,7 @@ export const instrumented = {
   stub: tenure.stub,
 } satisfies PeerKind;
 
-/** By the names under which their processes are started. What is without channels is compiled without them, from the same sources. */
+/** The peers by the names of their processes. The one without channels is compiled without them, from the same sources. */
 export const KINDS: Readonly<Record<string, PeerKind>> = {
   'without channels': tenure,
   Tenure: tenure,

@@ -12,7 +12,7 @@ import { KINDS } from './peers.js';
 const SOURCE = new URL('./observedProcess.ts', import.meta.url);
 const ROOT = new URL('../../', import.meta.url);
 
-/** The lines on the warm path that channels and observers add, by file. A line that is not found any more stops the benchmark. */
+/** The lines on the warm path that channels and observers add, by file. If one of them is missing from its file, the benchmark stops. */
 const LINES: Readonly<Record<string, readonly string[]>> = {
   'pool/pool.ts': [
     'if (areAcquiresObserved()) return this.#context.channels.traceAcquire(() => this.#acquire(options));',
@@ -25,7 +25,7 @@ const LINES: Readonly<Record<string, readonly string[]>> = {
 
 const LOAD = { callers: 1, open: 1 } as const;
 
-/** What it costs that a pool can be followed: with nobody there, and with OpenTelemetry. */
+/** Measures what channels and metrics cost a pool: without an observer, and with OpenTelemetry. */
 export async function runObserved(quick: boolean): Promise<Outcome> {
   const rounds = quick ? 2 : 21;
   const operations = quick ? 10_000 : 20_000;

@@ -5,10 +5,10 @@ import { takeTurns, warmUp } from './load.js';
 import { bare } from './peers/bare.js';
 import { MAX, type Peer, type PeerKind } from './peers/peer.js';
 
-/** What one acquire and release of a single caller on a warm pool makes. */
+/** What one acquire and release by a single caller on a warm pool allocates. */
 export interface Allocated {
   readonly bytes: number;
-  /** The one that is returned included. */
+  /** The number of promises, including the one that is returned. */
   readonly promises: number;
   readonly timers: number;
 }
@@ -20,7 +20,7 @@ export async function allocations(kind: PeerKind, rounds: number): Promise<Alloc
   const peer = kind.open(MAX);
   const own = bare.open(MAX);
   await warmUp(peer, 1);
-  // Often enough that the compiler is done.
+  // Enough runs for the compiler to finish.
   await takeTurns(peer, 1, 8 * TURNS);
   const bytes: number[] = [];
   for (let round = 0; round < rounds; round++) bytes.push(await bytesPerTurn(peer));
@@ -30,14 +30,14 @@ export async function allocations(kind: PeerKind, rounds: number): Promise<Alloc
   return { bytes: median(bytes), promises: counted.promises - harness.promises + 1, timers: counted.timers };
 }
 
-/** The used heap only grows while nothing is collected, and then it grows by what is allocated. */
+/** Bytes for each acquire and release. The heap grows by what is allocated, as long as nothing is collected. */
 async function bytesPerTurn(peer: Peer): Promise<number> {
   let collections = 0;
   const observer = new PerformanceObserver((list) => {
     collections += list.getEntries().length;
   });
   globalThis.gc!();
-  // The observer must not hear of that one.
+  // The wait keeps that collection out of the observer's entries.
   await new Promise((resolve) => setTimeout(resolve, 5));
   observer.observe({ entryTypes: ['gc'] });
   const before = process.memoryUsage().heapUsed;
@@ -57,7 +57,7 @@ async function countPerTurn(peer: Peer): Promise<{ promises: number; timers: num
       made[type] = (made[type] ?? 0) + 1;
     },
   });
-  // The first acquire after a pause is not a warm one.
+  // The first acquire after a pause checks the connection, and so is not a warm one.
   await takeTurns(peer, 1, 10);
   hook.enable();
   await takeTurns(peer, 1, COUNTED_TURNS);

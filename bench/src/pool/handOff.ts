@@ -7,7 +7,7 @@ import { PEERS } from './peers/all.js';
 import { bare } from './peers/bare.js';
 import { MAX } from './peers/peer.js';
 
-/** So many callers, on a pool that has opened what they need: one caller alone never makes a pool open a second connection. */
+/** Numbers of callers, on a pool that has opened the connections they need: one caller alone never makes a pool open a second connection. */
 const LOADS = [
   { callers: 1, open: 1, leasts: { tarn: 6, 'pg-pool': 5, 'generic-pool': 3 } },
   { callers: 1, open: MAX },
@@ -23,7 +23,7 @@ interface Measured {
   readonly ns: Nanoseconds;
 }
 
-/** What an acquire and a release cost on a warm pool of stub connections, beside the peers. */
+/** Measures an acquire and a release on a warm pool of stub connections, beside the peers. */
 export async function handOff(quick: boolean, progress: (text: string) => void): Promise<Report> {
   const rounds = quick ? 2 : 9;
   const operations = quick ? 10_000 : 20_000;
@@ -83,7 +83,7 @@ function targetsOf({ load, ns }: Measured): Target[] {
   );
 }
 
-/** How much dearer a hand-off gets from a hundred callers in line to ten thousand. */
+/** How much the cost of a hand-off grows from a hundred callers in line to ten thousand. */
 function growthOf(measured: readonly Measured[]): Table {
   const [few, many] = [100, 10_000].map((callers) => measured.find(({ load }) => load.callers === callers)!.ns);
   const rows = PEERS.map(({ name }) => {

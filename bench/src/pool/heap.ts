@@ -1,7 +1,7 @@
 import { warmUp } from './load.js';
 import { MAX, type PeerKind } from './peers/peer.js';
 
-/** Live bytes per caller in line, the promise that it was given included. */
+/** Live bytes for each caller in line, including its promise. */
 export async function heapPerWaiter({ open }: PeerKind, waiters: number): Promise<number> {
   const { acquire, release, close } = open(MAX);
   const held = await Promise.all(Array.from({ length: MAX }, acquire));
@@ -16,11 +16,11 @@ export async function heapPerWaiter({ open }: PeerKind, waiters: number): Promis
   return (after - before) / waiters;
 }
 
-/** Live bytes that the pool keeps for each idle connection, beside the connection itself. */
+/** Live bytes that the pool keeps for each idle connection, without the connection itself. */
 export async function heapPerIdle({ open, stub }: PeerKind, idle: number): Promise<number> {
   const bare = await bytesPerStub(stub, idle);
   const pool = open(idle);
-  // What a pool has only once is there before.
+  // What a pool has once is allocated before the first measurement.
   await warmUp(pool, 1);
   const before = await liveBytes();
   await warmUp(pool, idle);
@@ -36,7 +36,7 @@ async function bytesPerStub(stub: () => object, count: number): Promise<number> 
   return (after - before) / stubs.length;
 }
 
-/** After what was begun has settled and what is dead is gone. Twice: what is finalised in the first lets go of more. */
+/** Live bytes after pending work and a collection. Two passes, since objects that are finalised in the first may release others. */
 async function liveBytes(): Promise<number> {
   for (let pass = 0; pass < 2; pass++) {
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -3,16 +3,16 @@ import type { Peer } from './peers/peer.js';
 
 export interface Load {
   readonly callers: number;
-  /** Connections that are open from the start. */
+  /** Connections that are open at the start. */
   readonly open: number;
   /** Acquires and releases in one sample. */
   readonly operations: number;
 }
 
-/** Nanoseconds of CPU time per acquire and release. No one waits for anything here, so what else runs on the machine need not count. */
+/** Nanoseconds of CPU time for each acquire and release. CPU time leaves out other programs of the machine, and nothing waits for I/O here. */
 export async function cost(peer: Peer, { callers, open, operations }: Load): Promise<number> {
   const bench = new Bench({ iterations: 5, time: 0, warmup: false, now: cpuMs });
-  // No collection is forced before: V8 would throw away the compiled code of peers whose turn was long ago.
+  // No collection is forced before: V8 would drop the compiled code of peers whose turn was long ago.
   bench.add(peer.name, () => takeTurns(peer, callers, operations), { beforeEach: () => warmUp(peer, open) });
   const [task] = await bench.run();
   const result = task?.result;
@@ -20,19 +20,19 @@ export async function cost(peer: Peer, { callers, open, operations }: Load): Pro
   return (result.latency.p50 * 1e6) / operations;
 }
 
-/** Of this process, the threads of the garbage collector included. */
+/** CPU time of this process, including the threads of the garbage collector. */
 function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1_000;
 }
 
-/** Opens connections, and lets the pool have heard from each a moment ago. */
+/** Opens connections and uses each once, so that none needs a check. */
 export async function warmUp({ acquire, release }: Peer, open: number): Promise<void> {
   const connections = await Promise.all(Array.from({ length: open }, acquire));
   for (const connection of connections) release(connection);
 }
 
-/** `callers` callers side by side take a connection and give it back, until they have done so `times` times together. */
+/** Acquires and releases, with `callers` callers side by side, `times` times altogether. */
 export async function takeTurns({ acquire, release }: Peer, callers: number, times: number): Promise<void> {
   const each = Math.ceil(times / callers);
   const caller = async () => {

@@ -10,7 +10,7 @@ import { MAX } from './peers/peer.js';
 
 type Figures = ReadonlyMap<string, readonly number[]>;
 
-/** What waiting, idling and a warm acquire cost in memory, promises and timers. */
+/** Measures what callers in line, idle connections and a warm acquire cost in memory, promises and timers. */
 export async function memory(quick: boolean, progress: (text: string) => void): Promise<Report> {
   const rounds = quick ? 2 : 7;
   const waiters = quick ? 2_000 : 20_000;

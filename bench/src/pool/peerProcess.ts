@@ -5,8 +5,9 @@ import { bare } from './peers/bare.js';
 import { MAX } from './peers/peer.js';
 
 /**
- * The process of one peer: told a load, it answers with what an acquire and release cost, on a pool of its own. Each peer has a process of its own: in one,
- * timers that a pool has cancelled keep Node's list of that length alive for the others, and all share what the compiler has learned of the first.
+ * The process of one peer: for a load, it answers with the cost of an acquire and release on a pool of its own. Each peer has its
+ * own process. In one process, timers that one pool has cancelled would keep Node's list of that length alive for the others, and
+ * all would share the compiler's assumptions about the first.
  */
 
 const kind = [...PEERS, bare].find(({ name }) => name === process.argv[2])!;

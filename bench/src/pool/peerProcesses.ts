@@ -10,7 +10,7 @@ const ROOT = new URL('../../', import.meta.url);
 /** A peer, in a process of its own. */
 export interface PeerProcess {
   readonly name: string;
-  /** Nanoseconds of CPU time per acquire and release. */
+  /** Nanoseconds of CPU time for each acquire and release. */
   cost(load: Load): Promise<number>;
   stop(): void;
 }

@@ -2,7 +2,7 @@ import type { Outcome } from '../bench.js';
 import { measure } from '../measured.js';
 import { handOff } from './handOff.js';
 
-/** So large a young generation, in megabytes, that 5,000 acquires fill it with no pool. */
+/** A young generation of this many megabytes: 5,000 acquires do not fill it with any pool, so nothing is collected while they run. */
 const YOUNG = ['--min-semi-space-size=128', '--max-semi-space-size=128'];
 const FORCED = '--expose-gc';
 

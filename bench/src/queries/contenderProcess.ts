@@ -5,7 +5,7 @@ import { openContender } from './contenders.js';
 import type { Name } from './names.js';
 import { runSlice, type Turn } from './slice.js';
 
-/** The process of one contender, which an app has to itself too. */
+/** The process of one contender. An app has a process to itself, too. */
 
 const [name, url] = process.argv.slice(2) as [Name, string];
 const contender = await openContender(name, url);

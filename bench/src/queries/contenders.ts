@@ -23,7 +23,7 @@ const OPEN: Record<Name, (name: Name, url: string) => Contender | Promise<Conten
   'Prisma + Tenure': tenurePrisma,
 };
 
-/** So that the server tells them apart. */
+/** The target with a name, so that the server can attribute sessions to contenders. */
 function targetOf(name: string, url: string): string {
   const target = new URL(url);
   target.searchParams.set('application_name', name);

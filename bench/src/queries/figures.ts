@@ -5,7 +5,7 @@ import { FAMILIES, FAMILY_KEYS, type Name } from './names.js';
 import type { Figures } from './slice.js';
 import { WORKLOAD_KEYS, WORKLOADS, type WorkloadKey } from './workloads.js';
 
-/** Of each contender, the rounds. */
+/** The rounds of each contender. */
 export type Rounds = ReadonlyMap<string, readonly Figures[]>;
 export type Measured = Readonly<Record<WorkloadKey, Rounds>>;
 
@@ -59,7 +59,7 @@ function barsFor(rounds: Rounds, figure: Figure, title: string, unit: string): B
   return { title, unit, bars: names.map((name) => ({ name, value: median(take(rounds, name, figure)) })) };
 }
 
-/** What the issue promises: of throughput at least, of PostgreSQL's CPU at most. */
+/** Targets: throughput of at least this much, and PostgreSQL's CPU time of at most this much. */
 export function targetsOf(measured: Measured): Target[] {
   const fast = (key: WorkloadKey, ours: Name, theirs: Name, least: number) =>
     atLeast(
@@ -87,7 +87,7 @@ export function targetsOf(measured: Measured): Target[] {
   ];
 }
 
-/** What writes would gain, if they were prepared: the price of the default. */
+/** What prepared writes would gain: the price of the default. */
 export function priceTable(measured: Measured): Table {
   const pairs = [
     ['Tenure Pool', 'Tenure Pool, writes too'],

@@ -10,7 +10,7 @@ export function stockKnex(name: Name, url: string): Contender {
   return withKnex(name, knex(config(url)));
 }
 
-/** What careful users do today. */
+/** Knex with a `validate`, which careful users set today. */
 export function validatingKnex(name: Name, url: string): Contender {
   const validate = async (client: pg.Client) => {
     await client.query('select 1');

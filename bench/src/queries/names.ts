@@ -1,4 +1,4 @@
-/** Contenders over the same library; the ratios of each are to its first, which is what people use. */
+/** Contenders over the same library. The ratios of each are to the first, which is what people use. */
 export const FAMILIES = {
   pg: [
     'pg.Pool',

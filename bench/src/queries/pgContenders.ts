@@ -6,7 +6,7 @@ import type { Name } from './names.js';
 import { operationsOf, type Run } from './sql.js';
 import { CALLERS, type Contender, IDLE_MS, MAX } from './workloads.js';
 
-/** A client for each caller and no pool: with named statements, what `pg` can do at best. */
+/** A client for each caller, and no pool: with named statements, the best that `pg` can do. */
 export async function rawClients(name: Name, url: string, named: boolean): Promise<Contender> {
   const clients = Array.from({ length: MAX }, () => new pg.Client({ connectionString: url }));
   await Promise.all(clients.map((client) => client.connect()));
@@ -60,7 +60,7 @@ async function transactOn(client: pg.ClientBase, work: () => Promise<void>): Pro
   await client.query('commit');
 }
 
-/** It names its statements itself, and sends several queries down one connection without waiting for the answers. */
+/** postgres.js, which names statements by itself, and sends several queries on one connection without waiting for the answers. */
 export function postgresJs(name: Name, url: string): Contender {
   const sql = postgres(url, { max: MAX, onnotice: () => {} });
   const runOn =

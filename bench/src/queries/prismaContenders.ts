@@ -5,7 +5,7 @@ import type { Name } from './names.js';
 import { someCustomer, someOrder } from './tables.js';
 import { CALLERS, type Contender, IDLE_MS, MAX, type Operations } from './workloads.js';
 
-/** What is asked of the generated client. Its own types are there only once it has been generated. */
+/** The part of the generated client that is used here. Its own types exist only once it has been generated. */
 interface Models {
   readonly customer: { findFirst(args: object): Promise<unknown> };
   readonly order: {
@@ -26,17 +26,17 @@ interface Generated {
   PrismaClient: new (options: { adapter: PrismaPg }) => OrdersClient;
 }
 
-/** Prisma gives a transaction up after 2 s in line; a machine that is busy with other work is no reason to. */
+/** Prisma gives up a transaction after 2 s in line. On a machine that is busy with other work, that would end the benchmark. */
 const PATIENT = { maxWait: 30_000, timeout: 30_000 };
 
-/** Beside the compiled process, which this file is a part of when it runs. */
+/** The file beside the compiled process, which contains this file when it runs. */
 const COMPILED = new URL('./ordersClient.js', import.meta.url);
 
 export async function stockPrisma(name: Name, url: string): Promise<Contender> {
   return withPrisma(name, await newClient(url));
 }
 
-/** As Prisma's documentation tells: a hash of the text, remembered. */
+/** Prisma with named statements as its documentation shows: the hash of the text, kept in a map. */
 export async function namingPrisma(name: Name, url: string): Promise<Contender> {
   const names = new Map<string, string>();
   const statementNameGenerator = ({ sql }: { sql: string }) => {
@@ -65,7 +65,7 @@ function withPrisma(name: Name, client: OrdersClient): Contender {
 
 function operationsOf(client: OrdersClient): Operations {
   return {
-    // Not `findUnique`, several of which Prisma makes one query when they are asked for in one turn: here they are, in a server seldom.
+    // Not `findUnique`: Prisma joins several of the same turn into one query. They are of the same turn here, but seldom in a server.
     lookup: () => client.customer.findFirst({ where: { id: someCustomer() } }),
     join: () =>
       client.order.findMany({

@@ -6,7 +6,10 @@ import type { Slice } from './slice.js';
 import { CALLERS, MAX, WORKLOAD_KEYS, WORKLOADS } from './workloads.js';
 
 interface Extent {
-  /** Each with processes of its own: what the compiler and the memory make of one process can be a few per cent off, for as long as it lives. */
+  /**
+   * The number of runs, each with new processes: the compiler and the memory of one process can make it a few per cent faster or
+   * slower for as long as it lives.
+   */
   readonly runs: number;
   readonly rounds: number;
   readonly slice: Slice;
@@ -15,7 +18,7 @@ interface Extent {
 const FULL: Extent = { runs: 3, rounds: 2, slice: { warmUpMs: 300, forMs: 1_000 } };
 const QUICK: Extent = { runs: 1, rounds: 1, slice: { warmUpMs: 100, forMs: 200 } };
 
-/** Throughput, and the CPU time of both sides, of one process at a time on a real server. */
+/** Measures throughput, and the CPU time of both sides, of one process at a time on a real server. */
 export async function queries(url: string, quick: boolean, progress: (text: string) => void): Promise<Report> {
   const extent = quick ? QUICK : FULL;
   const runs: Measured[] = [];

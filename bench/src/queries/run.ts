@@ -6,10 +6,10 @@ import { queries } from './queries.js';
 import { TABLES } from './tables.js';
 
 const SCHEMA = new URL('../../prisma/schema.prisma', import.meta.url);
-/** Beside the compiled process, which loads it. */
+/** The name of the file beside the compiled process, which loads it. */
 const PRISMA_CLIENT = 'ordersClient.js';
 const ROOT = new URL('../../', import.meta.url);
-/** Thirteen contenders of ten and one who watches, and some to spare. */
+/** Ten for each of thirteen contenders, one for the observer, and some to spare. */
 const CONNECTIONS = 170;
 
 export async function runQueries(quick: boolean): Promise<Outcome> {

@@ -2,21 +2,21 @@ import type { ServerCpu } from '@tenure/replay/watch/cpuSource.js';
 import type { Contender, WorkloadKey } from './workloads.js';
 
 export interface Slice {
-  /** Not counted: connections are opened, and statements prepared. */
+  /** Not counted: connections are opened and statements prepared in this time. */
   readonly warmUpMs: number;
   readonly forMs: number;
 }
 
-/** What a contender is told to do when it is its turn. */
+/** The task of a contender for one turn. */
 export interface Turn {
   readonly workload: WorkloadKey;
   readonly slice: Slice;
 }
 
-/** What one turn of one contender yielded. */
+/** The figures of one contender's turn. */
 export interface Figures {
   readonly perSecond: number;
-  /** CPU time per operation, in microseconds, of this process and of PostgreSQL's. */
+  /** CPU time for each operation, in microseconds, of this process and of PostgreSQL's. */
   readonly clientCpu: number;
   readonly serverCpu: number;
 }

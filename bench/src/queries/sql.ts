@@ -1,10 +1,10 @@
 import { someCustomer, someOrder } from './tables.js';
 import type { Operations } from './workloads.js';
 
-/** Runs a statement. Its name is for those who name their statements. */
+/** Runs a statement. The name is for contenders that name statements themselves. */
 export type Run = (name: string, text: string, values: unknown[]) => Promise<unknown>;
 
-/** The workloads as SQL, for what takes SQL. */
+/** The workloads as SQL, for contenders that take SQL. */
 export function operationsOf(
   runFor: (caller: number) => Run,
   transact: (caller: number, work: (run: Run) => Promise<void>) => Promise<unknown>,

@@ -1,7 +1,7 @@
 const CUSTOMERS = 1_000;
 const ORDERS = 20_000;
 
-/** SQL that makes the tables, a message each: `vacuum` may not share one. */
+/** SQL that makes the tables, one message for each statement, because `vacuum` must have a message to itself. */
 export const TABLES = [
   'create table customers (id int primary key, name text not null)',
   'create table orders (id int primary key, customer_id int not null references customers, cents int not null)',

@@ -13,20 +13,20 @@ export const WORKLOADS: Record<WorkloadKey, { title: string; story: string }> = 
 
 export const WORKLOAD_KEYS = Object.keys(WORKLOADS) as WorkloadKey[];
 
-/** What one operation of each workload is, for one contender. */
+/** One operation of each workload, for one contender. */
 export type Operations = Record<WorkloadKey, (caller: number) => Promise<unknown>>;
 
 export interface Contender {
   readonly name: string;
   readonly operations: Operations;
-  /** Callers side by side. */
+  /** Callers at the same time. */
   readonly callers: number;
   close(): Promise<unknown>;
 }
 
-/** Connections of each contender. */
+/** The most connections of each contender. */
 export const MAX = 10;
-/** Five times as many as connections, so that there is always a line. */
+/** Five times as many callers as connections, so that there is always a line. */
 export const CALLERS = 50;
-/** No connection goes between two turns of its contender. */
+/** Longer than the pause between two turns of a contender, so that no connection is closed in between. */
 export const IDLE_MS = 30 * 60_000;

@@ -23,7 +23,7 @@ export const CONTENDERS: readonly Contender[] = [
 ];
 
 function withPool(pool: pg.Pool): App {
-  // Without a listener a stock pool ends the process when the server goes.
+  // Without a listener a stock pool ends the process when the server closes a connection.
   pool.on('error', () => {});
   return { query: () => pool.query('select $1::int', [1]), close: () => pool.end() };
 }

@@ -9,22 +9,22 @@ import { type App, CONTENDERS } from './contenders.js';
 const WORKERS = 20;
 const PROBE_MS = 10;
 const STEADY_MS = 500;
-/** How long the server is away, beside what its stop and start take. */
+/** How long the server is away, in addition to the time of its stop and start. */
 const DOWN_MS = 1_000;
-/** Workers that are refused at once pause this long, as an app's clients do. */
+/** A worker that is refused at once pauses this long, as an app's clients do. */
 const PAUSE_MS = 5;
-/** A pool that has not answered by then has not recovered. */
+/** A pool without an answer by then counts as not recovered. */
 const GIVE_UP_MS = 20_000;
 
 interface Figures {
-  /** From the server's readiness to the first answer of a query, whenever that was asked. */
+  /** From the server's readiness to the first answer of a query, however old that query is. */
   readonly firstMs: number;
   readonly failed: number;
   readonly longestMs: number;
   readonly downMs: number;
 }
 
-/** How soon a pool works again after its server was restarted under load. */
+/** Measures how soon a pool works again after its server was restarted under load. */
 export async function recovery(
   server: PostgresServer,
   quick: boolean,
@@ -91,7 +91,7 @@ function startLoad(app: App) {
   };
 }
 
-/** When the server first lets someone in. */
+/** The moment at which the server first accepts a login. */
 async function untilReady(url: string): Promise<number> {
   const giveUpAt = performance.now() + GIVE_UP_MS;
   while (performance.now() < giveUpAt) {

@@ -3,7 +3,7 @@ import type { Outcome } from '../bench.js';
 import { versionOf } from '../server.js';
 import { recovery } from './recovery.js';
 
-/** In this process, which stops and starts the server: what is measured is waiting, not work. */
+/** Runs in this process, which stops and starts the server: the benchmark measures waiting, not work. */
 export async function runRecovery(quick: boolean): Promise<Outcome> {
   console.error('  Starting PostgreSQL …');
   await using server = await startPostgres();

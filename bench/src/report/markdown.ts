@@ -1,7 +1,10 @@
 import { isGrouped, type Report, type Setting, type Table } from './report.js';
 import { settingLines } from './setting.js';
 
-/** A report as Markdown: the tables, under the command that prints them. The targets are for those who work on Tenure: the terminal prints them. */
+/**
+ * A report as Markdown: the tables, under the command that prints them. The targets are left out, because they are for those who
+ * work on Tenure; the terminal prints them.
+ */
 export function markdown({ about, tables }: Report, setting: Setting): string {
   const parts = [
     `\`\`\`sh\n${setting.command}\n\`\`\``,

@@ -3,7 +3,7 @@ import { barsPlot } from './plots.js';
 import { isGrouped, type Report, type Setting, type Table, type Target } from './report.js';
 import { settingLines } from './setting.js';
 
-/** A report as one page that needs nothing from elsewhere. */
+/** A report as one page without external files. */
 export function page({ title, about, tables, plots, targets }: Report, setting: Setting): string {
   return html`<!doctype html>
 <html lang="en">

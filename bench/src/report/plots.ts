@@ -3,11 +3,11 @@ import { atEachWidth, type Markup } from '@tenure/doctor/internal';
 import { type Bars, isOurs } from './report.js';
 
 const BAR_HEIGHT = 26;
-/** For the names before the bars, and for the numbers at their ends. */
+/** For the space of the names before the bars, and of the numbers at their ends. */
 const PIXELS_PER_LETTER = 7;
 const ROOM = 52;
 
-/** A bar for each contender, ours in full colour; its figure at its end. */
+/** A bar for each contender, with its figure at the end; Tenure's in full colour. */
 export function barsPlot({ title, unit, bars }: Bars): Markup {
   const longest = Math.max(...bars.map(({ value }) => value).filter(Number.isFinite), 0);
   return atEachWidth({

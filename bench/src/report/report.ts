@@ -1,12 +1,12 @@
-/** What a benchmark says: the same for the terminal, the Markdown, the JSON and the page. */
+/** The result of a benchmark, the same for the terminal, the Markdown, the JSON and the page. */
 export interface Report {
   readonly title: string;
-  /** What was done, so that the figures can be read: a paragraph each. */
+  /** How it was measured, so that the figures can be read: a paragraph each. */
   readonly about: readonly string[];
   readonly tables: readonly Table[];
   readonly plots: readonly Bars[];
   readonly targets: readonly Target[];
-  /** What was measured, round by round, for the JSON. */
+  /** The measured figures of each round, for the JSON. */
   readonly figures: object;
 }
 
@@ -17,7 +17,7 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** Whether rows share their first column, so that the second tells them apart. */
+/** Whether rows share their first column. The second column then identifies the rows of a group. */
 export function isGrouped({ rows }: Table): boolean {
   return new Set(rows.map(([first]) => first)).size < rows.length;
 }
@@ -34,13 +34,13 @@ export interface Bar {
   readonly value: number;
 }
 
-/** What is to be shown, said whichever way it came out. */
+/** A figure that is to be reached, in the same words whether it was or not. */
 export interface Target {
   readonly reached: boolean;
   readonly text: string;
 }
 
-/** Where and when it ran. */
+/** The machine, the time and the versions of a run. */
 export interface Setting {
   readonly command: string;
   readonly date: string;
@@ -48,13 +48,13 @@ export interface Setting {
   readonly cores: number;
   readonly memory: string;
   readonly system: string;
-  /** The state of Tenure: its commit, where there is a repository. */
+  /** The commit of Tenure, if there is a repository. */
   readonly commit: string;
-  /** Node, PostgreSQL, and every peer. */
+  /** The versions of Node, PostgreSQL, and every peer. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** A contender is ours when its name says so. */
+/** Whether a contender is Tenure, by its name. */
 export function isOurs(name: string): boolean {
   return /tenure/i.test(name);
 }

@@ -7,7 +7,7 @@ import type { Setting } from './report.js';
 const PEERS = ['@prisma/adapter-pg', '@prisma/client', 'generic-pool', 'knex', 'pg', 'pg-pool', 'postgres', 'tarn'];
 const MODULES = new URL('../../node_modules/', import.meta.url);
 
-/** Where and when a benchmark runs. */
+/** The machine, the time and the versions of this run. */
 export async function settingOf(command: string): Promise<Setting> {
   const versions = await Promise.all(PEERS.map(async (name) => [name, await versionOf(name)] as const));
   return {
@@ -22,7 +22,7 @@ export async function settingOf(command: string): Promise<Setting> {
   };
 }
 
-/** For people: one line for where, one for the versions. */
+/** The setting in two lines for people: one for the machine, one for the versions. */
 export function settingLines({ date, processor, cores, memory, system, commit, versions }: Setting): string[] {
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [`${date} UTC, Tenure at ${commit}, ${cores} × ${processor}, ${memory}, ${system}`, `${named.join(', ')}`];
@@ -33,7 +33,7 @@ async function versionOf(name: string): Promise<string> {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** The commit, and `-dirty` where a tracked file has changed since: documents do not count, as they do not change what is measured. */
+/** The commit, with `-dirty` if a tracked file has changed since. Documents are left out, as they do not change what is measured. */
 async function commitOf(): Promise<string> {
   const git = async (...args: string[]) => {
     const { stdout } = await promisify(execFile)('git', args, { cwd: import.meta.dirname });

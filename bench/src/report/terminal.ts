@@ -9,7 +9,7 @@ export function terminal({ title, about, tables, targets }: Report, setting: Set
   return [title, ...settingLines(setting), '', ...about, '', ...drawn, ...targets.map(targetLine), ''].join('\n');
 }
 
-/** A line between groups, where the first column makes groups. */
+/** Draws a line between groups, if the first column makes groups. */
 function draw(one: Table): string {
   const lines = [one.head, ...one.rows] as string[][];
   const grouped = isGrouped(one);

@@ -8,7 +8,7 @@ import type { Report, Setting } from './report.js';
 const ROOT = new URL('../../', import.meta.url);
 
 /**
- * Writes the files of a benchmark in place of older ones. Returns the page's path.
+ * Writes the files of a benchmark in the place of older ones, and returns the page's path.
  *
  * @param toDocs also writes NAME.md, which is committed: README.md and docs/performance.md quote it
  */
@@ -20,7 +20,7 @@ export async function write(name: string, report: Report, setting: Setting, toDo
   return fileURLToPath(new URL(`${name}.html`, results));
 }
 
-/** What is written, by the ending of the file's name. */
+/** The files to write, by the ending of their names. */
 export function filesOf(report: Report, setting: Setting, toDocs: boolean): Map<string, string> {
   const files = new Map([
     ['json', `${JSON.stringify({ setting, ...report }, null, 2)}\n`],

@@ -8,9 +8,9 @@ import { Pool } from './pool/pool.js';
  * Makes a pool over any driver.
  *
  * @param connector how to connect, close, and whatever else the driver can do
- * @param policy a policy from `parsePolicy`, or single settings; what is not given is read from the environment, or has its default
+ * @param policy a policy from `parsePolicy`, or single settings; others are read from the environment, or have their default
  * @throws TenurePolicyError with every problem, when a setting cannot be followed
- * @throws TenureUsageError when there is nothing to connect with, or the connector belongs to another pool
+ * @throws TenureUsageError when the connector cannot connect, or belongs to another pool
  */
 export function createPool<C extends object>(connector: Connector<C>, policy: Policy | PolicyOverrides = {}): Pool<C> {
   if (typeof connector?.connect !== 'function' || typeof connector.close !== 'function') {

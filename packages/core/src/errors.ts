@@ -17,9 +17,9 @@ export interface PoolFigures {
 /** Whether a session is in a transaction, and whether a query is in flight on it. */
 export type SessionStatus = 'idle' | 'active' | 'transaction' | 'failed-transaction' | 'unknown';
 
-/** One connection that is checked out, as errors and warnings name it. */
+/** One connection that is checked out, for errors and warnings. */
 export interface Holder {
-  /** Backend process ID; absent where the driver cannot say. */
+  /** Backend process ID; absent if the driver has none. */
   readonly processId?: number;
   /** How long it has been held so far, in milliseconds. */
   readonly heldMs: number;
@@ -81,7 +81,7 @@ function describeProblems(problems: readonly PolicyProblem[]): string {
   return `The connection policy has ${count}:\n${lines.join('\n')}`;
 }
 
-/** A value as a message can show it. Never the content of an object: that may be a secret. */
+/** A value in a form that a message can show, never the content of an object, which may be a secret. */
 function show(value: unknown): string {
   if (typeof value === 'object' && value !== null) return '(object)';
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
@@ -103,7 +103,7 @@ export class TenurePoolError extends TenureError {
   }
 }
 
-/** No connection came free in time: the pool is full. Thrown by `acquire` when `acquireTimeoutMs` is over. */
+/** No connection came free in time: the pool is full. `acquire` throws it after `acquireTimeoutMs`. */
 export class TenureTimeoutError extends TenurePoolError {
   override name = 'TenureTimeoutError';
 
@@ -153,7 +153,7 @@ export class TenureTooManyWaitingError extends TenurePoolError {
   }
 }
 
-/** The pool is closed, or was closing when the connection was asked for. */
+/** The pool is closed, or was closing at the time of the call. */
 export class TenureClosedError extends TenurePoolError {
   override name = 'TenureClosedError';
 
@@ -163,8 +163,8 @@ export class TenureClosedError extends TenurePoolError {
 }
 
 /**
- * A query has been in flight for longer than `inFlightCheckMs`, and the server is not working on it: its session is gone or idle, and the answer
- * will never come. The connection is closed. Whether the query was carried out is not known.
+ * A query has been in flight for longer than `inFlightCheckMs`, and the server is not working on it: its session is gone or idle,
+ * and the answer will never come. The connection is closed. The query may or may not have run.
  */
 export class TenureConnectionLostError extends TenureError {
   override name = 'TenureConnectionLostError';
@@ -174,7 +174,7 @@ export class TenureConnectionLostError extends TenureError {
     readonly reason: string,
     /** How long the connection had been held, in milliseconds. */
     readonly heldMs: number,
-    /** The backend's process ID; absent where the driver cannot say. */
+    /** The backend's process ID; absent if the driver has none. */
     readonly processId?: number,
   ) {
     const backend = processId === undefined ? 'its backend' : `its backend ${processId}`;

@@ -46,9 +46,10 @@ interface Around {
 }
 
 /**
- * Runs `tenure-doctor advise`. @returns whether there is a warning
+ * Runs `tenure-doctor advise`.
+ * @returns whether there is a warning
  * @throws {UsageError}
- * @throws {ConnectionFailure} when the server cannot be asked
+ * @throws {ConnectionFailure} when the server does not answer
  */
 export async function runAdvise(args: string[], { env, print }: Around): Promise<boolean> {
   const { values, positionals } = parse(args);
@@ -106,7 +107,7 @@ function limitsOf(
   return { maxConnections, reservedConnections, roleLimit, databaseLimit, cores, otherSessions };
 }
 
-/** What cannot be true was given by a flag. */
+/** Turns an error about impossible figures into a usage error, since flags gave the figures. */
 function asUsage(run: () => Advice): Advice {
   try {
     return run();

@@ -2,7 +2,7 @@
 import { EXIT } from './options.js';
 import { run } from './run.js';
 
-// A reader that has left, as in `| head`, is no failure of ours.
+// `| head` closes the pipe early, which must not end in an error message.
 process.stdout.on('error', () => process.exit());
 
 run(process.argv.slice(2)).then(

@@ -1,4 +1,4 @@
-/** What the replay and the benchmarks share with the doctor. Not for users: it may change with any version. */
+/** Exports that the replay and the benchmarks use. Not for users: they may change with any version. */
 export { atEachWidth, HEIGHT, WIDTHS } from './page/draw.js';
 export { html, Markup } from './page/html.js';
 export {

@@ -18,15 +18,15 @@ export interface Options {
 }
 
 const DEFAULT_SECONDS = 10;
-/** Of `--once`: enough for rates. */
+/** The window of `--once`: long enough for rates. */
 const ONCE_SECONDS = 2;
 const LEAST_SECONDS = 2;
 const MOST_SECONDS = 3_600;
 
-/** As BSD has them from 64 on. */
+/** Codes from 64 on are those of BSD's sysexits. */
 export const EXIT = { healthy: 0, findings: 1, cannotTell: 2, wrongUse: 64, ownFault: 70 } as const;
 
-/** As in package.json. */
+/** The version in package.json. */
 export const VERSION = '0.1.0';
 
 export const USAGE = `Looks at a PostgreSQL server for ten seconds and says what is wrong with the connections of its apps.

@@ -31,11 +31,11 @@ const PROCESS: Surroundings = {
   complain: (text) => console.error(text),
 };
 
-/** Runs the command; resolves to its exit code. */
+/** Runs the command, and resolves to its exit code. */
 export async function run(args: string[], around: Surroundings = PROCESS): Promise<number> {
   try {
     if (args[0] === 'advise') {
-      // Loaded only here: it needs Tenure's core.
+      // Loaded here, not at the top: it loads Tenure's core, which other commands do not need.
       const { runAdvise } = await import('./advise.js');
       return (await runAdvise(args.slice(1), around)) ? EXIT.findings : EXIT.healthy;
     }
@@ -70,7 +70,7 @@ async function readReplay(file: string): Promise<Recording> {
   return readRecording(text);
 }
 
-/** A server that does not let the doctor in leaves a recording of that. */
+/** Records the window. If the server refuses the doctor, the recording says that. */
 async function look(target: Target, options: Options, { complain }: Surroundings): Promise<Recording> {
   const progress = new ProgressLine(target, options.seconds);
   try {
@@ -98,7 +98,7 @@ async function look(target: Target, options: Options, { complain }: Surroundings
 
 async function present(judgement: Judgement, { json, html }: Options, { print }: Surroundings): Promise<number> {
   if (html !== undefined) {
-    // Loaded only here: drawing takes more modules than all the rest.
+    // Loaded here, not at the top: drawing loads more modules than all the rest.
     const { reportPage } = await import('./print/page.js');
     await writeTo('--html', html, reportPage(judgement, new Date()));
   }
@@ -108,7 +108,7 @@ async function present(judgement: Judgement, { json, html }: Options, { print }:
 }
 
 function columns(): number {
-  // A terminal that was given no size says 0.
+  // A terminal without a size reports 0.
   return Math.min(WIDEST, process.stdout.columns || DEFAULT_COLUMNS);
 }
 
@@ -118,7 +118,7 @@ async function writeTo(flag: string, file: string, text: string): Promise<void> 
   });
 }
 
-/** How much is left, on a terminal: elsewhere nothing. */
+/** The remaining time, printed on a terminal only. */
 class ProgressLine {
   secondWindow = false;
   readonly #line = createLogUpdate(process.stderr);
@@ -154,7 +154,7 @@ class ProgressLine {
     this.#line(`Watching ${database} at ${host}:${port}: ${which}${left} s left · ${what}`);
   }
 
-  /** Leaves the terminal to a question. The time that a person takes to answer is not part of the window. */
+  /** Stops printing while a question is on the terminal. The time that a person takes to answer is not part of the window. */
   async giveWay<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     this.#clear();
     const begun = performance.now();

@@ -8,7 +8,7 @@ import { watch } from './server/sampler.js';
 import { type Target, UsageError } from './server/target.js';
 
 const DRAW_EVERY_MS = 500;
-/** As much as the lifelines show. */
+/** The lifelines show no more. */
 const KEEP_MS = 65_000;
 const DEFAULT_SCREEN = { columns: 80, rows: 40 };
 
@@ -38,7 +38,7 @@ export async function watchLive(
 
 function screenSize(): Screen {
   const { columns, rows } = process.stdout;
-  // A terminal that was given no size says 0.
+  // A terminal without a size reports 0.
   return {
     columns: columns || DEFAULT_SCREEN.columns,
     rows: rows || DEFAULT_SCREEN.rows,
@@ -46,7 +46,7 @@ function screenSize(): Screen {
   };
 }
 
-/** What is drawn, and the keys that end it. */
+/** The screen of the live view, and the keys that end it. */
 class LiveScreen {
   readonly #quit = new AbortController();
   #drawnAt = Number.NEGATIVE_INFINITY;
@@ -58,7 +58,7 @@ class LiveScreen {
 
   draw(recording: Recording): void {
     if (this.signal.aborted || performance.now() - this.#drawnAt < DRAW_EVERY_MS) return;
-    // Not before: a password may be asked for on the same terminal.
+    // The screen begins with the first sample: until then a password may be asked for on the same terminal.
     if (!this.#begun) this.#begin();
     this.#drawnAt = performance.now();
     logUpdate(`${liveView(recording, screenSize())}\nq ends`);

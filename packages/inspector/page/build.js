@@ -1,4 +1,4 @@
-// Makes src/page.generated.ts: the whole page as one string, and the hashes of its script and its style for the security policy.
+// Writes src/page.generated.ts: the whole page as one string, and the hashes of its script and its style for the security policy.
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -19,16 +19,16 @@ const { outputFiles } = await build({
   jsxImportSource: 'preact',
   legalComments: 'none',
   charset: 'utf8',
-  // The page imports the types of the package, and nothing that runs.
+  // The page imports the package's types, and no code that runs.
   conditions: ['@tenure/source'],
 });
 const textOf = (extension) => outputFiles.find(({ path }) => path.endsWith(extension)).text.trim();
-// An end tag within a string would end the element.
+// An end tag within a string would end the script element.
 const script = textOf('.js').replaceAll('</', '<\\/');
 const style = textOf('.css');
 
 const hashOf = (text) => `sha256-${createHash('sha256').update(text).digest('base64')}`;
-// Both are under the MIT license, whose text must go with each copy.
+// Both packages have the MIT license, whose text must go with each copy.
 const licenses = await Promise.all(
   ['preact', 'uplot'].map(async (name) => {
     const path = createRequire(import.meta.url).resolve(`${name}/package.json`);
@@ -61,5 +61,5 @@ const constants = { PAGE: page, SCRIPT_HASH: hashOf(script), STYLE_HASH: hashOf(
 const lines = Object.entries(constants).map(([name, text]) => `export const ${name} = ${JSON.stringify(text)};`);
 const target = pathOf('../src/page.generated.ts');
 const text = `// Made by page/build.js.\n${lines.join('\n')}\n`;
-// Not touched when nothing has changed: a checkout may be read-only, and watchers would start again.
+// Not written when nothing has changed: a checkout may be read-only, and watchers would restart.
 if ((await readFile(target, 'utf8').catch(() => '')) !== text) await writeFile(target, text);

@@ -6,23 +6,23 @@ export interface Series {
   readonly label: string;
   /** The name of its colour in the style sheet. */
   readonly colour: string;
-  /** The area below the line is filled. */
+  /** Whether the area below the line is filled. */
   readonly isArea?: boolean;
   readonly isDashed?: boolean;
-  /** Holds each value until the next one. */
+  /** Whether each value holds until the next one. */
   readonly isStepped?: boolean;
   readonly values: readonly (number | null)[];
 }
 
 export interface ChartProps {
-  /** What it shows, for those who do not see it; with the present values. */
+  /** A description for readers who cannot see it, with the present values. */
   readonly label: string;
   /** Moments in seconds since 1970. */
   readonly moments: readonly number[];
   readonly series: readonly Series[];
   /** The moments at both ends. */
   readonly range: readonly [number, number];
-  /** The largest value that is always in sight. */
+  /** The axis reaches at least this value. */
   readonly atLeast: number;
   readonly format: (value: number) => string;
 }

@@ -11,11 +11,11 @@ export interface Drawing {
   readonly from: number;
   readonly to: number;
   readonly selected: number | undefined;
-  /** A colour by its name. */
+  /** The colour of this name. */
   colour(name: string): string;
 }
 
-/** Few connections have tall lanes. */
+/** The fewer connections, the taller their lanes. */
 export function rowHeightFor(count: number): number {
   return Math.max(4, Math.min(18, Math.floor(360 / Math.max(1, count))));
 }
@@ -35,13 +35,13 @@ function drawLane(context: CanvasRenderingContext2D, drawing: Drawing, lane: Lan
     context.fillRect(left, top, Math.max(1, right - left), tall);
   };
   if (lane.id === selected) fill('selected', 0, width, y - 1, rowHeight);
-  // Never less than a mark: a life may be shorter than a pixel.
+  // At least as wide as a mark: a life may be shorter than a pixel.
   fill('idle', x(lane.born), Math.max(x(lane.end?.t ?? to), x(lane.born) + 2));
   for (const { from: begin, to: finish, colour: name } of spellsOf(lane, to)) {
     if (finish > from) fill(name, x(begin), x(finish));
   }
   for (const [t, mark] of lane.marks) {
-    // Half as tall as the lane: a busy connection has many.
+    // Half as tall as the lane, because a busy connection has many marks.
     if (t >= from) fill(mark === 'c' ? 'check' : 'reset', x(t) - 1, x(t) + 1, y + height / 2, height / 2);
   }
   if (lane.born > from) fill('ink', x(lane.born), x(lane.born) + 1.5);

@@ -5,7 +5,7 @@ export function count(value: number): string {
   return whole.format(value);
 }
 
-/** Three digits at most, and no more than that is worth. */
+/** At most three digits, since the figures change all the time. */
 export function rough(value: number): string {
   return value >= 100 ? whole.format(value) : short.format(value);
 }
@@ -20,7 +20,7 @@ export function duration(ms: number): string {
 }
 
 export function percent(share: number): string {
-  // 99.97 % is not all.
+  // 99.97 % must not be shown as 100 %.
   const rounded = share < 1 ? Math.min(share * 100, 99.99) : 100;
   return `${rounded >= 99 ? Math.floor(rounded * 100 + 1e-6) / 100 : short.format(rounded)} %`;
 }

@@ -1,6 +1,6 @@
 import type { FigureSample, LaneUpdate, LogEntry, PoolUpdate, RateSample, Update } from '../src/protocol.js';
 
-/** How much the page keeps. */
+/** The page drops what is older. */
 const KEPT_MS = 5 * 60_000;
 const LOG_KEPT = 100;
 
@@ -10,7 +10,7 @@ export interface Lane extends Omit<LaneUpdate, 'phases' | 'marks'> {
   readonly marks: LaneUpdate['marks'][number][];
 }
 
-/** What the page has of one pool. */
+/** The page's data of one pool. */
 export class History {
   readonly poolId: number;
   readonly startedAt: number;
@@ -40,7 +40,7 @@ export class History {
     this.#forget(t - KEPT_MS);
   }
 
-  /** The rates of the last minute, or of this time, added up. */
+  /** The sum of the rates of the last minute, or of `ms`. */
   last(ms = 60_000): { acquired: number; opened: number; forMs: number } {
     const sum = { acquired: 0, opened: 0, forMs: 0 };
     for (const { t, acquired, opened, forMs } of this.rates) {
@@ -67,14 +67,14 @@ export class History {
     this.log.splice(0, this.log.length - LOG_KEPT);
     for (const lane of this.lanes.values()) {
       if (lane.end && lane.end.t < before) this.lanes.delete(lane.id);
-      // The last phase before that moment goes on after it.
+      // The last phase before that moment goes on after it, so it stays.
       while (lane.phases.length > 1 && lane.phases[1]![0] < before) lane.phases.shift();
       while (lane.marks.length > 0 && lane.marks[0]![0] < before) lane.marks.shift();
     }
   }
 }
 
-/** The history that follows from one more update. */
+/** The history after one more update. */
 export function follow(history: History | undefined, { isNew, startedAt, t, pool }: Update): History | undefined {
   if (!pool) return undefined;
   const next = isNew || !history || history.poolId !== pool.id ? new History(startedAt, pool) : history;

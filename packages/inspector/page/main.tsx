@@ -28,7 +28,7 @@ const WINDOWS = [
   ['5 min', 300_000],
 ] as const;
 
-/** What the page shows, and how the last poll went. */
+/** The content of the page, and the result of the last poll. */
 interface Shown {
   readonly pools: readonly PoolSummary[];
   readonly unrecorded: number;
@@ -36,10 +36,10 @@ interface Shown {
   readonly failure: string | undefined;
 }
 
-/** The page's own address with another query: it works below any path, and behind whatever rewrites paths. */
+/** Polls the page's own address with another query, which works at any path, and behind proxies that rewrite paths. */
 async function poll(cursor: string, pool: number | undefined): Promise<Update> {
   const query = pool === undefined ? '' : `&pool=${pool}`;
-  // Not relative: an address with a password in it cannot be fetched.
+  // Not a relative path: it would be resolved against the page's address, and `fetch` refuses an address with a password.
   const response = await fetch(`${location.pathname}?since=${cursor}${query}`, { cache: 'no-store' });
   if (!response.ok) throw new Error(`the server answers ${response.status}`);
   return response.json();
@@ -64,7 +64,7 @@ function usePolling(isPaused: boolean): [Shown, (pool: number) => void] {
       const { cursor, pool } = state.current;
       try {
         const update = await poll(cursor, pool);
-        // The reader has picked another pool meanwhile.
+        // The reader has picked another pool in the meantime.
         if (mine !== turn || isStopped) return;
         const history = follow(state.current.history, update);
         state.current = { cursor: update.cursor, pool: history?.poolId, history };
@@ -76,7 +76,7 @@ function usePolling(isPaused: boolean): [Shown, (pool: number) => void] {
       timer = setTimeout(() => document.hidden || run(), POLL_EVERY_MS);
     };
     now.current = () => void run();
-    // A page that nobody sees asks for nothing.
+    // A hidden page does not poll.
     const onVisible = () => document.hidden || void run();
     document.addEventListener('visibilitychange', onVisible);
     void run();
@@ -151,7 +151,7 @@ function Empty({ hasAnswer }: { hasAnswer: boolean }) {
 }
 
 function Pool({ history, windowMs: most }: { history: History; windowMs: number }) {
-  // A page that was just opened is not mostly empty.
+  // Shows a shorter window at first: a page that was just opened would be mostly empty.
   const windowMs = Math.max(SHORTEST_WINDOW_MS, Math.min(most, history.t));
   const { level, word, sentence } = verdictOf(history);
   return (

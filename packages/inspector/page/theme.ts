@@ -5,7 +5,7 @@ export function colour(name: string): string {
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
 
-/** @returns stops it */
+/** @returns a function that stops it */
 export function onThemeChange(run: () => void): () => void {
   dark.addEventListener('change', run);
   return () => dark.removeEventListener('change', run);

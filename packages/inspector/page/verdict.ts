@@ -8,14 +8,14 @@ export interface Verdict {
   readonly sentence: string;
 }
 
-/** What just failed still counts. */
+/** A failure counts as recent for this long. */
 const RECENT_MS = 5_000;
-/** Fewer openings say nothing of reuse: a pool opens its connections once. */
+/** Below this number of openings the rate of reuse means nothing: a pool opens its connections once. */
 const FEW = 10;
 const NOT_REUSED_SHARE = 0.2;
 const HELD_LONG_MS = 30_000;
 
-/** The worst that holds now. */
+/** The most severe state that applies now. */
 export function verdictOf(history: History): Verdict {
   return unreachable(history) ?? full(history) ?? notReused(history) ?? held(history) ?? well(history);
 }

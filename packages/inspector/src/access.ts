@@ -1,23 +1,23 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 
-/** What is asked of a request, whichever way it came. */
+/** The parts of a request that decide access, for both kinds of handler. */
 export interface Asked {
   header(name: string): string | undefined;
   readonly headerNames: Iterable<string>;
-  /** The address at the other end of the socket; `undefined` where it cannot be seen. */
+  /** The address at the other end of the socket; `undefined` if it is unknown. */
   readonly peer: string | undefined;
-  /** HTTP/1.0 is what nginx speaks to the server behind it; no browser speaks it. */
+  /** Whether the request is HTTP/1.0, which no browser uses, but nginx does towards the server behind it. */
   readonly isHttp10: boolean;
 }
 
-/** A refusal: the status, and a text that says why and what to do. It has nothing of the pools. */
+/** A refusal: the status, and a text that says why and what to do. The text contains nothing about the pools. */
 export interface Refusal {
   readonly status: 401 | 403;
   readonly text: string;
 }
 
-/** Headers by which proxies and content networks pass on whose request it is; and all that begin with `x-forwarded`. */
+/** Headers by which proxies and content networks pass on the sender's address. Those that begin with `x-forwarded` count as well. */
 const OF_PROXIES = [
   'cdn-loop',
   'cf-connecting-ip',
@@ -50,7 +50,7 @@ const OF_PROXIES = [
 
 const HOW = 'Give inspector() a token, or authorize(request).';
 
-/** Whether a request without a token comes from this machine, as far as that can be seen. @returns the refusal, if it does not */
+/** Refuses a request without a token, unless it visibly comes from this machine. @returns `undefined` when it is allowed */
 export function refusePublic({ header, headerNames, peer, isHttp10 }: Asked): Refusal | undefined {
   for (const name of headerNames) {
     const lower = name.toLowerCase();
@@ -61,7 +61,7 @@ export function refusePublic({ header, headerNames, peer, isHttp10 }: Asked): Re
   if (isHttp10) return forbidden('This request is HTTP/1.0, which proxies speak and browsers do not.');
   if (peer === undefined) return forbidden('The address of the sender cannot be seen here.');
   if (!isLoopback(peer)) return forbidden('This page answers this machine only.');
-  // A page of another site may have its own name lead to this machine (DNS rebinding): its requests come from the user's browser here.
+  // Prevents DNS rebinding: a page of another site may let its own name point to this machine, and then send requests from the user's browser.
   if (!isLocalName(header('host') ?? header(':authority'))) {
     return forbidden('This request names another host than this machine.');
   }
@@ -74,7 +74,7 @@ function forbidden(why: string): Refusal {
 
 export const NOT_AUTHORIZED: Refusal = { status: 403, text: 'Not authorized.\n' };
 
-/** Compares the token of a request with the right one. */
+/** Compares the token of a request with the configured one. */
 export class TokenCheck {
   readonly #digest: Buffer;
 
@@ -82,10 +82,10 @@ export class TokenCheck {
     this.#digest = digest(token);
   }
 
-  /** As `Bearer`, or as the user name or the password of `Basic`, which a browser asks its user for. */
+  /** The token may come as `Bearer`, or as user name or password of `Basic`, for which a browser shows a dialog. */
   refuse({ header }: Asked): Refusal | undefined {
     const given = tokensIn(header('authorization') ?? '');
-    // All of them, and digests of one length: the time shows nothing of the token.
+    // All candidates are compared, as digests of one length: otherwise the time of the answer would show a part of the token.
     const matches = given.filter((token) => timingSafeEqual(digest(token), this.#digest));
     return matches.length > 0 ? undefined : { status: 401, text: 'A token is needed.\n' };
   }

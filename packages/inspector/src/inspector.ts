@@ -5,18 +5,21 @@ import { PAGE, SCRIPT_HASH, STYLE_HASH } from './page.generated.js';
 import { Recorder } from './recorder.js';
 
 export interface Inspector {
-  /** For Express, Fastify, Koa and `node:http`. `next` is called for paths below the page's own, as far as Express shows them. */
+  /**
+   * The handler for Express, Fastify, Koa and `node:http`. `next` is called for paths below the page's own, if the framework
+   * shows them, as Express does.
+   */
   node(request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): Promise<void>;
   /**
-   * For Hono, Next, Bun and whatever else has `Request` and `Response`.
+   * The handler for Hono, Next, Bun and others with `Request` and `Response`.
    *
-   * @param peer the address of the sender, or Bun's server, which knows it. Without it each request is refused, unless there is a `token` or
-   * `authorize`
+   * @param peer the address of the sender, or Bun's server, which has it. Without it each request is refused, unless there is a
+   * `token` or `authorize`
    */
   web(request: Request, peer?: unknown): Promise<Response>;
 }
 
-/** What is sent. */
+/** A response. */
 interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -43,8 +46,8 @@ const ALWAYS = {
 };
 
 /**
- * A page that shows the pools of this process at work. Mount `node` or `web` at any path: the page and its data have the same one. It is
- * read-only, and nothing is recorded while nobody looks.
+ * A page that shows the pools of this process at work. Mount `node` or `web` at any path; the page and its data use the same one.
+ * It is read-only, and records nothing while no page is open.
  *
  * @throws TenureUsageError when an option is not allowed
  */
@@ -109,7 +112,7 @@ function plain(status: number, body: string, headers: Answer['headers'] = {}): A
 
 function send(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer): void {
   if (response.headersSent) return;
-  // `writeHead` replaces what a middleware has set, such as a security policy that would stop the page.
+  // `writeHead` replaces headers of a middleware, such as a security policy that would block the page's script.
   response.writeHead(status, { ...ALWAYS, ...headers, 'content-length': Buffer.byteLength(body) });
   response.end(request.method === 'HEAD' ? undefined : body);
 }
@@ -133,7 +136,7 @@ function askedOfWeb(request: Request, peer: unknown): Asked {
   };
 }
 
-/** Bun's server, as far as it is used here. */
+/** The part of Bun's server that is used here. */
 interface BunServer {
   requestIP(request: Request): { readonly address: string } | null;
 }
@@ -144,7 +147,7 @@ function addressOf(peer: unknown, request: Request): string | undefined {
   return typeof server?.requestIP === 'function' ? server.requestIP(request)?.address : undefined;
 }
 
-/** Whether Express has routed a path below the mounted one here. Others do not say where the page is mounted. */
+/** Whether Express has passed on a path below the mounted one. Other frameworks do not say where the page is mounted. */
 function isBelow({ url, originalUrl }: IncomingMessage & { readonly originalUrl?: string }): boolean {
   return originalUrl !== undefined && originalUrl !== url && pathOf(url ?? '') !== '/';
 }

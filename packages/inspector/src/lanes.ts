@@ -2,7 +2,7 @@ import type { ConnectionInfo } from '@tenure/core';
 import type { LaneUpdate, Phase } from './protocol.js';
 import { Ring } from './ring.js';
 
-/** How far back lives are kept. */
+/** Lives that ended longer ago are dropped. */
 export const HISTORY_MS = 5 * 60_000;
 const MOST_LANES = 2_000;
 const MOST_PHASES = 1_200;
@@ -34,7 +34,7 @@ class Lane {
   constructor(info: ConnectionInfo, t: number, isFirstLook: boolean) {
     this.id = info.id;
     this.born = Math.round(t - info.ageMs);
-    // What it did before the recording is not known.
+    // The counts at the first look are the base: what they count was before the recording.
     const known = isFirstLook ? info : { uses: 0, checks: 0, resets: 0 };
     this.uses = known.uses;
     this.checks = known.checks;
@@ -44,7 +44,7 @@ class Lane {
   look(info: ConnectionInfo, t: number, turn: number): void {
     const { uses, checks, resets } = info;
     const phase = uses > this.uses ? 'u' : PHASES[info.state];
-    // A busy connection is checked again and again: only what happened besides is worth a mark.
+    // A busy connection is checked again and again, so its checks get no marks.
     if (checks > this.checks && this.phases.last?.[1] !== 'u') this.marks.add(turn, [t, 'c']);
     if (phase !== this.phases.last?.[1]) this.phases.add(turn, [t, phase]);
     if (resets > this.resets) this.marks.add(turn, [t, 'r']);
@@ -79,29 +79,32 @@ class Lane {
   }
 }
 
-/** The lives of a pool's connections, as they look from outside four times a second. Acquire and release emit nothing, and cost nothing more. */
+/**
+ * The lives of a pool's connections, as seen in a look at them four times a second. Acquire and release emit nothing for it, and
+ * cost nothing more.
+ */
 export class Lanes {
   readonly #lanes = new Map<number, Lane>();
   #isFirstLook = true;
 
-  /** Takes a look at the connections that there are. */
+  /** Records the present state of all connections. */
   look(infos: readonly ConnectionInfo[], t: number, turn: number): void {
     const present = new Set<number>();
     for (const info of infos) {
       present.add(info.id);
-      // The event of its end has told the rest of it.
+      // The event of its close has given the rest already.
       if (info.state === 'closing') continue;
       this.#laneOf(info, t).look(info, t, turn);
     }
     for (const lane of this.#lanes.values()) {
-      // One that goes without an event of its end was never open.
+      // A connection that disappears without that event was never open.
       if (!lane.end && !present.has(lane.id)) lane.finish({ t, reason: 'connect failed' }, turn);
     }
     this.#isFirstLook = false;
     this.#forget(t - HISTORY_MS);
   }
 
-  /** A connection is being closed, which may have lived between two looks. */
+  /** Records a connection that is being closed. It may have lived between two looks. */
   close(info: ConnectionInfo, reason: string, t: number, turn: number): void {
     const lane = this.#laneOf(info, t);
     lane.pid ??= info.processId;
@@ -109,7 +112,7 @@ export class Lanes {
     lane.finish({ t, reason }, turn);
   }
 
-  /** Lives that have changed since this turn. */
+  /** The lives that have changed since this turn. */
   since(turn: number): LaneUpdate[] {
     return [...this.#lanes.values()].filter((lane) => lane.turn > turn).map((lane) => lane.update(turn));
   }

@@ -3,7 +3,7 @@ import { type ConnectionInfo, type PoolStats, TenureUsageError } from '@tenure/c
 import { ENGINE, type PoolView, processPools } from '@tenure/core/adapter';
 import { allPools, type NamedPool } from './recorder.js';
 
-/** A pool of Tenure's: of `createPool`, `Pool` of `@tenure/core/pg`, `poolOf(knex)`, or `prisma.$pool`. */
+/** A pool of Tenure: of `createPool`, `Pool` of `@tenure/core/pg`, `poolOf(knex)`, or `prisma.$pool`. */
 export interface InspectablePool {
   stats(): PoolStats;
   connections(): ConnectionInfo[];
@@ -13,8 +13,8 @@ export interface InspectorOptions {
   /** The pools to show, by name. Default: all pools of this process, by the `name` of their policies. */
   readonly pools?: Readonly<Record<string, InspectablePool>> | undefined;
   /**
-   * A secret that each request must have: as `Authorization: Bearer …`, or as the user name or password of `Basic`, for which a browser asks.
-   * Default: none, and only requests from this machine are answered.
+   * A secret that each request must have: as `Authorization: Bearer …`, or as user name or password of `Basic`, for which a
+   * browser shows a dialog. Default: none, and only requests from this machine are answered.
    */
   readonly token?: string | undefined;
   /**
@@ -54,18 +54,18 @@ function isPool(pool: unknown): pool is InspectablePool {
   return typeof pool === 'object' && pool !== null && (isStandIn(pool) || viewOf(pool) !== undefined);
 }
 
-/** `prisma.$pool`, whose pool is another one after each `$disconnect()`. It is not asked before it is shown: asking makes the pool. */
+/** `prisma.$pool`, which has another pool after each `$disconnect()`. Its `current` is read only to show it, since reading makes the pool. */
 function isStandIn(pool: object): pool is { readonly current: object } {
   return 'current' in pool;
 }
 
-/** The engine that this pool is, or that it stands in front of. */
+/** The engine that this pool is, or that is behind it. */
 function viewOf(pool: object): PoolView | undefined {
   const view: object = (pool as { readonly [ENGINE]?: PoolView })[ENGINE] ?? pool;
   return 'waits' in view ? (view as PoolView) : undefined;
 }
 
-/** The pools that these options show, those that are closed left out. */
+/** The pools that these options show, without closed ones. */
 export function shownBy({ pools }: InspectorOptions): () => readonly NamedPool[] {
   if (pools === undefined) return allPools;
   return () => Object.entries(pools).flatMap(([name, pool]) => namedPool(name, pool) ?? []);

@@ -18,7 +18,7 @@ export type WarningMessage = Pick<PoolStats, (typeof IDENTITY)[number]> & { read
 
 const IDENTITY = ['poolName', 'serverAddress', 'serverPort', 'database'] as const;
 
-/** What one pool did while somebody looked at it. */
+/** The recording of one pool while a page is open. */
 export class PoolRecording {
   readonly #view: PoolView;
   readonly #clock: () => { readonly t: number; readonly turn: number };
@@ -27,7 +27,7 @@ export class PoolRecording {
   readonly #log = new Ring<LogEntry>(MOST_LOG_ENTRIES);
   readonly #lanes = new Lanes();
   #before: { readonly t: number; readonly stats: PoolStats; readonly waits: PoolView['waits'] };
-  /** The policy, and the turn in which it came. */
+  /** The policy, and the turn of its last change. */
   #policy: { readonly of: PoolView['policy']; readonly turn: number };
 
   constructor(view: PoolView, clock: () => { readonly t: number; readonly turn: number }) {
@@ -116,7 +116,7 @@ function nameOf({ id, processId }: ConnectionInfo): string {
   return processId === undefined ? `connection ${id}` : `backend ${processId}`;
 }
 
-/** Codes only: the message of an error may name hosts and users. */
+/** The code alone: the message of an error may name hosts and users. */
 function codeOf(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^[A-Z0-9_]{1,40}$/.test(code) ? ` (${code})` : '';

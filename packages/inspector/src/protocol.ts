@@ -1,18 +1,18 @@
 import type { ConnectionInfo, PoolFigures, PoolStats } from '@tenure/core';
 
-/** What the page gets with each poll. Every `t` is in whole milliseconds since the recording began. */
+/** The answer to each poll. Every `t` is in whole milliseconds since the recording began. */
 export interface Update {
-  /** The next poll passes it, and gets only what is new since. */
+  /** The next poll sends it, and gets only what is new since then. */
   readonly cursor: string;
-  /** Nothing of what an earlier poll got belongs to this recording: there was no reader for a while, or the page shows another pool now. */
+  /** Whether the page must drop what it has: the recording is new because nobody polled for a while, or the page shows another pool now. */
   readonly isNew: boolean;
   readonly t: number;
   /** When the recording began, in milliseconds since 1970. */
   readonly startedAt: number;
   readonly pools: readonly PoolSummary[];
-  /** Pools that are not recorded, because there are too many. */
+  /** The number of pools that are not recorded, because there are too many. */
   readonly unrecorded: number;
-  /** The pool that the page asked for, or else the first; `null` without a pool. */
+  /** The pool that the poll named, or else the first; `null` without a pool. */
   readonly pool: PoolUpdate | null;
 }
 
@@ -25,7 +25,7 @@ export interface PoolSummary {
 export interface PoolUpdate {
   readonly id: number;
   readonly stats: Omit<PoolStats, 'policy'>;
-  /** Only when it is new to the reader. */
+  /** Sent only when it is new to the reader. */
   readonly policy?: PoolStats['policy'];
   readonly figures: readonly FigureSample[];
   readonly rates: readonly RateSample[];
@@ -37,19 +37,19 @@ export interface PoolUpdate {
   readonly log: readonly LogEntry[];
 }
 
-/** Four times a second. */
+/** The figures of one moment, four times a second. */
 export interface FigureSample {
   readonly t: number;
   readonly used: number;
   readonly idle: number;
-  /** Being opened, checked, reset or closed. */
+  /** Connections that are being opened, checked, reset or closed. */
   readonly busy: number;
   readonly waiting: number;
-  /** Most connections that the pool may have now. */
+  /** The most connections that the pool may have now. */
   readonly max: number;
 }
 
-/** What happened in the time since the sample before, once a second. */
+/** The counts of the time since the sample before, once a second. */
 export interface RateSample {
   readonly t: number;
   readonly forMs: number;
@@ -60,12 +60,12 @@ export interface RateSample {
 }
 
 /**
- * What a connection did from a moment on:
- * o opening, i idle, u used by one caller after another, h held by one caller, c being checked, r being reset, x closing.
+ * The phase of a connection from a moment on: o opening, i idle, u used by one caller after another, h held by one caller, c
+ * being checked, r being reset, x closing.
  */
 export type Phase = 'o' | 'i' | 'u' | 'h' | 'c' | 'r' | 'x';
 
-/** One connection's life, with what is new of it. */
+/** One connection's life, with its new phases and marks. */
 export interface LaneUpdate {
   readonly id: number;
   readonly pid?: number;
@@ -79,7 +79,7 @@ export interface LaneUpdate {
   readonly marks: readonly (readonly [t: number, mark: 'c' | 'r'])[];
 }
 
-/** Something that happened in the pool. */
+/** An event of the pool. */
 export interface LogEntry {
   readonly t: number;
   readonly kind: 'closed' | 'failed' | 'rollback' | 'warning';

@@ -3,18 +3,18 @@ import { type PoolView, processPools } from '@tenure/core/adapter';
 import { LOOK_EVERY_MS, PoolRecording, type WarningMessage } from './poolRecording.js';
 import type { Update } from './protocol.js';
 
-/** A reader that has not polled for this long has gone. */
+/** A reader that has not polled for this long counts as gone. */
 const LEASE_MS = 10_000;
 const MOST_POOLS = 50;
 
 /** Warnings of all pools. A listener for the event of a pool would keep its warnings from `process.emitWarning`. */
 const WARNINGS = channel('tenure:pool:warning');
 
-/** Time, so that tests can inject it. */
+/** The clock and the timers, which tests inject. */
 export interface Time {
   /** Milliseconds of a clock that never goes back. */
   now(): number;
-  /** @returns stops it */
+  /** @returns a function that stops it */
   every(ms: number, run: () => void): () => void;
 }
 
@@ -27,7 +27,7 @@ const systemTime: Time = {
   },
 };
 
-/** A pool that the page shows, and under which name. */
+/** A pool that the page shows, and its name there. */
 export interface NamedPool {
   readonly name: string | undefined;
   readonly view: PoolView;
@@ -41,7 +41,7 @@ export class Recorder {
   #stopTimer: (() => void) | undefined;
   #readAt = 0;
 
-  /** @param pools the pools that are shown; asked again while it records */
+  /** @param pools the pools that are shown; called again while it records */
   constructor(pools: () => readonly NamedPool[] = allPools, time: Time = systemTime) {
     this.#pools = pools;
     this.#time = time;
@@ -51,7 +51,7 @@ export class Recorder {
     return this.#recording !== undefined;
   }
 
-  /** @param poolId the pool that the reader shows; the first without one */
+  /** @param poolId the pool that the reader shows; by default the first */
   read(cursor: string | null, poolId: number | undefined): Update {
     this.#readAt = this.#time.now();
     this.#recording ??= this.#start();
@@ -75,7 +75,7 @@ export class Recorder {
   }
 }
 
-/** Each recording has a number of its own, so that a cursor of another one, or of another process, is not taken for one of this. */
+/** A number for each recording, so that a cursor of another recording, or of another process, is refused. */
 function newNumber(): number {
   return Math.floor(Math.random() * 2 ** 40);
 }
@@ -89,7 +89,7 @@ class Recording {
   readonly #recorded = new Map<PoolView, { readonly id: number; readonly name: string; readonly of: PoolRecording }>();
   #lastId = 0;
   #unrecorded = 0;
-  /** Rises with each read: what is added later is new to the next one. */
+  /** Rises with each read, so that what is added later is new to the next one. */
   #turn = 1;
 
   constructor(pools: () => readonly NamedPool[], time: Time) {
@@ -161,7 +161,7 @@ class Recording {
     return Math.round(this.#time.now() - this.#began);
   }
 
-  /** @returns `undefined` for a cursor that is not of this recording */
+  /** @returns `undefined` for a cursor of another recording */
   #turnOf(cursor: string | null): number | undefined {
     const [number, turn] =
       /^(\d{1,15})\.(\d{1,15})$/
@@ -172,7 +172,7 @@ class Recording {
   }
 }
 
-/** A pool that was given no name has that of its database, once that is known. */
+/** The name of a pool without one: that of its database, as soon as it is known. */
 function defaultName(view: PoolView, id: number): string {
   const { poolName } = view.stats();
   return poolName === 'unnamed' ? `pool ${id}` : poolName;

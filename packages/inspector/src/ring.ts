@@ -1,4 +1,4 @@
-/** Items with the turn in which they were added: a reader gets those of later turns than its last one. */
+/** Items with the turn in which they were added. A reader gets those of turns after its last one. */
 export class Ring<T> {
   readonly #items: { readonly turn: number; readonly item: T }[] = [];
   readonly #capacity: number;
@@ -22,7 +22,7 @@ export class Ring<T> {
     return this.#items.slice(first).map(({ item }) => item);
   }
 
-  /** Removes the oldest items while this is true of the one after the oldest. The last item stays. */
+  /** Removes the oldest item as long as `isOld` is true of the one after it. The last item stays. */
   dropWhileNext(isOld: (item: T) => boolean): void {
     let count = 0;
     while (count + 1 < this.#items.length && isOld(this.#items[count + 1]!.item)) count++;

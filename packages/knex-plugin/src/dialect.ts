@@ -3,18 +3,18 @@ import type { PgClient } from '@tenure/core/adapter';
 import knex, { type Knex } from 'knex';
 import type { TarnPool } from './tarnPool.js';
 
-/** A connection as Knex hands it out: a client of node-postgres. */
+/** A connection that Knex lends: a client of node-postgres. */
 export interface Connection extends PgClient {
-  /** Set by Knex when it will not use the connection again: after its end, or a query that has timed out. */
+  /** Set by Knex when it will not use the connection again: after the connection ended, or after a query that timed out. */
   __knex__disposed?: unknown;
-  /** Knex's name for it, in the events of its queries. */
+  /** Knex's name for the connection, in the events of its queries. */
   __knexUid?: string;
 }
 
 /** Knex's client for PostgreSQL and its relatives, with the inner methods that its types leave out. */
 export interface Dialect extends InstanceType<typeof knex.Client> {
   pool: TarnPool<Connection> | undefined;
-  /** Connects, and nothing more: `acquireRawConnection` then asks the server's version and sets the search path. */
+  /** Connects only. `acquireRawConnection` also queries the server's version and sets the search path. */
   _acquireOnlyConnection(): Promise<Connection>;
   setSchemaSearchPath(connection: Connection): Promise<unknown>;
 }
@@ -27,10 +27,10 @@ export type DialectClass = Omit<typeof knex.Client, 'prototype'> & {
 const NAMES = ['pg', 'postgres', 'postgresql', 'cockroachdb', 'redshift'];
 const SUPPORTED = `Tenure supports the clients ${NAMES.join(', ')}, and classes derived from Knex's client for them`;
 
-/** The `dialect` of their classes. A class from another copy of Knex has it too. */
+/** The `dialect` of their classes. It is compared instead of the class, which may come from another copy of Knex. */
 const DIALECTS = ['postgresql', 'redshift'];
 
-/** Knex's own class for what the config asks for, or the app's. */
+/** Knex's own class for this config, or the app's. */
 export function dialectOf({ client, dialect }: Knex.Config): DialectClass {
   const wanted: unknown = client || dialect;
   if (typeof wanted === 'string' && NAMES.includes(wanted)) return classNamed(wanted);
@@ -40,7 +40,7 @@ export function dialectOf({ client, dialect }: Knex.Config): DialectClass {
   throw new TenureUsageError(`${SUPPORTED}.${butNot(wanted)}`);
 }
 
-/** A Knex without a connection opens nothing, and its class is then public. */
+/** Makes a Knex without a connection, which opens nothing and has its class as a public field. */
 function classNamed(name: string): DialectClass {
   return knex({ client: name }).client.constructor;
 }

@@ -7,13 +7,13 @@ type Settings = { -readonly [K in keyof HostSettings]: HostSettings[K] };
 /** Settings that mean the same in Knex and here. Tarn, Knex's pool, accepts none of them as text, and 0 only for `min`; so does Tenure. */
 const SAME: readonly (readonly [keyof Knex.PoolConfig, keyof HostSettings])[] = [
   ['max', 'maxConnections'],
-  // In tarn: idle connections are kept down to this many; nothing is opened for it.
+  // tarn closes idle connections down to `min`, and opens none to reach it.
   ['min', 'minConnections'],
   ['idleTimeoutMillis', 'idleTimeoutMs'],
   ['createTimeoutMillis', 'connectTimeoutMs'],
 ];
 
-/** Settings of tarn that Tenure ignores: its policy decides what they are about. */
+/** Settings of tarn that Tenure ignores, because its policy decides these things. */
 const IGNORED = ['reapIntervalMillis', 'createRetryIntervalMillis', 'destroyTimeoutMillis', 'propagateCreateError'];
 
 /** Settings that this package reads. */
@@ -32,7 +32,7 @@ export function fromKnex(config: Knex.Config): HostSettings {
   }
   const known = [...READ, ...IGNORED];
   const unknown = Object.keys(pool).filter((option) => !known.includes(option));
-  // Tarn refuses them too.
+  // tarn refuses unknown options too.
   const problems = unknown.map((option) => ({
     name: `pool.${option}`,
     value: `(${typeof pool[option as keyof Knex.PoolConfig]})`,
@@ -46,7 +46,7 @@ export function ignoredSettings(pool: Knex.PoolConfig = {}): string[] {
   return IGNORED.filter((option) => option in pool).map((option) => `pool.${option}`);
 }
 
-/** Knex takes the smaller of two: `Math.min(config.acquireConnectionTimeout, pool.acquireTimeoutMillis)`, which also reads text. */
+/** Knex uses the smaller of two: `Math.min(config.acquireConnectionTimeout, pool.acquireTimeoutMillis)`, which also accepts text. */
 function acquireTimeout({ acquireConnectionTimeout, pool }: Knex.Config): HostSettings {
   const written = { acquireConnectionTimeout, 'pool.acquireTimeoutMillis': pool?.acquireTimeoutMillis };
   const given = Object.entries(written).filter(([, value]) => value !== undefined);
@@ -56,7 +56,10 @@ function acquireTimeout({ acquireConnectionTimeout, pool }: Knex.Config): HostSe
   return { acquireTimeoutMs: setting(name, Number(value), value) };
 }
 
-/** Knex: `maxConnectionLifetimeMillis + random() * maxConnectionLifetimeJitterMillis`. Ours shortens, so the longest of these is the age. */
+/**
+ * Knex: `maxConnectionLifetimeMillis + random() * maxConnectionLifetimeJitterMillis`. Tenure's jitter shortens the age, so the
+ * sum is the maximum age here.
+ */
 function lifetime({
   maxConnectionLifetimeMillis: life,
   maxConnectionLifetimeJitterMillis: jitter,

@@ -2,13 +2,13 @@ import { connectionOf } from '@tenure/core/adapter';
 import type { Connection, Dialect, DialectClass } from './dialect.js';
 import { guardSetUp, limitConnect } from './setUp.js';
 
-/** Connects that the pool has requested and Knex has not begun, since it may have to fetch its settings first. */
+/** Connects that the pool has requested and Knex has not begun: Knex may have to fetch its settings first. */
 const requests = new WeakMap<Dialect, Set<PoolRequest>>();
 
-/** A connect that the pool has requested; called with the connection before it connects. */
+/** A connect that the pool has requested, as a function that is called with the connection before it connects. */
 type PoolRequest = (connection: Connection) => void;
 
-/** Opens a connection for the pool. Knex opens others for the app itself, which are not the pool's. */
+/** Opens a connection for the pool. Knex also opens connections for the app itself, which must not get into the pool. */
 export async function openForPool<T>(client: Dialect, observe: PoolRequest, open: () => Promise<T>): Promise<T> {
   const pending = requests.get(client) ?? new Set();
   requests.set(client, pending);
@@ -30,7 +30,7 @@ function takeRequest(client: Dialect): PoolRequest | undefined {
 }
 
 /**
- * Runs Knex's connect, and observes the connection that it makes, before that connects.
+ * Runs Knex's connect, and passes the connection to `request` before it connects.
  *
  * @param request `undefined` when the connection is for the app itself
  */
@@ -40,12 +40,12 @@ function observeConnect<T>(client: Dialect, request: PoolRequest | undefined, co
     construct(Target, args) {
       const connection = Reflect.construct(Target, args) as Connection;
       if (request) request(connection);
-      // No error of it may be an uncaught one either.
+      // Without a listener, an error of the app's own connection would end the process.
       else connectionOf(connection);
       return connection;
     },
   });
-  // Knex makes the connection before `connect` returns.
+  // Knex makes the connection before `connect` returns, so no other connect gets this driver.
   client.driver = Object.create(driver, { Client: { value: Client } });
   try {
     return connect();
@@ -55,15 +55,16 @@ function observeConnect<T>(client: Dialect, request: PoolRequest | undefined, co
 }
 
 /**
- * Knex's client, observing each connection that it makes before that connects, and dropping each whose set-up fails or takes too long.
+ * Knex's client, which passes each connection to the pool before it connects, and drops a connection whose set-up fails or takes
+ * too long.
  *
- * The two variables are set around a call of Knex's method, which runs synchronously up to the point that reads them: no other connect can
- * begin in between.
+ * The two variables are set around a call of Knex's method, which runs synchronously up to the point that reads them. No other
+ * connect can begin in between.
  */
 export function withObservedConnects(Base: DialectClass): DialectClass {
-  /** Called with the connection that the connect which begins at this moment makes. */
+  /** Called with the connection of the connect that begins now. */
   let onConnected: ((connection: Connection) => void) | undefined;
-  /** The pool's request for the connect that begins at this moment, if it is for the pool. */
+  /** The pool's request for the connect that begins now, if it is for the pool. */
   let request: ReturnType<typeof takeRequest>;
 
   return class extends Base {

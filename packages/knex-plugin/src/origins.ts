@@ -4,26 +4,26 @@ import type { Connection, Dialect, DialectClass } from './dialect.js';
 /** A place in the app's code; V8 formats its text only when it is read. */
 type Place = { readonly stack?: string };
 
-/** What Knex keeps with `asyncStackTraces`: a stack, and how many of its lines are Knex's own. */
+/** A stack that Knex keeps with `asyncStackTraces`, and how many of its lines are Knex's own. */
 interface AsyncStack {
   readonly _asyncStack?: { lines: number };
 }
 
 const byPool = new WeakMap<object, Origins>();
 
-/** Frames between the app and here: Knex's, and those of a promise it makes. */
+/** Frames between the app and this code: Knex's, and those of the promises that Knex makes. */
 const NOT_THE_APP = /[\\/]node_modules[\\/]knex[\\/]|\(<anonymous>\)$/;
 
 /**
- * Where in the app the work of each connection began. Kept only when `leakAfterMs` is set.
+ * The place in the app where the work of each connection began. Kept only when `leakAfterMs` is set.
  *
- * Knex acquires its connections in a job of its own, where the call stack has only Knex's frames. The app's frames are on it when the app calls
- * for a query, a schema change or a transaction.
+ * Knex acquires its connections in a later job, where the call stack has only Knex's frames. The app's frames are on the stack
+ * when the app calls for a query, a schema change or a transaction.
  */
 export class Origins {
   readonly #byBackend = new Map<number | null | undefined, Place>();
 
-  /** Keeps the origins of this pool's work from now on, if its policy asks for stacks. */
+  /** Keeps the origins of this pool's work, if its policy needs stacks. */
   static keepFor(pool: Pool<Connection>): Origins | undefined {
     if (pool.policy.leakAfterMs === Number.POSITIVE_INFINITY) return undefined;
     const origins = new Origins();
@@ -59,13 +59,13 @@ export class Origins {
   }
 }
 
-/** Knex's client, noting where the app calls it. Costs one look-up while origins are not kept. */
+/** Knex's client, which notes the caller of each query. Costs one look-up while origins are not kept. */
 export function withOrigins(Base: DialectClass): DialectClass {
   const places = new WeakMap<object, Place>();
 
   function placed<B extends object>(client: Dialect, method: 'queryBuilder' | 'schemaBuilder' | 'raw', builder: B): B {
     const { _asyncStack: stack } = builder as AsyncStack;
-    // Or the stack that Knex gives to errors would begin with the method below.
+    // One more line to skip: otherwise the stack that Knex gives to errors would begin with the method below.
     if (stack) stack.lines++;
     if (Origins.of(client)) places.set(builder, callerOf(client[method]));
     return builder;

@@ -1,4 +1,4 @@
-/** Where connections come from and go to: a pool, or a part of one. */
+/** What connections are borrowed from: a pool, or a part of one. */
 export interface Lending<C> {
   acquire(): Promise<C>;
   release(connection: C): void;
@@ -11,8 +11,8 @@ export interface AcquireListener<C> {
 }
 
 /**
- * The result of tarn's `acquire()`. `abort` rejects at once, and a connection that is acquired later is released. An AbortSignal for each acquire
- * would cost more than the acquire itself, and Knex never aborts one.
+ * The result of tarn's `acquire()`. `abort` rejects at once, and releases a connection that is acquired later. An AbortSignal for
+ * each acquire would cost more than the acquire itself, and Knex never aborts one.
  */
 export class PendingAcquire<C extends object> {
   readonly promise: Promise<C>;

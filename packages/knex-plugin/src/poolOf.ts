@@ -2,7 +2,10 @@ import { type Pool, TenureUsageError } from '@tenure/core';
 import type { Knex } from 'knex';
 import type { Connection } from './dialect.js';
 
-/** By logger, which a client shares with all that Knex derives from it: the clients of transactions have no pool. */
+/**
+ * The pools by the logger of their Knex. A client shares its logger with all that Knex derives from it, such as the clients of
+ * transactions, which have no pool.
+ */
 const pools = new WeakMap<object, Pool<Connection>>();
 
 export function remember(pool: Pool<Connection>, logger: object): void {

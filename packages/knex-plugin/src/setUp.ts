@@ -23,7 +23,7 @@ export function afterCreateOf(
   };
 }
 
-/** Drops a connection whose set-up fails or takes too long. Knex does neither: it loses the connection, which then stays open for good. */
+/** Drops a connection whose set-up fails or takes too long. Knex does neither: it forgets the connection, which then stays open for good. */
 export async function guardSetUp<T>(connection: Connection, limitMs: number, setUp: Promise<T>): Promise<T> {
   const giveUp = () => connectionOf(connection).abort();
   const limit = Number.isFinite(limitMs) ? systemRuntime.after(limitMs, giveUp) : undefined;
@@ -37,23 +37,29 @@ export async function guardSetUp<T>(connection: Connection, limitMs: number, set
   }
 }
 
-/** The app's own way to make a socket, if it has one. Its settings may change from connect to connect. */
+/** The app's own function for sockets, if it has one. The settings are read at each connect, since they may change. */
 export function streamOf({ connectionSettings }: Dialect): CancelOptions['stream'] {
   return (connectionSettings as CancelOptions | undefined)?.stream;
 }
 
-/** Whether each connect asks the app for the password: by a function for it, or by one for all settings, which also gives their expiry. */
+/**
+ * Whether each connect calls a function of the app for the password: one for the password alone, or one for all settings, which
+ * also gives their expiry.
+ */
 export function asksPassword({ config, connectionSettings }: Dialect): boolean {
   const { password }: { password?: unknown } = connectionSettings ?? {};
   return typeof config.connection === 'function' || typeof password === 'function';
 }
 
-/** Gives a connect the limit that Tenure has, unless the app chose one: Tenure stops waiting, but only `pg` can hang up so early. */
+/**
+ * Gives `pg` the connect limit of Tenure, unless the app chose one. Tenure stops waiting at its limit, but only `pg` can close
+ * the socket so early.
+ */
 export function limitConnect(client: Dialect, limitMs: number): void {
   const settings: { connectionTimeoutMillis?: unknown } = client.connectionSettings;
   if (typeof settings !== 'object' || settings.connectionTimeoutMillis !== undefined || !Number.isFinite(limitMs))
     return;
-  // The object may be the app's own, and its password hidden from a spread.
+  // Copied by descriptors: the object may be the app's own, and a spread would lose a hidden password.
   const { connectionTimeoutMillis: _, ...own } = Object.getOwnPropertyDescriptors(settings);
   const copy = Object.create(Object.getPrototypeOf(settings), own);
   client.connectionSettings = Object.assign(copy, { connectionTimeoutMillis: limitMs });

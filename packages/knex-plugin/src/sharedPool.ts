@@ -4,13 +4,13 @@ import type { Knex } from 'knex';
 import type { Connection, Dialect } from './dialect.js';
 import type { Lending } from './pendingAcquire.js';
 
-/** Settings of Knex that say how its connections are opened and set up. In a pool that others use too, the pool says that. */
+/** Settings of Knex about how connections are opened and set up. A pool that others use too decides that itself. */
 const OF_THE_POOL = ['connection', 'searchPath', 'pool', 'acquireConnectionTimeout'] as const;
 
 /**
- * The pool of the app that a Knex config names as its `connectionPool`; `undefined` without one.
+ * The app's pool that a Knex config names as its `connectionPool`; `undefined` without one.
  *
- * @throws TenureUsageError when it is no `Pool` of Tenure's, or the config has settings that only a pool of its own could follow
+ * @throws TenureUsageError when it is not a `Pool` of Tenure, or the config has settings that only a pool of its own could follow
  */
 export function sharedPoolOf(config: Knex.Config): Lender<Connection> | undefined {
   const { connectionPool } = config;
@@ -29,7 +29,7 @@ export function sharedPoolOf(config: Knex.Config): Lender<Connection> | undefine
   );
 }
 
-/** What one Knex has borrowed from a pool that others use as well. Destroying the Knex leaves the pool open. */
+/** The connections that one Knex has borrowed from a pool that others use as well. Destroying the Knex leaves the pool open. */
 export class Borrowings implements Lending<Connection> {
   readonly #client: Dialect;
   readonly #lender: Lender<Connection>;
@@ -68,7 +68,7 @@ export class Borrowings implements Lending<Connection> {
     this.#finish();
   }
 
-  /** Serves those who wait, and resolves when all is given back. */
+  /** Serves the callers in line, and resolves when all connections are back. */
   drain(): Promise<void> {
     if (this.#drained === undefined) {
       let resolve!: () => void;
@@ -88,7 +88,7 @@ export class Borrowings implements Lending<Connection> {
 
 let lastUid = 0;
 
-/** What Knex notes when it opens a connection itself: a name for it, and the server's version, by which it builds SQL. */
+/** Sets what Knex sets when it opens a connection itself: a name, and the server's version, which decides what SQL Knex builds. */
 function prepareForKnex(client: Dialect, connection: Connection): void {
   connection.__knexUid ??= `__knexUid_shared${++lastUid}`;
   const version = connectionOf(connection).parameters.get('server_version');

@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream';
 
-/** The connection whose stream is calling its `close` listeners at this moment. Knex returns the connection from one of them, synchronously. */
+/** The connection whose stream is calling its `close` listeners now. Knex returns the connection in one of them, synchronously. */
 let closing: object | undefined;
 
 /**
- * Runs a query whose rows go to a stream, so that its connection is returned exactly once: when the rows have been read from the server, or
- * when the stream closes before that.
+ * Runs a query whose rows go to a stream, so that its connection is returned exactly once: when the rows have been read from the
+ * server, or when the stream closes before that.
  *
- * Knex returns the connection at both moments. At the later one another borrower may hold it; and if the stream was closed before its connection
- * was acquired, neither moment comes.
+ * Knex alone returns the connection at both moments. At the later one, another borrower may hold it. And if the stream was closed
+ * before its connection was acquired, neither moment comes.
  */
 export function runStream(connection: object, stream: Duplex, run: () => Promise<unknown>): Promise<unknown> {
   const closed = stream.closed ? Promise.resolve() : closeOf(stream, connection);
@@ -21,10 +21,10 @@ function closeOf(stream: Duplex, connection: object): Promise<void> {
       closing = undefined;
       resolve();
     };
-    // Knex listens as well, and returns the connection between these two.
+    // Knex has a listener as well, and returns the connection between these two.
     stream.prependOnceListener('close', () => {
       closing = connection;
-      // If a listener throws, those after it are not called.
+      // Also clears the mark if a listener throws, since the later listeners are then not called.
       queueMicrotask(closed);
     });
     stream.once('close', closed);

@@ -10,13 +10,13 @@ import { tenureClient } from './tenureClient.js';
 const made = new WeakSet<object>();
 
 /**
- * Replaces Knex's own pool with Tenure's. Everything else of the config, and of Knex, stays as it is.
+ * Replaces Knex's own pool with Tenure's. Everything else of the config, and of Knex, stays the same.
  *
  * @param config what `knex()` takes: a config, or a connection string
  * @param policy single settings; others are read from the environment, then from Knex's own pool settings, or have their default
  * @returns a config for `knex()`; the one that was passed is not changed
  * @throws TenurePolicyError with every problem, when a setting is not allowed
- * @throws TenureUsageError when the config is for another database, or its `connectionPool` is no `Pool` of Tenure's
+ * @throws TenureUsageError when the config is for another database, or its `connectionPool` is not a `Pool` of Tenure
  */
 export function tenure(config: Knex.Config | string, policy?: PolicyOverrides): Knex.Config {
   const given = typeof config === 'string' ? fromConnectionString(config) : config;
@@ -32,7 +32,7 @@ export function tenure(config: Knex.Config | string, policy?: PolicyOverrides): 
   return { ...given, client };
 }
 
-/** The config for a Knex that borrows from a pool which others use as well. Without a `connection` Knex would make no pool at all. */
+/** The config for a Knex that borrows from a pool which others use as well. It has a `connection`, because Knex makes no pool without one. */
 function overPool(shared: Lender<Connection>, given: Knex.Config, policy: PolicyOverrides | undefined): Knex.Config {
   if (policy !== undefined) {
     throw new TenureUsageError(
@@ -51,7 +51,7 @@ function nothingGiven(given: unknown): TenureUsageError {
   );
 }
 
-/** As Knex reads one: the protocol names the client. */
+/** Splits a connection string as Knex does: the protocol names the client. */
 function fromConnectionString(connection: string): Knex.Config {
   return { client: connection.slice(0, connection.indexOf(':')), connection };
 }
@@ -60,7 +60,7 @@ function isMade({ client }: Knex.Config): boolean {
   return typeof client === 'function' && made.has(client);
 }
 
-/** A second call of `tenure` is harmless, but two policies would contradict each other. */
+/** Returns the config of an earlier call of `tenure`. A second policy would contradict the first, so it is refused. */
 function unlessTwoPolicies<C extends Knex.Config>(config: C, policy: PolicyOverrides | undefined): C {
   if (policy === undefined) return config;
   throw new TenureUsageError('This Knex config has been through tenure() already: give the policy to the first call.');

@@ -16,14 +16,14 @@ import { targetOfClient } from './target.js';
 import { TarnPool } from './tarnPool.js';
 import { toKnexError, withKnexHint } from './translateError.js';
 
-/** A cancel that takes longer has failed. */
+/** A cancel that takes longer counts as failed. */
 const CANCEL_LIMIT_MS = 5_000;
 
 /**
  * Knex's client with Tenure's pool in the place of its own.
  *
- * It can have no fields of its own: Knex makes the pool in the constructor of its base class, and the clients of transactions without any
- * constructor.
+ * It can have no fields of its own: Knex makes the pool in the constructor of its base class, and makes the clients of
+ * transactions without any constructor.
  *
  * @param named the `client` of the app's config, which tools compare
  * @param pooled a pool that others use as well, or the policy of one of its own
@@ -39,7 +39,7 @@ export function tenureClient(
     }
 
     override initializePool(config: Knex.Config = this.config): void {
-      // Knex's own only warns that there is a pool already.
+      // Knex's own method only warns when there is a pool already.
       if (this.pool) return super.initializePool(config);
       if (typeof pooled !== 'function') {
         const borrowings = new Borrowings(this, pooled);
@@ -79,7 +79,7 @@ export function tenureClient(
       if (this.pool === undefined || connection === undefined || isGivenBackByStream(connection))
         return Promise.resolve();
       Origins.of(this)?.forget(connection);
-      // Knex sets this after a query with `.timeout()` that it did not cancel, whose caller has stopped waiting.
+      // Knex sets this after a query with `.timeout()` that it did not cancel. The query may still run, but its caller has stopped waiting.
       if (connection.__knex__disposed instanceof Error) connectionOf(connection).borrower.abandon();
       connection.__knex__disposed = undefined;
       return super.releaseConnection(connection);
@@ -89,13 +89,13 @@ export function tenureClient(
       return runStream(connection, stream, () => super.stream(connection, query, stream, options));
     }
 
-    /** Knex's own opens a session beside the pool, which a server without a free slot refuses. This opens none. */
+    /** Cancels a query without a session. Knex opens one beside the pool for it, which a full server refuses. */
     override async cancelQuery(connection?: Connection): Promise<void> {
       const limits = { signal: AbortSignal.timeout(CANCEL_LIMIT_MS), stream: streamOf(this) };
       try {
         await cancelRequest(this.driver.Connection, connection!, limits);
       } catch (error) {
-        // It may still arrive, and would then cancel a later query.
+        // The cancel may still arrive, and would then end a later query of this connection.
         connectionOf(connection!).abort();
         throw error;
       }

@@ -1,14 +1,14 @@
-/** Microseconds below this have a bucket each; above it each power of ten has ninety. */
+/** Durations below this have one bucket for each microsecond. Above it, each power of ten has ninety buckets. */
 const EXACT = 100;
 const STEPS = 90;
 const DECADES = 8;
 const BUCKETS = EXACT + DECADES * STEPS;
 
 /**
- * Durations that wait to be recorded. Recording one with OpenTelemetry's SDK costs many times what a checkout costs, so a checkout only counts here.
- *
- * A bucket holds durations that agree in their first two digits, so that it never crosses a bound of a histogram with two digits. Each duration is
- * recorded as the mean of its bucket: their number and their sum are exact, and no memory grows.
+ * Counts durations until they are recorded. Recording one with OpenTelemetry's SDK costs many times as much as a checkout, so a checkout only
+ * increments a count.
+ * The durations of a bucket agree in their first two digits, so no bucket crosses a bound of a histogram with two digits. Each duration is recorded
+ * as the mean of its bucket: number and sum are exact, and memory does not grow.
  */
 export class Durations {
   readonly #counts = new Float64Array(BUCKETS);
@@ -20,7 +20,7 @@ export class Durations {
     this.#sums[bucket]! += durationMs;
   }
 
-  /** Takes out what was added: each mean in milliseconds, and for how many durations it stands. */
+  /** Removes and returns what was added: the mean of each bucket in milliseconds, and how many durations it stands for. */
   take(): { readonly meanMs: number; readonly count: number }[] {
     const taken = [];
     for (const [bucket, count] of this.#counts.entries()) {

@@ -18,28 +18,27 @@ export interface InstrumentedPool {
 }
 
 export interface InstrumentOptions {
-  /** Default: the global one, as it is when `instrument` is called. */
+  /** Default: the global one at the time of the call. */
   readonly meterProvider?: MeterProvider | undefined;
 }
 
-/** The members of Tenure's engine that are used here. It may be of another copy of the core. */
+/** The members of Tenure's engine that are used here. The engine may come from another copy of the core. */
 interface Engine {
   observe(observer: UseObserver): () => void;
   on(event: 'opened', listener: (connection: object, tookMs: number) => void): unknown;
   off(event: 'opened', listener: (connection: object, tookMs: number) => void): unknown;
 }
 
-/** Records in a row, before other work of the process gets its turn: about a millisecond. */
+/** Durations recorded before other work of the process gets its turn: about a millisecond. */
 const IN_A_ROW = 500;
 
 /**
- * Publishes the metrics of a pool: all of OpenTelemetry's semantic conventions for connection pools, and under `tenure.*` what they lack.
- *
+ * Publishes the metrics of a pool: all of OpenTelemetry's semantic conventions for connection pools, and under `tenure.*` the metrics that they lack.
  * Everything but the durations is read from `stats()` when metrics are collected. Durations are counted from this call on, and recorded when metrics
  * are collected.
  *
- * @returns stops publishing. To be called when the pool is closed: until then the pool stays in memory
- * @throws TenureUsageError when this is no pool of Tenure's
+ * @returns a function that stops publishing. Call it when the pool is closed: until then the pool stays in memory
+ * @throws TenureUsageError when this is not a pool of Tenure
  */
 export function instrument(pool: InstrumentedPool, { meterProvider }: InstrumentOptions = {}): () => void {
   if (typeof pool?.stats !== 'function') {
@@ -84,15 +83,15 @@ function make(meter: Meter, name: string, { kind, unit, description }: Metric): 
   }
 }
 
-/** The names that pools have in metrics now: they must be unique in a process. */
+/** The names in use: two pools of one process must not share a name in metrics. */
 const names = new Set<string>();
 
-/** The name of one pool in metrics, and the attributes that all of its metrics have. */
+/** The name of one pool in metrics, and the attributes of all its metrics. */
 class PoolName {
   #name: string | undefined;
   #attributes: Attributes | undefined;
 
-  /** @returns nothing for a pool that has done nothing yet, as long as its target, and so its name, is unknown */
+  /** @returns nothing for a pool that has done nothing yet: its target, and so its name, is unknown */
   attributesOf({ poolName, opened, openFailures }: PoolStats): Attributes | undefined {
     if (this.#attributes) return this.#attributes;
     if (poolName === 'unnamed' && opened + openFailures === 0) return undefined;
@@ -110,14 +109,14 @@ class PoolName {
   }
 }
 
-/** Counts how long the engine of a pool takes for what, and records it when metrics are collected. */
+/** Counts the durations that the engine of a pool reports, and records them when metrics are collected. */
 class Timings {
   readonly #pool: InstrumentedPool;
   readonly #created = new Durations();
   readonly #waited = new Durations();
   readonly #used = new Durations();
   readonly #recorded: readonly (readonly [Durations, Histogram])[];
-  /** A pool of Prisma's gets a new engine after each `$disconnect()`. */
+  /** A pool of Prisma gets a new engine after each `$disconnect()`. */
   #engine: Engine | undefined;
   #detach: (() => void) | undefined;
 
@@ -151,7 +150,7 @@ class Timings {
     this.#detach = undefined;
   }
 
-  /** Counts what the engine does that the pool has now. */
+  /** Counts the durations of the pool's present engine. */
   attach(): void {
     const engine = engineOf(this.#pool);
     if (engine === this.#engine) return;
@@ -171,7 +170,7 @@ class Timings {
   }
 }
 
-/** The engine behind a pool; nothing where an app has made an object of its own with `stats()`. */
+/** The engine behind a pool; nothing for an app's own object with `stats()`. */
 function engineOf(pool: InstrumentedPool): Engine | undefined {
   const engine = (pool as { readonly [ENGINE]?: Engine })[ENGINE] ?? (pool as Partial<Engine>);
   return typeof engine.observe === 'function' ? (engine as Engine) : undefined;

@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { PoolStats } from '@tenure/core';
 
-/** A value, and the attributes that it has beside the pool's name. */
+/** A value, and its attributes beside the pool's name. */
 export type Reading = readonly [value: number, more?: Attributes];
 
 /** A metric that is read from `stats()` at each collection. */
@@ -50,8 +50,8 @@ const ofPipeline =
     pipelined ? [[pipelined[key]] as const] : [];
 
 /**
- * What is read from `stats()`: what the semantic conventions for connection pools have, 1.45, and then what they lack. docs/observability.md has the
- * same table.
+ * The metrics that are read from `stats()`: those of the semantic conventions for connection pools, 1.45, then those that the conventions lack.
+ * docs/observability.md has the same table.
  */
 export const METRICS: Readonly<Record<string, Metric>> = {
   'db.client.connection.count': upDownCounter({
@@ -74,7 +74,7 @@ export const METRICS: Readonly<Record<string, Metric>> = {
     description: 'The maximum number of open connections allowed.',
     read: ({ max }) => [[max]],
   }),
-  // The name of the same until 1.44, which dashboards ask for.
+  // The name of `max` until 1.44, which dashboards still query.
   'db.client.connection.max': upDownCounter({
     unit: '{connection}',
     description: 'The maximum number of open connections allowed.',
@@ -228,7 +228,7 @@ export const METRICS: Readonly<Record<string, Metric>> = {
   }),
 };
 
-/** What is recorded for each event, all of the conventions. */
+/** The durations that are recorded for each event; all are from the conventions. */
 export const DURATIONS = {
   'db.client.connection.create_time': { unit: 's', description: 'The time it took to create a new connection.' },
   'db.client.connection.wait_time': {
@@ -241,5 +241,5 @@ export const DURATIONS = {
   },
 } as const satisfies Readonly<Record<string, DurationMetric>>;
 
-/** Buckets for durations in seconds, as the conventions advise. */
+/** Bounds for durations in seconds, as the conventions advise. */
 export const BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];

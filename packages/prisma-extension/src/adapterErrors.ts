@@ -15,7 +15,7 @@ interface DriverError extends Error {
   };
 }
 
-/** SQLSTATEs and Node's codes of errors that end a connection. */
+/** SQLSTATEs, and codes of Node, of errors that end a connection. */
 const LOST_CODES = [
   // Class 08 but 08P01, which healthy sessions have too
   '08000',
@@ -35,7 +35,7 @@ const LOST_CODES = [
   'TENURE_CONNECTION_LOST', // a query in flight whose answer will never come
 ];
 
-/** Messages of `pg` for the same, which have no code. */
+/** Messages of `pg` for such errors that have no code. */
 const LOST_MESSAGES = [
   'Connection terminated',
   'Client has encountered a connection error and is not queryable',
@@ -43,8 +43,8 @@ const LOST_MESSAGES = [
 ];
 
 /**
- * Translates the errors of an adapter and of its transactions. Each error that ends a connection becomes Prisma's `ConnectionClosed` (P1017), and
- * an error of the pool has its figures in `meta`, which Prisma passes to the caller.
+ * Translates the errors of an adapter and of its transactions. Each error that ends a connection becomes Prisma's
+ * `ConnectionClosed` (P1017). An error of the pool has its figures in `meta`, which Prisma passes to the caller.
  */
 export function withPlainErrors(adapter: Adapter): Adapter {
   const start = adapter.startTransaction.bind(adapter);
@@ -108,7 +108,7 @@ function isDriverError(error: Error): error is DriverError {
   return error.name === 'DriverAdapterError' && typeof error.cause === 'object' && error.cause !== null;
 }
 
-/** Checked by code, since the app may have several copies of the core. */
+/** Compared by code, since the app may have several copies of the core. */
 function isPoolError(
   error: Error,
 ): error is TenurePoolError & Partial<Pick<TenureTimeoutError, 'waitedMs' | 'holders'>> {

@@ -12,7 +12,7 @@ export class PendingWork {
     return work;
   }
 
-  /** Resolves when all work that is pending now has ended. Work that begins later is not waited for. */
+  /** Resolves when all work that is pending at the time of the call has ended. */
   async ended(): Promise<void> {
     await Promise.allSettled(this.#pending);
   }

@@ -8,19 +8,19 @@ import type { AdapterOptions } from './prismaInternals.js';
 import { SharedPool } from './sharedPool.js';
 import { fromPrismaUrl } from './urlSettings.js';
 
-/** What `new PrismaPg()` takes. */
+/** The argument of `new PrismaPg()`. */
 export type PoolOrConfig = pg.Pool | pg.PoolConfig | string;
 
 /** The policy and the pool of one adapter factory. */
 export interface PolicyBinding {
   readonly pool: SharedPool;
-  /** Whether reads are run again, once, when their connection was lost. */
+  /** Whether reads run a second time when their connection was lost. */
   readonly retryReads: boolean;
-  /** The settings it was made with. A second call of `tenure` with the same ones changes nothing; with others it is refused. */
+  /** The settings of the first call. A second call of `tenure` with the same settings changes nothing; with others it is refused. */
   readonly given: PolicyOverrides;
 }
 
-/** Defaults that pg-pool writes into the options of a pool. They look the same as the app's own, and count as not written. */
+/** Defaults that pg-pool writes into the options of a pool. They cannot be told from the app's own, and count as not set. */
 const FILLED_IN: pg.PoolConfig = {
   max: 10,
   min: 0,
@@ -30,7 +30,7 @@ const FILLED_IN: pg.PoolConfig = {
   allowExitOnIdle: false,
 };
 
-/** Makes the policy and the pool of a factory with this pool or config. The policy is checked now; nothing is opened. */
+/** Makes the policy and the pool of a factory with this pool or config. The policy is checked at once; nothing is opened. */
 export function bindPolicy(
   poolOrConfig: PoolOrConfig,
   { disposeExternalPool }: AdapterOptions,
@@ -48,7 +48,7 @@ export function bindPolicy(
   }
   const config = isPool(source) ? writtenIn(source) : source;
   const policy = parsePolicy(process.env, given, fromHost(config));
-  // Captured now: when Prisma connects and the pool is made, the app is not on the stack.
+  // Captured here, because the pool is made when Prisma connects, and the app is no longer on the stack then.
   const place = placeOf(bindPolicy, policy);
   const make = () => {
     const pool = poolMadeAt(place, withPolicy(config, policy));
@@ -62,7 +62,7 @@ export function bindPolicy(
   return { given, retryReads: policy.retryReads, pool: new SharedPool({ make, done }) };
 }
 
-/** The app's own Tenure pool. After Prisma has ended it, as `disposeExternalPool` asks, one with the same settings follows. */
+/** The app's own Tenure pool. If `disposeExternalPool` lets Prisma end it, the next client gets a new pool with the same settings. */
 function asItIs(own: Pool, isDisposable: boolean, given: PolicyOverrides): SharedPool {
   if (Object.keys(given).length > 0) {
     throw new TenureUsageError(
@@ -90,7 +90,7 @@ function fromHost(config: pg.PoolConfig): HostSettings {
   return { ...url, ...options, problems: [...(url.problems ?? []), ...(options.problems ?? [])] };
 }
 
-/** The options of a pool, without those that pg-pool has filled in. */
+/** The options that the app has set: those of the pool, without the defaults of pg-pool. */
 function writtenIn(pool: pg.Pool): pg.PoolConfig {
   const options = copyOf<pg.PoolConfig>(pool.options);
   for (const [name, value] of Object.entries(FILLED_IN)) {
@@ -101,8 +101,8 @@ function writtenIn(pool: pg.Pool): pg.PoolConfig {
 }
 
 /**
- * Emits the events of the pool on the app's pool, which it replaces: a listener to `connect` often sets up the session. Events without a listener
- * are not passed on, since listeners to checkouts have a cost.
+ * Emits the events of the pool on the app's pool, which it replaces, because a listener to `connect` often sets up the session.
+ * Events without a listener are not passed on, since listeners to checkouts have a cost.
  */
 function passOn(pool: Pool, app: pg.Pool): void {
   const appPool = app as EventEmitter;
@@ -130,12 +130,12 @@ function withPolicy(config: pg.PoolConfig, policy: Policy | PolicyOverrides): Po
   return Object.assign(copyOf(config), { policy });
 }
 
-/** Not by spreading: `pg` hides the password from enumeration. */
+/** Copies by descriptors: a spread would lose the password, which `pg` hides from enumeration. */
 function copyOf<T extends object>(config: T): T {
   return Object.create(Object.getPrototypeOf(config), Object.getOwnPropertyDescriptors(config));
 }
 
-/** Checked by its members, since it may come from another copy of `pg`, or of Tenure. */
+/** Compared by members, since it may come from another copy of `pg`, or of Tenure. */
 function isPool(source: pg.PoolConfig | pg.Pool): source is pg.Pool {
   return 'totalCount' in source && 'options' in source;
 }

@@ -7,25 +7,25 @@ import type { Adapter } from './adapterErrors.js';
 /**
  * All that Tenure uses of Prisma beyond its documentation; read in `@prisma/client` and `@prisma/adapter-pg` 7.10.0.
  *
- * The client's engine keeps the adapter factory it was made with, and calls `connect` of that object before its first query, and again after
- * each `$disconnect()`. So that method is the one place at which a client can be given another pool.
+ * The client's engine keeps its adapter factory, and calls `connect` of that object before its first query, and again after each
+ * `$disconnect()`. That method is the only place at which a client can be given another pool.
  */
 
 export type AdapterOptions = NonNullable<ConstructorParameters<typeof PrismaPg>[1]>;
 
 /** Fields of `PrismaPg` that are private to TypeScript only. */
 interface Factory extends Pick<PrismaPg, 'adapterName' | 'connect'> {
-  /** What `new PrismaPg()` was given; of a pool, the pool's options. A pool made by another copy of `pg` is taken for a config. */
+  /** The argument of `new PrismaPg()`; for a pool, the pool's options. A pool of another copy of `pg` counts as a config. */
   readonly config: pg.PoolConfig | pg.Pool;
   readonly externalPool: pg.Pool | null;
   readonly options?: AdapterOptions | undefined;
 }
 
-/** The mark of a factory that has Tenure's pool. A registered symbol, so that the ESM and the CommonJS copy of this package share it. */
+/** The mark of a factory that has Tenure's pool. The symbol is registered, so that the ESM and the CommonJS copy of this package share it. */
 const BINDING = Symbol.for('@tenure/prisma/binding');
 
 interface ClientWithInternals {
-  /** Shared with the clients that are extended from this one. `stop` is what `$disconnect()` calls. */
+  /** The clients that are extended from this one share it. `$disconnect()` calls `stop`. */
   readonly _engine?: { stop?(): Promise<void> };
   readonly _engineConfig?: { readonly adapter?: object; readonly clientVersion?: string };
 }
@@ -71,7 +71,7 @@ export function mark(factory: object, by: object): void {
 }
 
 /**
- * What the app gave to `new PrismaPg()`: its configuration, or its pool.
+ * The app's argument of `new PrismaPg()`: its configuration, or its pool.
  *
  * @throws TenureUsageError for a factory of another kind
  */
@@ -87,7 +87,7 @@ export function givenTo(factory: object): { source: pg.PoolConfig | pg.Pool; opt
   return { source: externalPool ?? config, options };
 }
 
-/** Makes a factory connect on Tenure's pools. Everything else that it does stays as it is. */
+/** Makes a factory connect on Tenure's pools. Everything else about it stays the same. */
 export function overrideConnect(
   factory: object,
   connect: (onPool: (pool: Pool) => Promise<Adapter>) => Promise<Adapter>,
@@ -95,7 +95,7 @@ export function overrideConnect(
   const { options } = givenTo(factory);
   const stockConnect = (factory as Factory).connect;
   const onPool = async (pool: Pool): Promise<Adapter> => {
-    // The same factory with another pool. It does not check `instanceof` here, so that several copies of `pg` do no harm.
+    // The same factory with another pool. `connect` does not check `instanceof`, so a pool from another copy of `pg` works.
     const withPool = Object.create(factory, {
       externalPool: { value: pool },
       options: { value: { ...options, disposeExternalPool: false } },
@@ -128,17 +128,17 @@ function moved(): TenureUsageError {
   );
 }
 
-/** An operation as a client hands it on, once for each time it is run. */
+/** An operation as a client passes it on, once for each time it runs. */
 export interface ClientRequest {
-  /** Such as `findMany`. */
+  /** The operation, such as `findMany`. */
   readonly action: string;
-  /** The transaction that it is part of. */
+  /** The transaction that the operation belongs to. */
   readonly transaction?: unknown;
 }
 
 /**
- * Intercepts the operations of a client, and of the clients that are extended from it. A query extension would do the same, at a cost for each
- * operation that is more than all the rest of Tenure.
+ * Intercepts the operations of a client, and of the clients that are extended from it. A query extension could do the same, but
+ * its cost for each operation is higher than that of all the rest of Tenure.
  */
 export function interceptRequests(
   client: object,

@@ -3,7 +3,7 @@ import { ENGINE } from '@tenure/core/adapter';
 import type { Pool } from '@tenure/core/pg';
 import { PendingWork } from './pendingWork.js';
 
-/** The pool of a client, as `prisma.$pool`. After `$disconnect()` it still shows the pool that was closed, until a query makes the next one. */
+/** The pool of a client, as `prisma.$pool`. After `$disconnect()` it shows the closed pool, until a query makes the next one. */
 export interface PrismaPool {
   /** Present figures, counters since the pool was made, and the source of each setting. */
   stats(): PoolStats;
@@ -14,26 +14,26 @@ export interface PrismaPool {
   /**
    * Closes the pool: waits until pending work has ended, up to a time limit, and refuses later work until `$disconnect()`.
    *
-   * @param timeoutMs milliseconds after which connections are dropped that are still in use; default: no limit
+   * @param timeoutMs milliseconds after which connections that are still in use are dropped; default: no limit
    */
   drain(timeoutMs?: number): Promise<void>;
-  /** The pool itself, a `pg.Pool`. Each `$disconnect()` ends it; keep no reference. */
+  /** The pool itself, a `pg.Pool`. Each `$disconnect()` ends it, so keep no reference. */
   readonly current: Pool;
 }
 
 /** How the pools of a factory are made and closed. */
 export interface PoolSource {
   make(): Pool;
-  /** No client uses this pool any more. */
+  /** Called when the last client has released the pool. */
   done(pool: Pool): Promise<void>;
 }
 
-/** One pool for all clients of an adapter factory: made when first needed, ended when the last of them disconnects. */
+/** One pool for all clients of an adapter factory. It is made when first needed, and ended when the last of them disconnects. */
 export class SharedPool implements PrismaPool {
   readonly #source: PoolSource;
   #pool: Pool | undefined;
   #users = 0;
-  /** Of all clients of the factory. */
+  /** Pending work of all clients of the factory. */
   readonly work = new PendingWork();
   /** Whether a client has ever connected. */
   wasUsed = false;
@@ -42,7 +42,7 @@ export class SharedPool implements PrismaPool {
     this.#source = source;
   }
 
-  /** The engine of the pool that is there now. */
+  /** The engine of the present pool. */
   get [ENGINE](): unknown {
     return (this.current as { [ENGINE]?: unknown })[ENGINE];
   }
@@ -78,7 +78,7 @@ export class SharedPool implements PrismaPool {
     const release = async () => {
       if (!held) return;
       held = false;
-      // A pool that was replaced has been closed already.
+      // A replaced pool has been closed already.
       if (pool !== this.#pool || --this.#users > 0) return;
       await this.#source.done(pool);
     };

@@ -14,7 +14,7 @@ import {
 } from './prismaInternals.js';
 import type { PrismaPool } from './sharedPool.js';
 
-/** The operations that cannot write, whatever their arguments. */
+/** Operations that cannot write, whatever their arguments. */
 const READS = [
   'findUnique',
   'findUniqueOrThrow',
@@ -29,9 +29,10 @@ const READS = [
 /**
  * Gives a Prisma client Tenure's pool: `new PrismaClient({ adapter: new PrismaPg(config) }).$extends(tenure())`.
  *
- * Adds `prisma.$pool`, and returns the same client. To be applied before the client's first query, in any order with other extensions.
+ * Adds `prisma.$pool`, and returns the same client. Apply it before the client's first query, in any order with other extensions.
  *
- * @param policy single settings; others are read from the environment, then from the adapter's config and connection URL, or have their default
+ * @param policy single settings; others are read from the environment, then from the adapter's config and connection URL, or have
+ * their default
  */
 export function tenure(policy: PolicyOverrides = {}) {
   if (typeof policy === 'object' && policy !== null && '$extends' in policy) {
@@ -41,7 +42,7 @@ export function tenure(policy: PolicyOverrides = {}) {
     const { pool, retryReads } = bindingOf(factoryOf(client), policy);
     if (!isExtended(client, pool)) {
       const connectFirst = async () => {
-        // Does nothing for a client that has connected. The client's type leaves the method out.
+        // Does nothing if the client has connected already. The client's type lacks the method.
         await (client as unknown as { $connect(): Promise<void> }).$connect();
         if (!pool.wasUsed) throw tooLate();
       };
@@ -59,13 +60,13 @@ export function tenure(policy: PolicyOverrides = {}) {
       disconnectAfter(client, () => pool.work.ended());
       Object.defineProperty(client, '$pool', { value: pool, configurable: true });
     }
-    // Used for its type only: each operation of a client that an extension has made costs more.
+    // Used for its type only: a client made by an extension makes each operation cost more.
     const extended = () => client.$extends({ name: 'tenure', client: { $pool: pool as PrismaPool } });
     return client as unknown as ReturnType<typeof extended>;
   });
 }
 
-/** The policy and the pool of a client's factory, made at the first call. */
+/** The policy and the pool of a client's factory, made by the first call. */
 function bindingOf(factory: object, given: PolicyOverrides): PolicyBinding {
   const before = markOf(factory) as PolicyBinding | undefined;
   if (before) {
@@ -82,7 +83,7 @@ function bindingOf(factory: object, given: PolicyOverrides): PolicyBinding {
   return binding;
 }
 
-/** Whether the client has this extension already: twice it would retry reads twice. */
+/** Whether the client has this extension already. A second one would retry reads twice. */
 function isExtended(client: object, pool: PrismaPool): boolean {
   return '$pool' in client && client.$pool === pool;
 }

@@ -41,7 +41,7 @@ export class TenureAdapter {
 /**
  * An adapter that uses only what Prisma documents: `new PrismaClient({ adapter: tenureAdapter(config) })`.
  *
- * @param poolOrConfig what `new PrismaPg()` takes: a connection URL, a configuration, or a pool
+ * @param poolOrConfig the argument of `new PrismaPg()`: a connection URL, a configuration, or a pool
  * @param options the options of `PrismaPg`
  */
 export function tenureAdapter(

@@ -2,7 +2,7 @@ import type { HostSettings, PolicyKey, PolicyProblem } from '@tenure/core';
 
 type HostSetting = NonNullable<HostSettings['maxAgeMs']>;
 
-/** How a parameter of Prisma 6's connection URL translates to the policy. */
+/** The translation of one parameter of Prisma 6's connection URL. */
 interface Row {
   readonly parameter: string;
   readonly key: PolicyKey;
@@ -16,7 +16,7 @@ const seconds = (written: number) => (written === 0 ? Number.POSITIVE_INFINITY :
 const A_COUNT = { read: count, allowed: 'a whole number' };
 const SECONDS = { read: seconds, allowed: 'seconds as a whole number; 0 = no limit' };
 
-/** Prisma 7 leaves the pool to `pg`, which has none of these. Times are in seconds, and 0 is no limit. */
+/** Prisma 7 leaves the pool to `pg`, which has none of these parameters. Times are in seconds; 0 is no limit. */
 const ROWS: readonly Row[] = [
   { parameter: 'connection_limit', key: 'maxConnections', ...A_COUNT },
   { parameter: 'pool_timeout', key: 'acquireTimeoutMs', ...SECONDS },
@@ -25,19 +25,19 @@ const ROWS: readonly Row[] = [
   { parameter: 'max_idle_connection_lifetime', key: 'idleTimeoutMs', ...SECONDS },
 ];
 
-/** Translates what the app wrote in its connection URL for Prisma 6. */
+/** Translates the pool settings in the app's connection URL for Prisma 6. */
 export function fromPrismaUrl(connectionString: string | undefined): HostSettings {
   const parameters = parametersOf(connectionString);
   const settings: { [K in PolicyKey]?: HostSetting } = {};
   const problems: PolicyProblem[] = [];
   for (const { parameter, key, read, allowed } of ROWS) {
-    // Of several the last one counts, as with Prisma 6.
+    // The last of several counts, as it does in Prisma 6.
     const written = parameters.getAll(parameter).at(-1);
     if (written === undefined) continue;
     if (/^\d+$/.test(written)) settings[key] = { name: parameter, written, value: read(Number(written)) };
     else problems.push({ name: parameter, value: written, allowed });
   }
-  // It turned named statements off, for PgBouncer in transaction mode. `pgbouncer=false` changed nothing in Prisma 6.
+  // The parameter turned named statements off, for PgBouncer in transaction mode. `pgbouncer=false` changed nothing in Prisma 6.
   if (parameters.getAll('pgbouncer').at(-1) === 'true') {
     settings.statements = { name: 'pgbouncer', written: 'true', value: 0 };
     settings.pooler = { name: 'pgbouncer', written: 'true', value: 'transaction' };
@@ -45,7 +45,7 @@ export function fromPrismaUrl(connectionString: string | undefined): HostSetting
   return problems.length > 0 ? { ...settings, problems } : settings;
 }
 
-/** The parameters of a connection string. Not all that `pg` accepts as one is a URL. */
+/** The parameters of a connection string; none if it is not a URL, since `pg` accepts other forms too. */
 function parametersOf(connectionString = ''): URLSearchParams {
   try {
     return new URL(connectionString, 'postgres://base').searchParams;

@@ -5,7 +5,7 @@ export interface ConnectCounts {
   refused: number;
 }
 
-/** Counts what this process connects, whoever does it. Beneath every pool, so that no contender counts for itself. */
+/** Counts the connects of this process. It counts below all pools, so that no contender counts for itself. */
 export function countConnects(): ConnectCounts {
   const counts = { opened: 0, refused: 0 };
   const connect = pg.Client.prototype.connect;

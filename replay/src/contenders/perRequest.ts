@@ -5,7 +5,7 @@ import { knexApp, knexConfig } from './knexApp.js';
 /** `CONN_MAX_AGE=60`, as in the incident: the connection outlives the request, but belongs to the request's own instance. */
 const PERSISTS_MS = 60_000;
 
-/** A Knex instance for each request, as each green thread of the incident had its own: persistent, and never found again. */
+/** A Knex instance for each request, like the own connection of each green thread in the incident: persistent, and never used again. */
 export function perRequest(url: string, schema: string): App {
   const config = knexConfig(url, 1);
   const pool = { ...config.pool, idleTimeoutMillis: PERSISTS_MS };

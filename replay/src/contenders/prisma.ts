@@ -2,7 +2,7 @@ import { newClient } from '../prisma/client.js';
 import type { OpenApp } from './contender.js';
 import { prismaApp, prismaConfig } from './prismaApp.js';
 
-/** Prisma as it comes: one client for the process. */
+/** Prisma with its defaults: one client for the process. */
 export function stockPrisma(max: number): OpenApp {
   return async (url, schema) => prismaApp(await newClient(prismaConfig(url, max), { schema }), max);
 }

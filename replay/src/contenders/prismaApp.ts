@@ -3,13 +3,13 @@ import { emailSource } from '../database/signUps.js';
 import { isTaken, type SignUpClient } from '../prisma/client.js';
 import { ACQUIRE_TIMEOUT_MS, type Answer, type App } from './contender.js';
 
-/** What Tenure's pool and stock `pg.Pool` say when no connection came free in time. */
+/** Messages of Tenure's pool and of stock `pg.Pool` when no connection was free in time. */
 const WAITED_TOO_LONG = /TENURE_ACQUIRE_TIMEOUT|timeout exceeded when trying to connect/;
 
-/** `POST /sign-ups`: one row, whose email may be taken. */
+/** `POST /sign-ups`: inserts one row, whose email may be taken. */
 export async function prismaApp(client: SignUpClient, limit: number): Promise<App> {
   const nextEmail = emailSource();
-  // Loads the query compiler, as an app does when it starts.
+  // Loads the query compiler, as an app does at its start.
   await client.$connect();
   return {
     answer: () => signUp(client, nextEmail()),

@@ -2,7 +2,7 @@ import knex from 'knex';
 import type { OpenApp } from './contender.js';
 import { knexApp, knexConfig } from './knexApp.js';
 
-/** Knex as it comes: one instance for the process. */
+/** Knex with its defaults: one instance for the process. */
 export function stock(max: number): OpenApp {
   return (url, schema) => {
     const db = knex(knexConfig(url, max));

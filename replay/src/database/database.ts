@@ -11,18 +11,18 @@ const ENTRY = new URL('./keeper.ts', import.meta.url);
 const MAX_CONNECTIONS = 100;
 
 export interface Database {
-  /** Our own, started for the replay, or the user's. */
+  /** Whether the server was started for the replay, or is the user's. */
   readonly kind: 'fresh' | 'own';
-  /** The app's way in. */
+  /** The URL for the app. */
   readonly url: string;
-  /** The way in of the one who watches pg_stat_activity. */
+  /** The URL for the watcher, which reads pg_stat_activity. */
   readonly watcherUrl: string;
-  /** Marks the app's sessions. */
+  /** The name by which the app's sessions are found. */
   readonly applicationName: string;
   readonly findings: Findings;
   readonly schema: string;
   readonly died: Promise<never>;
-  /** The server's last words, where it is ours. */
+  /** The server's last log lines, if the replay started it. */
   log(): Promise<string>;
 }
 
@@ -32,7 +32,7 @@ export interface DatabaseOptions {
   allowRemote: boolean;
   needs: Needs;
   onFindings(findings: Findings): void;
-  /** Shows a step of a server's start that takes long. */
+  /** Called with a step of a server's start that takes long. */
   onSlow: OnSlow;
 }
 
@@ -57,7 +57,7 @@ export async function prepareDatabase(options: DatabaseOptions, cleanup: Cleanup
   };
 }
 
-/** Looks at the user's server, says what it found, and refuses to run where it may not. */
+/** Inspects the user's server, reports the findings, and refuses a server on which the replay may not run. */
 async function judge(url: string, { onFindings, needs }: DatabaseOptions): Promise<Findings> {
   const findings = await inspect(url).catch((error: Error) => {
     throw new UsageError(`No connection to the server of DATABASE_URL: ${error.message || error}`);
@@ -70,7 +70,7 @@ async function judge(url: string, { onFindings, needs }: DatabaseOptions): Promi
 
 async function freshServer(keeper: Child<KeeperFunctions>) {
   const answer = await keeper.call.startServer(MAX_CONNECTIONS);
-  // An error loses its class on the way from one process to another.
+  // An error loses its class between two processes.
   if ('cannotStart' in answer) throw new CannotStartError(answer.cannotStart);
   return { kind: 'fresh', url: answer.url, watcherUrl: answer.superuserUrl } as const;
 }

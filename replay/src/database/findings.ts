@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** What a server says of itself and of the role that asks. */
+/** Facts about a server, and about the role that the replay uses. */
 export interface Findings {
   host: string;
   database: string;
@@ -8,14 +8,14 @@ export interface Findings {
   version: string;
   superuser: boolean;
   maxConnections: number;
-  /** Sessions that this role may still open, as far as the server's, the database's and the role's limits go. */
+  /** Sessions that this role may still open, by the limits of server, database and role. */
   free: number;
-  /** Client sessions already there, without the one that asks. */
+  /** Client sessions that exist already, without the one of this query. */
   sessions: number;
   mayCreateSchema: boolean;
-  /** Whether the role is shown the activity of its own sessions. */
+  /** Whether the role may see the activity of its own sessions. */
   seesItself: boolean;
-  /** Something between us and the server that has sessions of its own. */
+  /** Whether a pooler is between the replay and the server. */
   pooler: boolean;
 }
 
@@ -34,7 +34,7 @@ export async function inspect(url: string): Promise<Findings> {
   }
 }
 
-// Of other roles' sessions a role without privileges sees little, but always who and where.
+// A role without privileges sees little of other roles' sessions, but always their role and database.
 const QUESTION = `
   with sessions as (
     select * from pg_stat_activity where usesysid is not null and datid is not null and pid <> pg_backend_pid()

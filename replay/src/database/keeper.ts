@@ -7,8 +7,8 @@ import { serve } from '../processes/serve.js';
 import { seed } from './orders.js';
 
 /**
- * Holds what must not outlive the replay: the server it started, or its schema on the user's server. A process of its own, so
- * that both go even when the main process is killed.
+ * Keeps what must not outlive the replay: the server that it started, or its schema on the user's server. A process of its own,
+ * so that both are removed even when the main process is killed.
  */
 
 export interface FreshServer {
@@ -16,31 +16,31 @@ export interface FreshServer {
   superuserUrl: string;
 }
 
-/** What keeps a server from starting on this machine. */
+/** Why a server cannot start on this machine. */
 export interface NoServer {
   cannotStart: string;
 }
 
 export type KeeperFunctions = typeof functions;
 
-/** What the keeper calls in the main process. */
+/** Functions of the main process that the keeper calls. */
 export interface KeeperListener {
   slow(text: string): void;
 }
 
-/** Without the unique keys that requests violate on purpose, which would drown all else. A refused connection is in it. */
+/** Logs refused connections, but not the unique keys that requests violate on purpose, which would hide the rest. */
 const LOG_SETTINGS = { log_min_messages: 'log' };
 
 const DROP_ATTEMPTS = 20;
 const DROP_PAUSE_MS = 500;
 
-/** Undoes what was done, or is being done. */
+/** Undoes what was done, or is in progress. */
 let undo: (() => Promise<unknown>) | undefined;
 let log = () => '';
 
 const functions = {
   async startServer(maxConnections: number): Promise<FreshServer | NoServer> {
-    // Loaded only here: on the user's own server, no PostgreSQL need be installed.
+    // Loaded here, not at the top: with the user's own server, PostgreSQL need not be installed.
     const { startPostgres } = await import('@tenure/test/support/postgres.js');
     undo = removeTemporaryFolders;
     try {
@@ -53,11 +53,11 @@ const functions = {
       throw error;
     }
   },
-  /** Resolves to the name of a new schema that holds the app's tables. */
+  /** Resolves to the name of a new schema with the app's tables. */
   async createSchema(url: string): Promise<string> {
     const schema = `tenure_replay_${randomBytes(4).toString('hex')}`;
     const creating = withClient(url, (client) => seed(client, schema));
-    // A server of ours goes as a whole.
+    // A server of the replay is removed as a whole, so its schema need not be dropped.
     undo ??= () => creating.catch(() => {}).then(() => dropSchema(url, schema));
     await creating;
     return schema;
@@ -65,7 +65,7 @@ const functions = {
   serverLog: () => log(),
 };
 
-/** The app's sessions, ended a moment ago, may still take every connection there is. */
+/** Retries while the server is full: the app's sessions, ended a moment ago, may still take every connection. */
 async function dropSchema(url: string, schema: string): Promise<void> {
   for (let attempt = 1; attempt <= DROP_ATTEMPTS; attempt++) {
     try {

@@ -20,7 +20,7 @@ export async function seed(client: pg.Client, schema: string): Promise<void> {
     insert into ${schema}.orders select n, 1 + n % ${CUSTOMERS}, n % 9973 from generate_series(1, ${ORDERS}) n;
     create index on ${schema}.orders (customer_id, id);
     ${signUpsTable(schema)}`);
-  // Not in the same message: it may not run inside a transaction, which several statements in one are.
+  // A message of its own: `vacuum` may not run inside a transaction, and several statements in one message are one.
   await client.query(`vacuum analyze ${schema}.customers, ${schema}.orders, ${schema}.sign_ups`);
 }
 

@@ -4,19 +4,19 @@ import { MS_PER_TICK, parseStat } from '../watch/procCpu.js';
 
 /** A PgBouncer before the server, for one pass. */
 export interface Pooler {
-  /** The app's way in. */
+  /** The URL for the app. */
   readonly url: string;
-  /** CPU time it has used; null where that cannot be had. */
+  /** The CPU time that it has used; null if that is unknown. */
   readMs(): Promise<number | null>;
   stop(): Promise<void>;
 }
 
 /**
- * Starts a PgBouncer in transaction mode that opens `connections` to the server at most. One for each pass: it would keep its connections
- * to the server when the app has gone.
+ * Starts a PgBouncer in transaction mode that opens at most `connections` to the server. Each pass has its own, because one keeps
+ * its connections to the server after the app has ended.
  */
 export async function startPooler(serverUrl: string, connections: number, cleanup: Cleanup): Promise<Pooler> {
-  // Loaded only here: on the user's own server, none is started.
+  // Loaded here, not at the top: with the user's own server, none is started.
   const { startPgBouncer } = await import('@tenure/test/support/pgbouncer.js');
   const { hostname: host, port, username: user, password, pathname, search } = new URL(serverUrl);
   const pooler = await startPgBouncer({

@@ -3,17 +3,17 @@ import pg from 'pg';
 import { UsageError } from '../output/usageError.js';
 import type { Findings } from './findings.js';
 
-/** The replay's own connections beside the app's: the one that watches, and the keeper's. */
+/** The replay's own connections beside the app's: the watcher's and the keeper's. */
 const OWN_CONNECTIONS = 2;
 
 export interface Needs {
-  /** The most connections a contender wants that stays within a limit. */
+  /** The most connections of any contender that stays within a limit. */
   connections: number;
-  /** Whether some contender takes every connection there is. */
+  /** Whether some contender takes all connections of the server. */
   exhausts: boolean;
 }
 
-/** Only the machine itself is put under load unasked. Judged before anything is sent. */
+/** Refuses to put another machine under load without a flag. Runs before anything is sent. */
 export function refuseRemote(url: string, allowRemote: boolean): void {
   const host = hostOf(url);
   if (!allowRemote && !isLoopback(host)) {
@@ -23,11 +23,11 @@ export function refuseRemote(url: string, allowRemote: boolean): void {
 
 function hostOf(url: string): string {
   try {
-    // The replay adds an application_name to it, so that it must be a URL.
+    // The URL must be one that can get an application_name.
     if (!/^postgres(ql)?:$/.test(new URL(url).protocol)) throw new Error('Another protocol.');
     return new pg.Client({ connectionString: url }).host;
   } catch {
-    // Without the cause, which may quote the URL and so the password.
+    // The cause is left out: it may quote the URL, and so the password.
     throw new UsageError('DATABASE_URL is not a URL of the form postgres://user:password@host:port/database.');
   }
 }
@@ -43,7 +43,7 @@ export function isLoopback(host: string): boolean {
   );
 }
 
-/** Why the replay should not run on this server; empty when it may. */
+/** Reasons against running the replay on this server; empty if there are none. */
 export function refusals(found: Findings, needs: Needs): string[] {
   const needed = needs.connections + OWN_CONNECTIONS;
   const reasons: [boolean, string][] = [

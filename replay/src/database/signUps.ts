@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 
-/** Of a hundred sign-ups, so many violate the unique key. */
+/** The share of the sign-ups that violate the unique key. */
 export const TAKEN_PERCENT = 30;
-/** Many, so that it is never one row that all contend for. */
+/** Many, so that callers do not wait for the lock of one row. */
 const TAKEN = 1_000;
 
 /** SQL that makes the table and the emails that are taken. */
@@ -12,7 +12,7 @@ export function signUpsTable(schema: string): string {
     insert into ${schema}.sign_ups (email) select 'taken' || n || '@example.com' from generate_series(1, ${TAKEN}) n;`;
 }
 
-/** Gives each request its email: of every ten, spread evenly, three that are taken. */
+/** Gives each request its email. Of every ten, three are taken, spread evenly. */
 export function emailSource(): () => string {
   let requests = 0;
   return () => ((requests++ * TAKEN_PERCENT) % 100 < TAKEN_PERCENT ? takenEmail() : `${randomUUID()}@example.com`);

@@ -1,4 +1,4 @@
-/** Numbers for people. What cannot be had is `n/a`. */
+/** Numbers for people. A missing figure is `n/a`. */
 
 const NONE = 'n/a';
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
@@ -8,12 +8,12 @@ export function count(value: number): string {
   return whole.format(value);
 }
 
-/** Small figures with a decimal, since 1.4 is not 1. */
+/** Small figures have a decimal, since 1.4 would otherwise become 1. */
 export function rough(value: number): string {
   return value < 100 && !Number.isInteger(value) ? tenths.format(value) : whole.format(value);
 }
 
-/** Never rounds some to none, nor most to all. */
+/** Rounds neither a few to 0 % nor almost all to 100 %. */
 export function percent(part: number, whole: number): string {
   if (whole === 0) return NONE;
   const value = (100 * part) / whole;

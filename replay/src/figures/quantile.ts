@@ -1,10 +1,10 @@
-/** The value below which the share `q` of the sorted values lies (nearest rank); null of none. */
+/** The value below which the share `q` of the sorted values lies (nearest rank); null without values. */
 export function quantile(sorted: readonly number[], q: number): number | null {
   const rank = Math.max(1, Math.ceil(q * sorted.length));
   return sorted[rank - 1] ?? null;
 }
 
-/** The middle value; of an even number, the mean of the two in the middle. What is null is left out. */
+/** The middle value, or the mean of the two in the middle. Nulls are left out. */
 export function median(values: readonly (number | null)[]): number | null {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
   const middle = sorted.length / 2;

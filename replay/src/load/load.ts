@@ -12,7 +12,7 @@ export const compileGenerator = async () => compile(SOURCE, await builtFile(ENTR
 
 export type Generator = Child<GeneratorFunctions>;
 
-/** The load generator, in a process of its own so that its CPU time can be told from the app's. */
+/** The load generator. Its own process separates its CPU time from the app's. */
 export async function startGenerator(onProgress: (progress: Progress) => void, cleanup: Cleanup): Promise<Generator> {
   const entry = await builtFile(ENTRY);
   const generator = startChild<GeneratorFunctions>(entry, 'The load generator', { progress: onProgress });

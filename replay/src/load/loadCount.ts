@@ -2,12 +2,12 @@ import { quantile } from '../figures/quantile.js';
 import type { LoadJob, LoadResult, Progress } from './loadTypes.js';
 
 const CONFLICT = 409;
-/** What the app answers when the database did its part. */
+/** Statuses of the app for requests that the database has served. */
 const ANSWERS = [200, 201, CONFLICT];
-/** What the app answers when it found no connection in time. */
+/** The app's status when no connection was free in time. */
 const GAVE_UP_WAITING = 504;
 
-/** Counts the requests of one pass, and says when it is time to close. */
+/** Counts the requests of one pass, and returns when it is time to close. */
 export class LoadCount {
   readonly #job: LoadJob;
   readonly #startedAt: number;

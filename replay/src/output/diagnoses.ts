@@ -2,7 +2,7 @@ import { getBorderCharacters, table } from 'table';
 import type { Summary } from '../figures/summary.js';
 import { titleOf } from '../figures/titles.js';
 
-/** What the doctor says of each contender, from the samples that the replay takes anyway. */
+/** The doctor's diagnosis of each contender, from the samples that the replay takes anyway. */
 export function diagnoses(summaries: readonly Summary[]): string {
   const rows = summaries.map((summary) => [titleOf(summary), summary.diagnosis.join(', ')]);
   const drawn = table([['contender', 'the doctor says'], ...rows], {

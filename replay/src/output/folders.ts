@@ -8,10 +8,10 @@ const REPLAY = new URL('../../', import.meta.url);
 const buildFolders = new Map<string, Promise<URL>>();
 
 /**
- * Where a file that is compiled goes: into the `dist` of its workspace package. In a checkout that is read-only, into a folder that goes
- * with this process, and that sees the packages which the workspace package sees.
+ * The place of a compiled file: `dist` of its workspace package. If the checkout is read-only, it is a folder that is removed
+ * with this process, and that resolves the same packages as the workspace package.
  *
- * @param root the folder of the workspace package; default the replay's
+ * @param root the folder of the workspace package; default: the replay's
  */
 export async function builtFile(name: string, root: URL = REPLAY): Promise<URL> {
   const folder = buildFolders.get(root.href) ?? makeBuildFolder(root);
@@ -28,7 +28,7 @@ async function makeBuildFolder(root: URL): Promise<URL> {
   return pathToFileURL(`${path}/`);
 }
 
-/** Where results that the user keeps go: into `results` of the workspace package, or, in a checkout that is read-only, a new temporary folder. */
+/** The place of results that the user keeps: `results` of the workspace package, or a new temporary folder if the checkout is read-only. */
 export async function resultsFolder(root: URL = REPLAY): Promise<URL> {
   const results = new URL('results/', root);
   if (await isWritable(results)) return results;

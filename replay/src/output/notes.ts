@@ -5,7 +5,7 @@ import type { Summary } from '../figures/summary.js';
 import { titleOf } from '../figures/titles.js';
 import type { Plan } from '../plan.js';
 
-/** What one must know to read the figures. */
+/** Facts that a reader needs for the figures. */
 export function notes(summaries: readonly Summary[], plan: Plan, serverCpuComplete: boolean): string[] {
   return [
     `${plan.clients} clients, ${PROCESSES} processes. Failed: answered with an error${conflictsToo(summaries)}. Timed out: the app found no connection within ` +

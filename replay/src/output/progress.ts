@@ -1,6 +1,6 @@
 import ora, { type Ora } from 'ora';
 
-/** One line that says what goes on. In a terminal it is kept up to date; elsewhere each step is printed once. */
+/** One line about the present step. A terminal shows it live; elsewhere each step is printed once. */
 export class ProgressLine {
   readonly #stream: NodeJS.WriteStream;
   readonly #spinner: Ora;
@@ -8,7 +8,7 @@ export class ProgressLine {
 
   constructor(stream: NodeJS.WriteStream = process.stdout) {
     this.#stream = stream;
-    // Not on stdin: in raw mode Ctrl-C would be no signal.
+    // stdin stays as it is: in raw mode Ctrl-C would send no signal.
     this.#spinner = ora({ stream, discardStdin: false, isSilent: !stream.isTTY });
   }
 

@@ -5,7 +5,7 @@ import type { Summary } from '../figures/summary.js';
 import { titleOf } from '../figures/titles.js';
 import { rowsOf } from './rows.js';
 
-/** A table per route: contenders of different routes are not to be compared. */
+/** A table for each route, because contenders of different routes cannot be compared. */
 export function terminalTables(summaries: readonly Summary[]): string {
   return byRoute(summaries, ({ contender }) => routeOf(contender))
     .map(([route, members]) => terminalTable(route, members))

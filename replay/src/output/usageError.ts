@@ -1,4 +1,4 @@
-/** Something the user can mend: shown as its message alone, without a stack. */
+/** A mistake that the user can correct. Only its message is shown, without a stack. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

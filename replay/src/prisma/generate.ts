@@ -7,10 +7,10 @@ import { compile } from '../processes/compile.js';
 const SCHEMA = new URL('../../prisma/schema.prisma', import.meta.url);
 
 /**
- * Makes the Prisma client of a schema, as one file of plain JavaScript, unless it is there already. Needs no network.
+ * Makes the Prisma client of a schema, as one file of plain JavaScript, unless it exists. Needs no network.
  *
  * @param target `prismaClient.js` beside the compiled process that loads it
- * @param onStart called with what is done when there is something to do, and again while that takes long
+ * @param onStart called with a description of the work, if there is any, and again while that takes long
  */
 export async function generateClient(
   target: URL,

@@ -8,15 +8,15 @@ const WORDS_KEPT = 4_000;
 
 export interface Child<Remote extends object> {
   readonly call: BirpcReturn<Remote, object>;
-  /** Never resolves; rejects when the process ends without having been told to. */
+  /** Never resolves; rejects when the process ends unexpectedly. */
   readonly died: Promise<never>;
   /** Ends it, and waits until it is gone. May be called twice. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts one of our own processes. It lives in a session of its own, so that Ctrl-C reaches only the main process, and ends
- * when the channel to the main process closes: even `kill -9` of the main process leaves nothing behind.
+ * Starts a process of the replay. It has a session of its own, so that Ctrl-C reaches only the main process. It ends when the
+ * channel to the main process closes, so even `kill -9` of the main process leaves nothing behind.
  */
 export function startChild<Remote extends object, Local extends object = object>(
   entry: URL,
@@ -26,7 +26,7 @@ export function startChild<Remote extends object, Local extends object = object>
   const compiled = entry.pathname.endsWith('.js');
   const child = fork(fileURLToPath(entry), [], {
     detached: true,
-    // What is plain JavaScript needs none of the options that let us run TypeScript.
+    // Plain JavaScript needs none of the options that run TypeScript.
     ...(compiled ? { execArgv: [] } : {}),
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -1,6 +1,6 @@
 type Task = () => unknown;
 
-/** What must be undone at the end, however the end comes: last done, first undone. */
+/** Tasks that undo what was done, at any kind of end: last done, first undone. */
 export class Cleanup {
   readonly #tasks: Task[] = [];
   #run: Promise<void> | undefined;
@@ -13,7 +13,7 @@ export class Cleanup {
     return this.#run !== undefined;
   }
 
-  /** Runs once; later calls wait for the first. A task that fails does not keep the others from running. */
+  /** Runs once; later calls wait for the first. A task that fails does not stop the others. */
   run(): Promise<void> {
     this.#run ??= this.#runAll();
     return this.#run;

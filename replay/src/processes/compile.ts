@@ -4,16 +4,16 @@ import { fileURLToPath } from 'node:url';
 import { build, type OutputFile, type Plugin } from 'esbuild';
 
 export interface CompileOptions {
-  /** A comment to begin the file with. */
+  /** A comment at the beginning of the file. */
   firstLine?: string;
   /** Lines to leave out, by the end of their file's path: the same program without them. */
   without?: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
- * Makes plain JavaScript of a process and of Tenure's sources, as Tenure's users get them. Run from TypeScript by tsx, each
- * closure would be given its name when it is made, a toll that what is JavaScript already, such as stock Knex, does not pay.
- * What is imported on demand is a file of its own beside the target.
+ * Compiles a process and Tenure's sources to plain JavaScript, which is what Tenure's users get. With tsx each closure would be
+ * named when it is made, which costs time that compiled code, such as stock Knex, does not need. Code that is imported on demand
+ * becomes a file of its own beside the target.
  */
 export async function compile(
   source: URL,
@@ -36,7 +36,7 @@ export async function compile(
     logLevel: 'silent',
   });
   await mkdir(dirname(entry), { recursive: true });
-  // The entry last, once all that it imports is there.
+  // The entry is written last, when all that it imports exists.
   const isEntry = ({ path }: OutputFile) => path === entry;
   for (const file of outputFiles.sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) await moveIntoPlace(file);
 }
@@ -45,14 +45,14 @@ function stem(path: string): string {
   return path.slice(dirname(path).length + 1, -'.js'.length);
 }
 
-/** Whole: another run may be reading it. */
+/** Moves a file in one step, since another run may be reading it. */
 async function moveIntoPlace({ path, contents }: OutputFile): Promise<void> {
   const draft = `${path}.${process.pid}`;
   await writeFile(draft, contents);
   await rename(draft, path);
 }
 
-/** @throws Error when a line is not there: what is measured would not be what it is called */
+/** @throws Error when a line is missing: the measured program would then not be the one that is named */
 function leavesOut(without: NonNullable<CompileOptions['without']>): Plugin {
   return {
     name: 'leaves-out',
@@ -71,7 +71,7 @@ function leavesOut(without: NonNullable<CompileOptions['without']>): Plugin {
   };
 }
 
-/** All but Tenure's own: what is installed runs as it is. */
+/** Leaves all packages but Tenure's outside the bundle, so that they run as installed. */
 const packagesStayOutside: Plugin = {
   name: 'packages-stay-outside',
   setup({ onResolve }) {

@@ -1,8 +1,8 @@
 import { type BirpcReturn, createBirpc } from 'birpc';
 
 /**
- * The other end of `startChild`: offers `functions` to the main process. When the main process lets go or has died, or when
- * something here fails that no one expected, `finish` runs and the process ends.
+ * The other end of `startChild`: offers `functions` to the main process. When the main process disconnects or has died, or on an
+ * unexpected error here, `finish` runs and the process ends.
  */
 export function serve<Local extends object, Remote extends object = object>(
   functions: Local,
@@ -26,7 +26,7 @@ export function serve<Local extends object, Remote extends object = object>(
     await end(1);
   });
   return createBirpc<Remote, Local>(functions, {
-    // An answer to someone who has just gone is lost, no more.
+    // An answer to a process that has just ended is lost, which is harmless.
     post: (message) => process.send?.(message, undefined, undefined, () => {}),
     on: (listener) => process.on('message', listener),
     timeout: -1,

@@ -2,7 +2,7 @@ import { count, rough } from '../figures/format.js';
 import type { Summary } from '../figures/summary.js';
 import { titleOf } from '../figures/titles.js';
 
-/** What the pictures show: the general meaning first, then the figures. */
+/** Sentences about the pictures: the general meaning first, then the figures. */
 
 export function aboutConnections(summaries: readonly Summary[], maxConnections: number): string {
   const peaks = summaries.map((summary) => {

@@ -1,12 +1,12 @@
-/** The server's CPU time: all of its processes, those that have ended included. */
+/** The CPU time of all processes of the server, including those that have ended. */
 export interface ServerCpu {
-  /** False where ended processes count only as far as they were seen. */
+  /** False if ended processes count only up to the last look at them. */
   readonly complete: boolean;
-  /** Since the server's start, or since it was first read; null where it cannot be had. */
+  /** CPU time since the server's start, or since the first reading; null if it is unknown. */
   readMs(): Promise<number | null>;
 }
 
-/** The backend of a session, and the parent of all of its server's processes. */
+/** The backend of a session, and the parent of all processes of its server. */
 export interface Backend {
   pid: number;
   postmaster: number;

@@ -1,17 +1,17 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { Backend, ServerCpu } from './cpuSource.js';
 
-/** Linux counts in ticks of a hundredth of a second, whatever its own clock. */
+/** Linux counts in hundredths of a second, whatever its own clock is. */
 export const MS_PER_TICK = 10;
 
 interface ProcessTimes {
   parent: number;
   own: number;
-  /** Of children that have ended and been waited for. */
+  /** The time of children that have ended and been waited for. */
   endedChildren: number;
 }
 
-/** From /proc. The postmaster waits for each of its processes, so none is lost that has ended. */
+/** Reads /proc. The postmaster waits for each of its processes, so the time of ended ones is in it. */
 export function procCpu(backend: Backend): ServerCpu {
   return {
     complete: true,
@@ -32,7 +32,7 @@ async function timesOf(pid: string): Promise<ProcessTimes> {
   return parseStat(stat);
 }
 
-/** The fields after the name, which stands in brackets and may itself hold blanks and brackets. */
+/** The fields after the name, which is in brackets and may itself contain blanks and brackets. */
 export function parseStat(stat: string): ProcessTimes {
   const fields = stat
     .slice(stat.lastIndexOf(')') + 2)

@@ -5,7 +5,7 @@ import type { Backend, ServerCpu } from './cpuSource.js';
 const run = promisify(execFile);
 const LOOK_EVERY_MS = 1_000;
 
-/** From `ps`, which tells nothing of the ended: each process counts with what it had when last seen. */
+/** Reads `ps`, which does not list ended processes: each counts with its time at the last look. */
 export function psCpu(backend: Backend): ServerCpu {
   const lastSeenMs = new Map<number, number>();
   const look = async () => {
@@ -25,7 +25,7 @@ export function psCpu(backend: Backend): ServerCpu {
   };
 }
 
-/** Lines such as `612 1 0:03.25` (macOS) and `612 1 1-00:00:03` (Linux). */
+/** Parses lines such as `612 1 0:03.25` (macOS) and `612 1 1-00:00:03` (Linux). */
 export function parsePs(output: string): { pid: number; parent: number; ms: number }[] {
   return output
     .split('\n')

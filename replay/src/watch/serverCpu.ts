@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 const UNKNOWN: ServerCpu = { complete: true, readMs: async () => null };
 
-/** `client`'s own backend shows which processes are the server's; its own work is not counted. */
+/** `client`'s own backend identifies the processes of the server; its own work is not counted. */
 export async function serverCpu(client: pg.Client): Promise<ServerCpu> {
   try {
     const backend = await backendOf(client);
@@ -22,11 +22,11 @@ export async function serverCpu(client: pg.Client): Promise<ServerCpu> {
   }
 }
 
-/** Undefined when the server does not run on this machine, or not in view. */
+/** Undefined when the server does not run on this machine, or its processes are not visible. */
 async function backendOf(client: pg.Client): Promise<Backend | undefined> {
   const { processID: pid, connection } = client as unknown as { processID: number; connection: { stream: Socket } };
   const title = await titleOf(pid);
-  // The server names in each backend's title the port of its client: a process with the same number elsewhere has it not.
+  // The title of a backend contains the port of its client. A process of another machine with the same number lacks it.
   if (!title.includes('postgres') || !title.includes(`(${connection.stream.localPort})`)) return undefined;
   const { stdout } = await run('ps', ['-o', 'ppid=', '-p', String(pid)]);
   return { pid, postmaster: Number(stdout) };

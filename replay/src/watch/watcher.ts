@@ -7,18 +7,18 @@ import { serverCpu } from './serverCpu.js';
 
 const EVERY_MS = 100;
 const GONE_WITHIN_MS = 15_000;
-/** A quick pass shows no reuse. */
+/** A shorter pass shows no reuse. */
 const SHORTEST_JUDGED_S = 5;
 
-/** What was seen of a pass. */
+/** The samples of a pass, and what follows from them. */
 export interface Seen {
   trace: Trace;
-  /** What the doctor says of it: the findings that are critical or a warning; else its verdict. */
+  /** The doctor's diagnosis: the findings that are critical or a warning; else its verdict. */
   diagnosis: string[];
 }
 
 export interface Watch {
-  /** Never resolves; rejects when the server can no longer be seen. */
+  /** Never resolves; rejects when the samples fail. */
   readonly failed: Promise<never>;
   stop(): Promise<Seen>;
 }
@@ -34,7 +34,7 @@ export class Watcher {
 
   static async start(url: string, applicationName: string, cleanup: Cleanup): Promise<Watcher> {
     const client = new pg.Client({ connectionString: url, application_name: 'tenure_replay_watcher' });
-    client.on('error', () => {}); // Its next query says the same.
+    client.on('error', () => {}); // The next query fails with the same error.
     await client.connect();
     cleanup.defer(() => client.end());
     const { rows } = await client.query<{ number: number }>(
@@ -53,7 +53,7 @@ export class Watcher {
     this.cpu = cpu;
   }
 
-  /** Watches until told to stop. Times are since this call. */
+  /** Watches until it is stopped. Times are relative to this call. */
   async watch(onSample: (connections: number) => void): Promise<Watch> {
     const samples = [await this.#look()];
     let stopped = false;
@@ -92,7 +92,7 @@ export class Watcher {
     }
   }
 
-  /** The app's sessions; and logins, which have no name yet. */
+  /** The app's sessions, and logins, which have no name yet. */
   async #look(): Promise<Sample> {
     const sample = await this.#reader.read(this.#ask, this.#looks++, false);
     const ofApp = sample.sessions.filter(

@@ -95,7 +95,7 @@ describe('A connection', () => {
     const pool = await openShort({ max: 1 });
     const client = await pool.connect();
     const answers = await new Promise<unknown[]>((resolve) => {
-      client.query('select 1', () => {
+      void client.query('select 1', () => {
         client.release();
         resolve(Array.from({ length: 8 }, (_, n) => tagOf(pool.query(A, [`${n}`, 1]))));
       });

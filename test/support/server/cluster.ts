@@ -10,10 +10,10 @@ import { type OnSlow, step } from '../step.js';
 import type { TemporaryFolder } from '../temporaryFolder.js';
 import type { Programs } from './programs.js';
 
-/** A standby accepts `read-only connections`. */
+/** A standby is ready to accept `read-only connections`. */
 const READY = /database system is ready to accept (read-only )?connections/;
 const PORT_IS_TAKEN = /could not bind.*Address already in use/;
-/** The sessions of a postmaster that was killed hold its shared memory until they notice. */
+/** Sessions of a killed postmaster hold its shared memory until they find it gone. */
 const STILL_HELD = /pre-existing shared memory block/;
 const HELD_FOR_ATTEMPTS = 30;
 const LOG_LINES_KEPT = 400;
@@ -21,11 +21,11 @@ const LOG_LINES_KEPT = 400;
 const END_SIGNALS = { fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const;
 
 export type StopMode =
-  /** Sessions are told goodbye (57P01), then closed. */
+  /** Sessions are ended with 57P01. */
   | 'fast'
-  /** Like a crash: sessions are cut, the next start recovers. */
+  /** Like a crash: sessions are cut, and the next start recovers. */
   | 'immediate'
-  /** SIGKILL to the postmaster, as from a system out of memory: nobody says goodbye. */
+  /** SIGKILL to the postmaster, as when memory runs out: sessions get no message. */
   | 'kill';
 
 /** The port belongs to another program. */
@@ -67,7 +67,7 @@ export class Cluster {
     return join(this.#folder.path, 'data');
   }
 
-  /** Takes the data directory of another cluster, whose server has never run. */
+  /** Copies the data directory of another cluster, whose server has never run. */
   copy(data: string): Promise<void> {
     return this.#step('Copying a PostgreSQL cluster', async (failed) => {
       const cp = await this.#run('KILL', 'cp', ['-R', '-p', data, this.data]);
@@ -117,7 +117,7 @@ export class Cluster {
     });
   }
 
-  /** Resolves to whether it accepts connections; otherwise it has ended. */
+  /** Resolves to whether it accepts connections; if not, it has ended. */
   async #startOnce(port: number): Promise<boolean> {
     const { settings } = this.#options;
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
@@ -135,7 +135,7 @@ export class Cluster {
     const server = this.#server;
     this.#server = undefined;
     if (!server || hasEnded(server)) return;
-    // Sessions outlive a postmaster that is killed for a moment, and hold its pipes.
+    // Sessions live a moment longer than a killed postmaster, and hold its pipes open.
     const ended = once(server, 'exit');
     server.kill(END_SIGNALS[mode]);
     await step('Stopping PostgreSQL', this.#options.onSlow, ended);

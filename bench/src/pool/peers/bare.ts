@@ -2,7 +2,7 @@ import type { PeerKind } from './peer.js';
 
 const NAME = 'no pool';
 
-/** A promise that is resolved already: what the loop of the callers itself costs, which is in all other figures too. */
+/** A resolved promise in the place of a pool: the cost of the callers' loop, which all other figures contain too. */
 export const bare: PeerKind = {
   name: NAME,
   open() {

@@ -7,7 +7,7 @@ export const genericPool: PeerKind = {
     const pool = createPool({ create: async () => ({}), destroy: async () => {} }, { max });
     return {
       name: 'generic-pool',
-      // Its types promise less than the promise it gives.
+      // Its types declare less than the promise that it returns.
       acquire: () => pool.acquire() as Promise<object>,
       release: (connection) => void pool.release(connection),
       close: async () => {

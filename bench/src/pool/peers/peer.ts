@@ -1,4 +1,4 @@
-/** A pool under test: what every pool can do, and nothing else. */
+/** A pool under test, with the methods that every pool has. */
 export interface Peer {
   readonly name: string;
   acquire(): Promise<object>;
@@ -6,13 +6,13 @@ export interface Peer {
   close(): Promise<unknown>;
 }
 
-/** Makes a pool that opens `max` stub connections at most, and is as it is by default else. */
+/** Makes a pool that opens at most `max` stub connections, with the defaults of its library. */
 export interface PeerKind {
   readonly name: string;
   open(max: number): Peer;
-  /** A connection as the pool is given it. */
+  /** A connection of the kind that this pool expects. */
   stub(): object;
 }
 
-/** Connections each pool may open, where nothing else is said. */
+/** The most connections of each pool, unless a load says otherwise. */
 export const MAX = 10;

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import PgPool from 'pg-pool';
 import type { PeerKind } from './peer.js';
 
-/** As much of `pg`'s client as pg-pool looks at. */
+/** The part of `pg`'s client that pg-pool uses. */
 class StubClient extends EventEmitter {
   readonly _queryable = true;
   readonly _ending = false;

@@ -1,17 +1,17 @@
 import { Pool } from 'tarn';
 import type { Peer, PeerKind } from './peer.js';
 
-/** Knex's pool, as it is by default. */
+/** Knex's pool with its defaults. */
 export const tarn: PeerKind = { name: 'tarn', open: (max) => open('tarn', max), stub: () => ({}) };
 
-/** As Knex uses it: its `validate` is an async function, whatever it looks at. */
+/** tarn as Knex uses it: with an async `validate`. */
 export const tarnValidating: PeerKind = {
   name: 'tarn, async validate',
   open: (max) => open('tarn, async validate', max, { validate: async () => true }),
   stub: () => ({}),
 };
 
-/** Tarn takes a promise from `validate`, but its types do not say so. */
+/** tarn accepts a promise from `validate`, but its types do not say so. */
 type Validate = { validate: () => Promise<boolean> };
 
 type Options = ConstructorParameters<typeof Pool<object>>[0];

@@ -1,7 +1,7 @@
 import { type Connector, createPool } from '@tenure/core';
 import type { PeerKind } from './peer.js';
 
-/** Answers everything at once. It can do all that the PostgreSQL connector can, so that nothing the engine asks for is left out. */
+/** Answers everything at once. It has all functions of the PostgreSQL connector, so that the engine leaves nothing out. */
 export const connector: Connector<object> = {
   connect: async () => ({}),
   close: async () => {},
@@ -14,7 +14,7 @@ export const connector: Connector<object> = {
   unref: () => {},
 };
 
-/** Tenure with its default policy: health checks on. */
+/** Tenure with its default policy, and so with checks. */
 export const tenure: PeerKind = {
   name: 'Tenure',
   open(max) {

@@ -1,25 +1,25 @@
 /**
  * How the processes of a fleet share its budget: facts in, numbers out.
  *
- * The slots of a budget are locks on the server, so no more connections than slots exist, whatever is computed here. These rules only decide who
- * closes connections for whom, and how many a hungry member asks for.
+ * The slots of a budget are locks on the server, so the connections never exceed the slots, whatever is computed here. These
+ * rules only decide who closes connections for whom, and how many slots a hungry member requests.
  */
 
 /** A member of the fleet, as a census counts it. A member is one pool. */
 export interface MemberCount {
-  /** A random number, which all members see alike. */
+  /** A random number, the same in the census of every member. */
   readonly member: number;
   /** Connections that hold a slot. */
   readonly held: number;
-  /** Callers wait, and no slot was free. */
+  /** Whether callers wait and no slot was free. */
   readonly isHungry: boolean;
 }
 
 /**
- * The equal share: what each member may hold at most, so that all together hold no more than the limit (water-filling). A member that is not hungry
- * wants no more than it holds; what it leaves is for the others.
+ * The equal share: the most that each member may hold, so that all together stay within the limit (water-filling). A member that
+ * is not hungry keeps what it holds and leaves the rest of its share to the others.
  *
- * @returns `Infinity` when nobody wants more
+ * @returns `Infinity` when no member is hungry
  */
 export function levelOf(limit: number, members: readonly MemberCount[]): number {
   const modest = members.filter(({ isHungry }) => !isHungry).map(({ held }) => held);
@@ -34,8 +34,8 @@ export function levelOf(limit: number, members: readonly MemberCount[]): number 
 }
 
 /**
- * How many connections this member closes, so that hungry members come to their equal share. All members compute this from the same census, and so
- * come to the same answer without asking each other: the richest give, one at a time.
+ * How many connections this member closes, so that hungry members reach their equal share. All members compute it from the same
+ * census, so they agree without messages: the richest give, one connection at a time.
  */
 export function shareToGive(limit: number, members: readonly MemberCount[], own: number): number {
   const level = levelOf(limit, members);
@@ -47,12 +47,12 @@ export function shareToGive(limit: number, members: readonly MemberCount[], own:
   const missing = sum(hungry.map(({ held }) => Math.max(0, floor - held)));
   const above = sum(hungry.map(({ held }) => Math.max(0, ceiling - Math.max(floor, held))));
   const spare = Math.max(0, free - missing);
-  // First everyone gets the whole part of a share. Else two at the top would keep theirs while others starve at 1.
+  // First every member gets the whole part of a share. Otherwise two at the top would keep theirs while others starve at 1.
   const once = lowered(members, missing - free, floor);
   return before - heldBy(own, lowered(once, above - spare, ceiling));
 }
 
-/** The same members after the richest of them, above the floor, have given this many. Of equals the one with the higher number gives first. */
+/** The same members after the richest, above the floor, have given this many. Of two equal members the one with the higher number gives first. */
 function lowered(members: readonly MemberCount[], count: number, floor: number): readonly MemberCount[] {
   if (count <= 0) return members;
   const excess = (above: number) => sum(members.map(({ held }) => Math.max(0, held - above)));
@@ -65,8 +65,8 @@ function lowered(members: readonly MemberCount[], count: number, floor: number):
 }
 
 /**
- * How many slots a hungry member asks for. A part of a share that is left over goes to the poorest first; without this limit one member takes all
- * that was given for several, and has to give it back.
+ * How many slots a hungry member requests. The remainder of the shares goes to the poorest first. Without this limit one member
+ * would take all that was given for several, and have to give it back.
  */
 export function shareToTake(limit: number, members: readonly MemberCount[], own: number): number {
   const level = levelOf(limit, members);
@@ -80,25 +80,25 @@ export function shareToLend(own: {
   /** Connections that are open or being opened. */
   readonly size: number;
   readonly idle: number;
-  /** Most connections that were in use at once lately. */
+  /** The largest number of connections that were in use at once lately. */
   readonly peak: number;
 }): number {
   return Math.max(0, Math.min(own.idle, own.size - Math.max(1, own.peak)));
 }
 
-/** What the server allows. A limit that it does not set is `Infinity`. */
+/** The limits of a server. A limit that it does not set is `Infinity`. */
 export interface ServerLimits {
   readonly maxConnections: number;
-  /** Connections that other roles may open only: superusers, and those with `pg_use_reserved_connections`. */
+  /** Connections for privileged roles only: superusers, and those with `pg_use_reserved_connections`. */
   readonly reserved: number;
   readonly ofRole: number;
   readonly ofDatabase: number;
 }
 
-/** The share of a server that `CONN_BUDGET=auto` takes: the rest is for migrations, cron jobs, and people who look for the fault. */
+/** The share of a server that `CONN_BUDGET=auto` takes. The rest is for migrations, cron jobs, and people who look for a fault. */
 const AUTO_SHARE = 0.8;
 
-/** The budget of `auto`: from settings of the server only, so that each process comes to the same number. */
+/** The budget of `auto`, computed from settings of the server only, so that each process gets the same number. */
 export function autoLimit({ maxConnections, reserved, ofRole, ofDatabase }: ServerLimits): number {
   return Math.max(1, Math.min(ofRole, ofDatabase, Math.floor(AUTO_SHARE * (maxConnections - reserved))));
 }

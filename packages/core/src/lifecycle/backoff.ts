@@ -1,8 +1,8 @@
 import type { Policy } from '../policy/policy.js';
 
-/** Connects fail. An immutable value: each failure makes the next one, a success ends it. */
+/** A row of failed connects. An immutable value: each failure makes the next one, a success ends it. */
 export interface ConnectFailures {
-  /** What the last failure says about the next attempt. */
+  /** What the next attempt can expect after the last failure. */
   readonly kind: 'transient' | 'permanent' | 'login' | 'full';
   /** The last connect error. */
   readonly error: unknown;
@@ -14,22 +14,25 @@ export interface ConnectFailures {
   readonly lastAt: number;
   /** How many there were in a row. */
   readonly count: number;
-  /** How many of them were under way side by side when the first one failed. */
+  /** How many attempts were under way at once when the first one failed. */
   readonly atOnce: number;
-  /** In [0, 1): shortens the backoff, so that the processes of a fleet do not connect in step. */
+  /** In [0, 1). It shortens the backoff, so that the processes of a fleet do not connect in step. */
   readonly jitter: number;
 }
 
 /** Longest time between attempts while a caller waits: at most three connects a second, and a server that is back is found within half a second. */
 const RETRY_MS = 400;
-/** Between two logins with a secret that may have been replaced: at most four a second are refused, and a right one is used within half a second. */
+/**
+ * Time between two logins with a secret that may have been replaced: at most four a second are refused, and a right one is used
+ * within half a second.
+ */
 const LOGIN_RETRY_MS = 250;
 const LONGEST_BACKOFF_MS = 5_000;
 const BACKOFF_JITTER = 0.25;
 
 /**
- * The failures after one more. A failure of another kind begins a new row, and so does an attempt that begins long after the last one: a failure
- * that no attempt has followed for long says nothing about now.
+ * The failures after one more. A failure of another kind begins a new row. So does an attempt that begins long after the last
+ * one, because an old failure shows nothing about the server's present state.
  */
 export function afterFailure(
   before: ConnectFailures | undefined,
@@ -46,15 +49,16 @@ export function afterFailure(
 /**
  * When the next attempt may start.
  *
- * A caller who waits for an unreachable server does not wait longer than need be for it to come back. A server that is full, or one that
- * refuses this client, is not asked more often because a caller waits, unless the next attempt may have another secret.
+ * While a caller waits for an unreachable server, attempts are frequent, so that it is served soon after the server is back. A
+ * server that is full, or refuses this client, gets no more attempts because a caller waits, unless the next attempt may have
+ * another secret.
  *
- * @param urgent a caller waits, and no connection could serve it
+ * @param urgent whether a caller waits, and no connection could serve it
  */
 export function retryAt(failures: ConnectFailures, urgent: boolean): number {
   if (!urgent || failures.kind === 'permanent') return failures.lastAt + backoffMs(failures);
   if (failures.kind === 'login') return failures.lastAt + LOGIN_RETRY_MS;
-  // Several attempts at once have used up what is allowed in that second.
+  // Several attempts at once have used up the attempts of that second.
   const restUntil = failures.atOnce > 1 ? failures.since + 1_000 : 0;
   return Math.max(failures.lastAt + RETRY_MS, restUntil);
 }
@@ -68,7 +72,7 @@ function backoffMs({ count, jitter }: ConnectFailures): number {
 export type FailFast = 'refused' | 'unreachable';
 
 /**
- * Whether a caller is refused at once, since waiting would be in vain. Never while a connection is open that could serve it.
+ * Whether a caller is refused at once, because waiting would be in vain. Never while an open connection could serve it.
  *
  * @param open connections that are open
  * @param waitMs how long the caller would wait; `Infinity` when it waits for ever
@@ -85,7 +89,7 @@ export function failFast(
   return isAwayFor(waitMs, failures, policy, now) ? 'unreachable' : undefined;
 }
 
-/** Nothing but failure for as long as this, and until now: what was true an hour ago is tried again. */
+/** Whether all connects have failed for this long, and up to now. An old failure is not enough: the server is tried again first. */
 function isAwayFor(
   ms: number,
   { kind, since, lastAt }: ConnectFailures,

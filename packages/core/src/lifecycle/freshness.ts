@@ -11,14 +11,14 @@ import type { ConnectionFacts } from './state.js';
 export type Incident = 'disconnect' | 'read-only' | 'freeze';
 
 /**
- * Counts the incidents. A connection that last answered in an earlier epoch is pinged before its next use, so that a restart or a failover
- * costs one check in all and not one per connection. An immutable value, and a counter because clocks can be wrong (SQLAlchemy compares
- * wall clocks here).
+ * Counts the incidents. A connection that last answered in an earlier epoch is pinged before its next use, so a restart or
+ * failover costs one failed check, not one for each connection. An immutable value. It is a counter because clocks can be wrong
+ * (SQLAlchemy compares wall clocks here).
  */
 export interface TrustEpoch {
   readonly number: number;
   readonly raisedAt: number;
-  /** Connections that last answered before this epoch are also asked whether their server takes writes. */
+  /** On connections that last answered before this epoch, the check also queries whether the server takes writes. */
   readonly writableUnknownBefore: number;
 }
 
@@ -43,19 +43,19 @@ export function afterIncident(
  * What must be checked before a connection is lent.
  *
  * - `none`: nothing; the server answered on it a moment ago.
- * - `socket`: two turns of the event loop, so that an end of the connection that already waits in the socket is read. Costs no I/O.
+ * - `socket`: two turns of the event loop, in which an end of the connection is read that waits in the socket. Costs no I/O.
  * - `ping`: a round trip to the server.
  */
 export type CheckLevel = 'none' | 'socket' | 'ping';
 
-/** An end of the connection within this time after an answer is so unlikely that it is not worth two turns of the event loop. */
+/** An end of the connection this soon after an answer is so unlikely that the check is not worth two turns of the event loop. */
 const JUST_ANSWERED_MS = 5;
 
 /**
- * What must be checked, by the time since the last answer, and by the incidents since then.
+ * The check that is needed, by the time since the last answer, and by the incidents since then.
  *
- * @param roundTripMs what a ping takes now. A connection that answered within that time is as fresh as a ping could make it: pinging all of
- *   them would double the wait of every caller of a slow server
+ * @param roundTripMs duration of the last ping. A connection that answered within that time is as fresh as a ping could make it:
+ * pinging all of them would double the wait of every caller of a slow server
  */
 export function checkLevel(
   { answeredAt, epoch }: Pick<ConnectionFacts, 'answeredAt' | 'epoch'>,
@@ -68,7 +68,7 @@ export function checkLevel(
   const silentMs = now - answeredAt;
   const { healthBypassMs } = policy;
   if (epoch < current.number) return 'ping';
-  // With a bypass of 0 every reuse is checked, whatever a ping takes.
+  // A bypass of 0 checks every reuse, however long a ping takes.
   if (silentMs > healthBypassMs && (healthBypassMs === 0 || silentMs > roundTripMs)) return 'ping';
   return silentMs <= JUST_ANSWERED_MS ? 'none' : 'socket';
 }

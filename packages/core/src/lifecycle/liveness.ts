@@ -3,28 +3,29 @@ import type { Policy } from '../policy/policy.js';
 /** A request that the server has not answered yet: a check, the reset of a returned session, or a connect. */
 export interface PendingRequest {
   readonly sentAt: number;
-  /** Answers to requests sent from this moment on are evidence. */
+  /** Only answers to requests sent from this moment on count against this one. */
   readonly evidenceFrom: number;
-  /** How long the quickest of those answers took; `Infinity` while there is none. */
+  /** Duration of the quickest of those answers; `Infinity` while there is none. */
   readonly overtakenMs: number;
   /** How long the answer may take at most. */
   readonly longestMs: number;
 }
 
-/** An answer that takes this many times as long as a later request's is missing, not slow. */
+/** An answer that takes this many times as long as that of a later request is missing, not slow. */
 const OVERDUE_FACTOR = 3;
 
-/** How long a connection may be silent while its server answers no connection at all: until then the server is slow. */
+/** How long a connection may be silent while its server answers no connection at all. Until then the server counts as slow. */
 const SILENT_SERVER_MS = 10_000;
 const SILENT_SERVER_FACTOR = 10;
-/** The same for a session whose caller has left a query unfinished: that query may wait for ever. */
+/** The same for a session whose caller has left a query unfinished, since that query may wait for ever. */
 const UNFINISHED_FACTOR = 4;
 
 /**
- * A check or a reset. For the first half of `healthTimeoutMs`, answers to others are no evidence: they may have been sent before the server
- * slowed down, and on a slow server the answer to an earlier request proves nothing about a later one.
+ * A check or a reset. For the first half of `healthTimeoutMs`, answers to other requests do not count against it: they may have
+ * been sent before the server slowed down, and on a slow server the answer to an earlier request proves nothing about a later
+ * one.
  *
- * @param isUnfinished whether the session is busy with a query that its caller does not wait for
+ * @param isUnfinished whether the session is busy with a query whose caller does not wait
  */
 export function pendingCheck(now: number, { healthTimeoutMs }: Policy, isUnfinished: boolean): PendingRequest {
   const longestMs = isUnfinished
@@ -33,17 +34,19 @@ export function pendingCheck(now: number, { healthTimeoutMs }: Policy, isUnfinis
   return { sentAt: now, evidenceFrom: now + healthTimeoutMs / 2, overtakenMs: Number.POSITIVE_INFINITY, longestMs };
 }
 
-/** A connect. The answer to any later connect is evidence. */
+/** A connect. The answer to any later connect counts against it. */
 export function pendingConnect(now: number): PendingRequest {
   const { POSITIVE_INFINITY: none } = Number;
   return { sentAt: now, evidenceFrom: now, overtakenMs: none, longestMs: none };
 }
 
 /**
- * From when on a silent connection counts as dead: after `healthTimeoutMs`, once its server has answered a later request, and by a multiple
- * of what that answer took, less the time that it was ahead. Without such evidence only after a limit that no slow server should reach.
+ * The moment at which a silent connection counts as dead: after `healthTimeoutMs`, once its server has answered a later request,
+ * and by a multiple of that answer's duration, less the time between the two requests. Without such an answer, only after a limit
+ * that no slow server should reach.
  *
- * A slow server makes every connection silent. Closing them would make the pool open new ones, which a slow server can bear least.
+ * A slow server makes every connection silent. If the pool closed them, it would open new ones, which a slow server can bear
+ * least.
  */
 export function deadAt({ sentAt, overtakenMs, longestMs }: PendingRequest, { healthTimeoutMs }: Policy): number {
   const overdueMs = OVERDUE_FACTOR * overtakenMs - healthTimeoutMs / 2;
@@ -57,12 +60,15 @@ export function afterAnswer(request: PendingRequest, sentAt: number, tookMs: num
   return { ...request, overtakenMs: tookMs };
 }
 
-/** Whether a connect is dead: the server has answered a later one, and in a fraction of the time. */
+/** Whether a connect is dead: the server has answered a later one in a fraction of the time. */
 export function isOvertaken({ sentAt, overtakenMs }: PendingRequest, now: number): boolean {
   return now - sentAt >= OVERDUE_FACTOR * overtakenMs;
 }
 
-/** When to probe the server next, if it has answered nobody by then: as soon as that is evidence, and then at twice the silence each time. */
+/**
+ * When to probe the server next, if it has answered no request by then: as soon as an answer would count, and then at twice the
+ * silence each time.
+ */
 export function nextProbe({ sentAt, evidenceFrom }: PendingRequest, now: number): number {
   return Math.max(evidenceFrom, sentAt + 2 * (now - sentAt));
 }

@@ -2,10 +2,10 @@ import type { EffectiveLimits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
 import type { CloseReason, ConnectionFacts, PoolFacts } from './state.js';
 
-/** How long a connection above `reuseConnections` stays open, so that a burst does not close and reopen. */
+/** How long a connection above `reuseConnections` stays open, so that a burst does not close connections and open them again. */
 export const LINGER_MS = 1_000;
 
-/** Why a connection must not be used again. Judged at checkout, at return and while idle, never in use. */
+/** Why a connection must not be used again. Called at checkout, at return and while idle, never in use. */
 export function retireReason(connection: ConnectionFacts, generation: number, policy: Policy): CloseReason | undefined {
   if (connection.generation !== generation) return 'invalidated';
   if (connection.readOnly) return 'read-only';
@@ -16,7 +16,7 @@ export function retireReason(connection: ConnectionFacts, generation: number, po
 /**
  * Whether a connection has reached its maximum age. Rotation decides when it is closed for that (`rotate`, below).
  *
- * Age does not count before the first use: else a short age and a slow connect would open connections for ever and serve nobody.
+ * Age counts from the first use on. Otherwise a short age and a slow connect would open connections for ever and serve no caller.
  */
 export function isExpired({ expiresAt, uses }: ConnectionFacts, now: number): boolean {
   return now >= expiresAt && uses > 0;
@@ -36,7 +36,7 @@ export function surplusReason(
   return undefined;
 }
 
-/** Whose limit a pool is above: its own, or what its fleet grants it. */
+/** Whose limit a pool exceeds: its own, or that of its budget. */
 export function overfullReason(size: number, { maxConnections }: Policy): CloseReason {
   if (size > maxConnections) return 'overflow';
   return 'budget';
@@ -52,12 +52,12 @@ export function expiryOf(openedAt: number, policy: Policy, random: number): numb
   return openedAt + policy.maxAgeMs * (1 - policy.maxAgeJitter * random);
 }
 
-/** With `maxAgeMs: 0` each connection serves once: none is kept, so none is opened ahead or pinged in the background. */
+/** Whether connections are kept at all. With `maxAgeMs: 0` each serves once, so none is opened ahead or pinged in the background. */
 export function keepsConnections(policy: Policy): boolean {
   return policy.maxAgeMs > 0;
 }
 
-/** What to do with an idle connection: close it for a reason, replace it when its turn in the rotation comes, ping it, or leave it. */
+/** The maintenance of an idle connection: close it for a reason, replace it when its turn in the rotation comes, ping it, or leave it. */
 export type Maintenance = { readonly close: CloseReason } | 'rotate' | 'ping' | 'leave';
 
 export function maintenanceOf(connection: ConnectionFacts, pool: PoolFacts, policy: Policy, now: number): Maintenance {
@@ -67,7 +67,7 @@ export function maintenanceOf(connection: ConnectionFacts, pool: PoolFacts, poli
   return now >= keepaliveDue(connection, policy) ? 'ping' : 'leave';
 }
 
-/** How much sooner than `keepaliveMs` some are pinged, so that connections last used together are not pinged together (as HikariCP does). */
+/** The part of `keepaliveMs` by which some are pinged sooner, so that connections last used together are not pinged together (as HikariCP does). */
 const KEEPALIVE_SPREAD = 0.2;
 
 function keepaliveDue({ answeredAt, spread }: ConnectionFacts, policy: Policy): number {
@@ -76,8 +76,8 @@ function keepaliveDue({ answeredAt, spread }: ConnectionFacts, policy: Policy): 
 }
 
 /**
- * When this idle connection next needs maintenance because of the time alone. Moments in the past do not count: that maintenance was done, or
- * waits for something other than time.
+ * When time alone next makes maintenance of this idle connection necessary. Moments in the past do not count: that maintenance
+ * was done, or waits for something other than time.
  */
 export function nextMaintenance(connection: ConnectionFacts, pool: PoolFacts, policy: Policy, now: number): number {
   const moments = [
@@ -91,8 +91,8 @@ export function nextMaintenance(connection: ConnectionFacts, pool: PoolFacts, po
 }
 
 /**
- * The shortest time after which a connection that becomes idle can need maintenance. A timer set no later than this needs no change when a
- * connection returns: that keeps timers off the warm path.
+ * The shortest time after which a connection that becomes idle can need maintenance. A timer set no later than this needs no
+ * change when a connection returns, which keeps timers off the warm path.
  */
 export function soonestMaintenanceMs(policy: Policy, limits: EffectiveLimits): number {
   const lingerMs = limits.reuseConnections < limits.maxConnections ? LINGER_MS : Number.POSITIVE_INFINITY;
@@ -102,8 +102,9 @@ export function soonestMaintenanceMs(policy: Policy, limits: EffectiveLimits): n
 }
 
 /**
- * How far a pool is with replacing expired connections: one at a time, so that connections opened together do not reconnect together (PgBouncer
- * spaces them too). While the pool has room, the successor is opened before its predecessor is closed.
+ * The state of the replacement of expired connections. They are replaced one at a time, so that connections opened together do
+ * not reconnect together (PgBouncer spaces them too). While the pool has room, the successor is opened before its predecessor is
+ * closed.
  */
 export type RotationState =
   /** No replacement is under way; the connect of the last successor began at `since`. */
@@ -116,10 +117,10 @@ export type RotationState =
 
 export const NO_ROTATION: RotationState = { kind: 'resting', since: Number.NEGATIVE_INFINITY };
 
-/** The time between two successors. At most two are opened in any 100 ms because of age, with some room for late timers. */
+/** The time between two successors. At most two connections are opened in any 100 ms because of age, with some room for late timers. */
 const SPACING_MS = 60;
 
-/** A connection that is idle no longer than this between two callers is in steady use; with a short maximum age, a share of that age. */
+/** A connection whose idle times between two callers are no longer than this is in steady use. With a short maximum age it is a share of that age. */
 const STEADY_MS = 1_000;
 const STEADY_SHARE = 0.25;
 
@@ -127,13 +128,13 @@ export function steadyUseMs({ maxAgeMs }: Policy): number {
   return Math.min(STEADY_MS, STEADY_SHARE * maxAgeMs);
 }
 
-/** What decides the turn of an expired connection. */
+/** The facts that decide the turn of an expired connection. */
 export interface Expired {
   /** It is in steady use. */
   readonly isInUse: boolean;
-  /** Without it the pool would fall below its minimum. */
+  /** Whether the pool would fall below its minimum without it. */
   readonly isOfMinimum: boolean;
-  /** Another connection may be opened beside it. */
+  /** Whether another connection may be opened beside it. */
   readonly hasRoom: boolean;
 }
 
@@ -145,7 +146,7 @@ export function rotate(
 ): { readonly closes: boolean; readonly next: RotationState } {
   const stays = { closes: false, next: state };
   if (state.kind === 'arrived') return { closes: true, next: { kind: 'resting', since: state.since } };
-  // One that nobody needs is closed without a successor.
+  // A connection that is not needed is closed without a successor.
   if (!expired.isInUse && !expired.isOfMinimum) return { closes: true, next: state };
   switch (state.kind) {
     case 'opening':
@@ -154,23 +155,23 @@ export function rotate(
       if (now < nextRotation(state)) return stays;
       return { closes: !expired.hasRoom, next: { kind: 'wanted', predecessorIsOpen: expired.hasRoom } };
     case 'wanted':
-      // Others have taken the room: it is closed first, and then replaced.
+      // Other connections have taken the room, so this one is closed first, and then replaced.
       if (!state.predecessorIsOpen || expired.hasRoom) return stays;
       return { closes: true, next: { kind: 'wanted', predecessorIsOpen: false } };
   }
 }
 
-/** When the next expired connection may be replaced, as far as time decides that. */
+/** When the next expired connection may be replaced, as far as time decides. */
 export function nextRotation(state: RotationState): number {
   return state.kind === 'resting' ? state.since + SPACING_MS : Number.POSITIVE_INFINITY;
 }
 
-/** A connect began. */
+/** The state after a connect began. */
 export function afterConnectBegan(state: RotationState, now: number): RotationState {
   return state.kind === 'wanted' ? { kind: 'opening', since: now, predecessorIsOpen: state.predecessorIsOpen } : state;
 }
 
-/** A connect has ended. One that failed is not tried again for the sake of age alone. */
+/** The state after a connect ended. A failed one is not tried again for the sake of age alone. */
 export function afterConnectEnded(state: RotationState, hasOpened: boolean): RotationState {
   if (state.kind !== 'opening') return state;
   const { since, predecessorIsOpen } = state;

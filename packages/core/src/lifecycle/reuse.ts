@@ -2,7 +2,7 @@ import type { EffectiveLimits } from '../policy/limits.js';
 import type { Policy } from '../policy/policy.js';
 import type { CloseReason } from './state.js';
 
-/** Why connections are not reused, as far as a pool can see that. */
+/** Why connections are not reused, as far as a pool can see. */
 export const NOT_REUSED_CAUSES = [
   'max-age',
   'max-uses',
@@ -21,20 +21,23 @@ export type NotReusedCause = (typeof NOT_REUSED_CAUSES)[number];
 /** A connection that is being closed. */
 export interface ClosedConnection {
   readonly reason: CloseReason;
-  /** It has ended already, as the pool has seen. */
+  /** Whether the pool has seen it end already. */
   readonly hasEnded: boolean;
-  /** The app itself has ended it. */
+  /** Whether the app itself has ended it. */
   readonly byApp: boolean;
-  /** How long it had been idle; 0 for one that was in use. */
+  /** How long it had been idle; 0 if it was in use. */
   readonly idleMs: number;
   /** Pools that share the limit. */
   readonly owners: number;
 }
 
-/** A connection that ended when it had been idle for this long was closed as one that is idle. Sooner, or in use, it met a fault. */
+/** A connection that ended after this long idle was closed for being idle. If it ended sooner, or in use, the cause was a fault. */
 const RESTED_MS = 1_000;
 
-/** Why this connection will not be reused; `undefined` where that says nothing of how the pool is used: it closes, or the connection met a fault. */
+/**
+ * Why this connection will not be reused; `undefined` if its end shows nothing about the use of the pool: the pool closes, or the
+ * connection met a fault.
+ */
 export function lossOf(
   { reason, hasEnded, byApp, idleMs, owners }: ClosedConnection,
   { reuseConnections, maxConnections }: Policy,
@@ -70,21 +73,21 @@ export interface ReuseFacts {
 }
 
 /**
- * A pool is judged once so many connections were replaced. More than a start, a deployment of the server or a failover replaces, also several of them;
- * few enough for a pool that is used once a second to be judged within two minutes.
+ * A pool is judged once this many connections were replaced. That is more than a start, a deployment of the server or several
+ * failovers replace, and few enough to judge a pool that is used once a second within two minutes.
  */
 const LEAST_REPLACED = 100;
-/** And once each place was taken so often: a large pool that fills and empties with the load replaces many. */
+/** In addition, each place must have been taken this often: a large pool that fills and empties with the load replaces many. */
 const LEAST_TIMES = 3;
-/** What happened longer ago does not count: a pool whose load comes in bursts, hours apart, opens connections for each and loses nothing by it. */
+/** Older facts do not count: a pool whose load comes in bursts, hours apart, opens connections for each, and loses nothing by it. */
 const LONGEST_MS = 10 * 60_000;
-/** At most two uses a connection: from three on, reuse has saved most of the connects. */
+/** A share of replaced connections that means at most two uses for each. With three uses, reuse has saved most of the connects. */
 const REPLACED_SHARE = 0.5;
 
-/** What to make of the facts: too few to judge by, connections are reused, or they are not, for the likeliest of the causes. */
+/** The judgement of the facts: too few of them, connections are reused, or they are not, for the likeliest of the causes. */
 export type ReuseVerdict = 'too-early' | 'reused' | NotReusedCause;
 
-/** Whether connections are replaced almost as fast as they are used. One that only fills the pool is not one that is replaced. */
+/** Whether connections are replaced almost as fast as they are used. A connection that only fills the pool does not count as replaced. */
 export function judgeReuse(
   { forMs, acquired, opened, lost }: ReuseFacts,
   { maxConnections }: EffectiveLimits,
@@ -99,20 +102,20 @@ export function judgeReuse(
   return NOT_REUSED_CAUSES.reduce((most, cause) => (lost[cause] > lost[most] ? cause : most));
 }
 
-/** A pool beside others on one target, of the same process. */
+/** One of several pools on one target, in the same process. */
 export interface PoolBeside {
-  /** Milliseconds since it opened its first connection. */
+  /** Milliseconds since the pool opened its first connection. */
   readonly ageMs: number;
   readonly acquired: number;
   readonly opened: number;
 }
 
-/** More pools than an app has on purpose for one database. */
+/** No app has as many pools for one database on purpose. */
 const LEAST_POOLS = 20;
-/** A younger pool may not have come to its second use. */
+/** A younger pool may not have reached its second use. */
 const SETTLED_MS = 5_000;
 
-/** Whether pools on one target, none of which is closing, are made one after the other, and hardly use what they open. */
+/** Whether pools on one target, none of which is closing, are made one after the other and hardly use their connections. */
 export function areMadeAnew(pools: readonly PoolBeside[]): boolean {
   const settled = pools.filter(({ ageMs }) => ageMs >= SETTLED_MS && ageMs <= LONGEST_MS);
   const sum = (key: 'acquired' | 'opened') => settled.reduce((total, pool) => total + pool[key], 0);

@@ -1,6 +1,6 @@
 import type { EffectiveLimits } from '../policy/limits.js';
 
-/** Why a connection was closed. Each connection that the driver handed over is closed for exactly one of these; counters and events carry it. */
+/** Why a connection was closed. Each connection of the pool is closed for exactly one of these, which counters and events carry. */
 export const CLOSE_REASONS = [
   'max-age',
   'max-uses',
@@ -30,7 +30,7 @@ export type ConnectionState =
 
 export type ConnectionKind = ConnectionState['kind'];
 
-/** The states that each state may be followed by. `used` follows itself when a returned connection goes to a caller in line. */
+/** The states that may follow each state. `used` follows itself when a returned connection goes to a caller in line. */
 const NEXT: { readonly [From in ConnectionKind]: { readonly [To in ConnectionKind]?: true } } = {
   opening: { idle: true, checking: true, used: true, closing: true, closed: true },
   idle: { checking: true, used: true, returning: true, closing: true },
@@ -41,7 +41,7 @@ const NEXT: { readonly [From in ConnectionKind]: { readonly [To in ConnectionKin
   closed: {},
 };
 
-// One frozen value for each state: a transition on the warm path allocates nothing.
+// One frozen value for each state, so that a transition on the warm path allocates nothing.
 export const OPENING: ConnectionState = Object.freeze({ kind: 'opening' });
 export const IDLE: ConnectionState = Object.freeze({ kind: 'idle' });
 export const CHECKING: ConnectionState = Object.freeze({ kind: 'checking' });
@@ -49,7 +49,7 @@ export const USED: ConnectionState = Object.freeze({ kind: 'used' });
 export const RETURNING: ConnectionState = Object.freeze({ kind: 'returning' });
 export const CLOSED: ConnectionState = Object.freeze({ kind: 'closed' });
 
-/** A connection was to take a step that its state does not allow: a defect of the pool, never of its user. */
+/** A step that the state of a connection does not allow: a defect of the pool, never of its user. */
 class ConnectionStateError extends Error {
   override name = 'ConnectionStateError';
 }
@@ -60,26 +60,26 @@ class ConnectionStateError extends Error {
  * @throws ConnectionStateError when this state cannot follow that one
  */
 export function transition(from: ConnectionState, to: ConnectionState): ConnectionState {
-  // The warm path, without a look-up by name. From one caller to the next a connection stays used.
+  // The warm path, without a look-up by name. A connection that goes from one caller to the next stays used.
   if (from === USED ? to === IDLE || to === USED : from === IDLE && to === USED) return to;
   if (NEXT[from.kind][to.kind]) return to;
   const reason = to.kind === 'closing' ? ` (${to.reason})` : '';
   throw new ConnectionStateError(`A connection that is ${from.kind} cannot become ${to.kind}${reason}.`);
 }
 
-/** What the rules get of one open connection. Moments are milliseconds of the pool's clock. */
+/** The rules' input about one open connection. Moments are milliseconds of the pool's clock. */
 export interface ConnectionFacts {
   /** How often it was checked out. */
   readonly uses: number;
-  /** When its jittered life is over. */
+  /** When it expires, jitter included. */
   readonly expiresAt: number;
   /** When the server last answered on it. */
   readonly answeredAt: number;
   /** The trust epoch of the pool at that moment. */
   readonly epoch: number;
-  /** Its server takes no writes any more. */
+  /** Whether its server takes no writes any more. */
   readonly readOnly: boolean;
-  /** A random number in [0, 1) of its own: spreads what would otherwise happen to many connections at once. */
+  /** A random number in [0, 1) of its own, which spreads what would otherwise happen to many connections at once. */
   readonly spread: number;
   /** Since when it has been idle. */
   readonly idleSince: number;
@@ -87,11 +87,11 @@ export interface ConnectionFacts {
   readonly generation: number;
 }
 
-/** What the rules get of the pool around it. */
+/** The rules' input about the pool. */
 export interface PoolFacts {
   /** Connections that are open or being opened, without those being closed. */
   readonly size: number;
-  /** Idle connections, those of pools that share this limit included. */
+  /** Idle connections, including those of pools that share this limit. */
   readonly idle: number;
   readonly generation: number;
   readonly limits: EffectiveLimits;

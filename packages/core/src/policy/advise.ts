@@ -1,6 +1,6 @@
 import { TenureUsageError } from '../errors.js';
 
-/** What a server allows, as `SHOW` and the catalogs say. */
+/** The limits of a server, by `SHOW` and the catalogs. */
 export interface ServerLimits {
   /** `max_connections`. */
   readonly maxConnections: number;
@@ -16,9 +16,9 @@ export interface ServerLimits {
   readonly otherSessions?: number | undefined;
 }
 
-/** What one process does in its busiest minute. */
+/** The load of one process in its busiest minute. */
 export interface ProcessLoad {
-  /** Checkouts per second: what `stats().acquired` grows by. */
+  /** Checkouts per second: the growth of `stats().acquired`. */
   readonly perSecond: number;
   /** How long a checkout holds its connection on average, in milliseconds: a whole transaction, with the app's own work in it. */
   readonly useMs: number;
@@ -28,10 +28,10 @@ export interface ProcessLoad {
   readonly maxConnections?: number | undefined;
 }
 
-/** What `advise` computes from. */
+/** The input of `advise`. */
 export interface SizingFacts {
   readonly server: ServerLimits;
-  /** Processes that have a pool at one time, at most: in a rolling deployment the old and the new ones. */
+  /** The largest number of processes with a pool at one time: in a rolling deployment, the old and the new ones. */
   readonly processes: number;
   /** Default: unknown. */
   readonly load?: ProcessLoad | undefined;
@@ -41,15 +41,15 @@ export interface SizingFacts {
 export interface AdvisedSetting {
   readonly env: 'MAX_CONNS' | 'REUSE_CONNS' | 'CONN_BUDGET';
   readonly value: number;
-  /** In plain words, with the figures that it follows from. */
+  /** The reason in plain words, with the figures it follows from. */
   readonly reason: string;
 }
 
-/** What one process may expect of `maxConnections`. */
+/** The expected use of `maxConnections` connections in one process. */
 export interface Expectation {
   /** Connections in use on average. */
   readonly busy: number;
-  /** The share of the connections that are in use on average; 1 or more: the line grows without end. */
+  /** The share of the connections that are in use on average. At 1 or more the line grows without end. */
   readonly utilisation: number;
   /** The share of callers that wait, 0 to 1. */
   readonly waitingShare: number;
@@ -63,25 +63,25 @@ export interface Advice {
   readonly budget: AdvisedSetting;
   /** Absent without a load. */
   readonly expected?: Expectation;
-  /** What no setting of these can solve. */
+  /** Problems that none of these settings can solve. */
   readonly warnings: readonly string[];
 }
 
-/** The share of the server's slots that is kept for others where their number is unknown; `CONN_BUDGET=auto` keeps the same. */
+/** The share of the server's slots that is kept for others if their number is unknown; `CONN_BUDGET=auto` keeps the same. */
 const HEADROOM = 0.2;
 /** PostgreSQL's default of `superuser_reserved_connections`; `reserved_connections` is 0. */
 const RESERVED = 3;
-/** At most this share of the callers is to wait. */
+/** At most this share of the callers should wait. */
 const MAY_WAIT = 0.05;
-/** With one connection, a query beside a transaction of the same process waits for that transaction. */
+/** With one connection, a query beside a transaction of the same process would wait for that transaction. */
 const LEAST = 2;
-/** Below this utilisation a shortage of connections explains no wait. */
+/** Below this utilisation a wait has another cause than a shortage of connections. */
 const LIGHT = 0.5;
 
 /**
- * What `MAX_CONNS`, `REUSE_CONNS` and `CONN_BUDGET` should be, and why. Pure. The rules, and where they come from, are in docs/sizing.md.
+ * Computes `MAX_CONNS`, `REUSE_CONNS` and `CONN_BUDGET`, with reasons. Pure. The rules, and their sources, are in docs/sizing.md.
  *
- * @throws TenureUsageError for a fact that cannot be true, with its name, its value and what is allowed
+ * @throws TenureUsageError for an impossible fact, with its name, its value and what is allowed
  */
 export function advise(facts: SizingFacts): Advice {
   check(facts);
@@ -103,7 +103,7 @@ export function advise(facts: SizingFacts): Advice {
   };
 }
 
-/** What a server leaves for the app: the rule of `CONN_BUDGET=auto`, but for `otherSessions`. */
+/** The connections that a server leaves for the app, by the rule of `CONN_BUDGET=auto`, with `otherSessions` if it is given. */
 function leftBy(server: ServerLimits): { left: number; why: string } {
   const { maxConnections, reservedConnections = RESERVED, roleLimit, databaseLimit, otherSessions } = server;
   const slots = Math.max(0, maxConnections - reservedConnections);
@@ -126,7 +126,7 @@ interface Wanted {
   readonly why: string;
 }
 
-/** How many connections one process can make use of, whatever the server allows. */
+/** How many connections one process can use, whatever the server allows. */
 function wantedOf({ server, processes, load }: SizingFacts, busy: number | undefined): Wanted {
   const { cores } = server;
   if (load !== undefined && busy !== undefined) {
@@ -216,19 +216,19 @@ export function waitingShare(connections: number, busy: number): number {
   return ofRefused(refused, connections, busy);
 }
 
-/** The fewest connections with which no more callers wait than may. */
+/** The fewest connections with which at most `MAY_WAIT` of the callers wait. */
 function connectionsFor(busy: number): number {
   let [connections, refused] = [0, 1];
   while (ofRefused(refused, connections, busy) > MAY_WAIT) refused = refusedShare(++connections, busy, refused);
   return connections;
 }
 
-/** Erlang's B formula for `n` connections, from that for one less: no factorial, which would overflow. */
+/** Erlang's B formula for `n` connections, computed from the one for `n - 1`: a factorial would overflow. */
 function refusedShare(n: number, busy: number, ofOneLess: number): number {
   return (busy * ofOneLess) / (n + busy * ofOneLess);
 }
 
-/** From B to C: callers that would be refused wait instead. */
+/** From Erlang's B to C: callers that would be refused wait instead. */
 function ofRefused(refused: number, connections: number, busy: number): number {
   if (busy === 0) return 0;
   return busy >= connections ? 1 : refused / (1 - (busy / connections) * (1 - refused));
@@ -250,7 +250,7 @@ function check({ server, processes, load }: SizingFacts): void {
   positive('load.perSecond × load.useMs / 1000', (load.perSecond * load.useMs) / 1_000);
 }
 
-/** Bounds what is computed by counting up; far above what any server has. */
+/** An upper bound for loops that count up, far above the connections of any server. */
 const MOST = 1_000_000;
 
 function whole(name: string, value: number | undefined, least: number): void {

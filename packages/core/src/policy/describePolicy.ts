@@ -11,7 +11,7 @@ export interface SettingDescription {
   readonly source: PolicySource;
 }
 
-/** Every value and its source, so that a stray variable can be found. */
+/** Describes every value and its source, so that a stray variable can be found. */
 export function describePolicy(policy: Policy): PolicyDescription {
   const described = POLICY_KEYS.map((key): [PolicyKey, SettingDescription] => {
     const value = policy[key] === Number.POSITIVE_INFINITY ? 'none' : policy[key];
@@ -35,7 +35,7 @@ export function kindOf(value: unknown): string {
   return `(${value === null ? 'null' : typeof value})`;
 }
 
-/** The key that this word probably means; the word may be the name of a variable. */
+/** The key that this word probably means. The word may be the name of a variable. */
 function nearestKey(word: string, keys: readonly PolicyKey[]): PolicyKey | undefined {
   const written = word.toLowerCase();
   const names = keys.flatMap((key) => [key, POLICY_OPTIONS[key].env].map((name) => ({ key, name })));
@@ -44,7 +44,7 @@ function nearestKey(word: string, keys: readonly PolicyKey[]): PolicyKey | undef
   return best.steps <= written.length / 3 ? best.key : undefined;
 }
 
-/** How many letters must be added, removed or changed (Levenshtein). */
+/** The number of letters to add, remove or change (Levenshtein). */
 function stepsBetween(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, column) => column);
   for (const letter of one) {

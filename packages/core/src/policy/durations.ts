@@ -13,7 +13,7 @@ export function parseDuration(text: string): Reading<number> {
   const groups = SYNTAX.exec(text)?.groups;
   if (groups === undefined) return { refused: 'not a duration; write 30 or 30s for 30 seconds, 500ms, 5m or 2h' };
   const { whole = '', part = '', unit = 's' } = groups;
-  // In whole numbers: 1.001 * 1000 is 1000.9999999999999.
+  // Computed in whole numbers: 1.001 * 1000 is 1000.9999999999999.
   const scaled = BigInt(whole + part) * BigInt(UNITS[unit as keyof typeof UNITS]);
   const scale = 10n ** BigInt(part.length);
   if (scaled > BigInt(LONGEST_MS) * scale) return { refused: `at most ${LONGEST}` };

@@ -9,10 +9,10 @@ const LIMITS = ['maxConnections', 'reuseConnections', 'minConnections'] as const
 /** The settings that may change while a pool runs. */
 export type Limits = Pick<PolicyOverrides, (typeof LIMITS)[number]>;
 
-/** The limits that bound a pool now: those of its policy, or less where less was granted. */
+/** The limits that bound a pool now: those of its policy, or less if less was granted. */
 export type EffectiveLimits = Readonly<Pick<Policy, (typeof LIMITS)[number]>>;
 
-/** @param granted connections that the pool may have at most, whatever its policy says; `Infinity` without such a bound */
+/** @param granted the most connections that the pool may have, whatever its policy says; `Infinity` without such a bound */
 export function effectiveLimits(policy: Policy, granted: number): EffectiveLimits {
   return {
     maxConnections: Math.min(policy.maxConnections, granted),

@@ -14,8 +14,8 @@ import {
 } from './policy.js';
 
 /**
- * Makes a policy: argument before environment before host before default. A value that a stronger source overrules is checked too, so that the
- * list of problems is complete. A checked policy is returned as it is.
+ * Makes a policy: argument before environment before host before default. A value that a stronger source overrules is checked
+ * too, so that the list of problems is complete. A checked policy is returned as it is.
  *
  * @throws TenurePolicyError that lists every problem
  */
@@ -37,7 +37,7 @@ export function parsePolicy(env: Environment, overrides: PolicyOverrides = {}, h
   return policyOf(settings, name);
 }
 
-/** The default of a key; none where it is the value of another key that has a problem. */
+/** The default of a key; none if it is the value of another key that has a problem. */
 export function defaultOf(key: PolicyKey, settings: ReadonlyMap<PolicyKey, PolicySetting>): PolicySetting | undefined {
   const source = { from: 'default' } as const;
   const { default: value } = POLICY_OPTIONS[key];
@@ -59,7 +59,7 @@ function nameProblems(name: unknown): PolicyProblem[] {
   return [{ name: 'policy.name', value: printable(name), allowed }];
 }
 
-/** One option of a host may set two keys, and would be listed twice. */
+/** Each problem once: an option of a host may set two keys, and would be listed twice. */
 function withoutRepeats(problems: readonly PolicyProblem[]): PolicyProblem[] {
   const isSame = (one: PolicyProblem) => (other: PolicyProblem) =>
     other.name === one.name && other.allowed === one.allowed;
@@ -73,13 +73,13 @@ function notAnObject(overrides: unknown): TenurePolicyError {
 /** A setting of the host (Knex, pg-pool), in Tenure's units. */
 export interface HostSetting {
   readonly value: PolicyValue;
-  /** As the app wrote it: `pool.max`. */
+  /** The name as the app wrote it: `pool.max`. */
   readonly name: string;
-  /** The value as the app wrote it, where that is another; errors show it. */
+  /** The value as the app wrote it, if that is another; errors show it. */
   readonly written?: unknown;
 }
 
-/** The pool settings that the app wrote for its host, and their problems. Without the host's own defaults. */
+/** The pool settings that the app wrote for its host, and their problems. The host's own defaults are left out. */
 export type HostSettings = { readonly [K in PolicyKey]?: HostSetting } & {
   readonly problems?: readonly PolicyProblem[];
 };
@@ -99,7 +99,7 @@ export function inArgument(key: PolicyKey, given: PolicyOverrides, argument: str
   return [{ source, given: given[key], reading: readValue(POLICY_OPTIONS[key], given[key]) }];
 }
 
-/** The pool's own variable, then the one for all pools. */
+/** The pool's own variable, and the one for all pools. */
 function inEnvironment(key: PolicyKey, env: Environment, prefix: string): Written[] {
   const option = POLICY_OPTIONS[key];
   const variables = prefix === '' ? [option.env] : [`${prefix}_${option.env}`, option.env];
@@ -128,7 +128,7 @@ export function problemOf(key: PolicyKey, { source, given, reading }: Written): 
   return [{ name: source.name, value: printable(given), allowed: reading.refused + hint }];
 }
 
-/** A value as an error may show it. An object may hold a secret, and so may a connection string that was passed by mistake. */
+/** A value in a form that an error may show. An object may contain a secret, and so may a connection string that was passed by mistake. */
 export function printable(value: unknown): unknown {
   if (typeof value === 'string' && /:\/\/|password/i.test(value)) return '(a connection string?)';
   return (typeof value === 'object' && value !== null) || typeof value === 'function' ? kindOf(value) : value;
@@ -175,7 +175,7 @@ function readValue(option: PolicyOption, value: unknown): SettingReading {
   return inRange(option, value === 0 ? 0 : value); // never -0
 }
 
-/** Not a connection string, which `stats()` would show. */
+/** A name is no connection string, which `stats()` would show. */
 const NAME = /^[\w .:-]{1,63}$/;
 
 function readName(value: unknown): SettingReading {
@@ -183,7 +183,7 @@ function readName(value: unknown): SettingReading {
   return { refused: 'a name of 1 to 63 letters, digits, spaces, and _ . : -' };
 }
 
-/** The words that an option accepts beside numbers, for the end of a sentence: `; none = no limit`. */
+/** The words that an option accepts beside numbers, as the end of a sentence: `; none = no limit`. */
 function wordsHint(option: PolicyOption): string {
   if (!isNumeric(option)) return '';
   const { none, auto } = option;
@@ -232,7 +232,7 @@ function wanted({ kind, smallest, largest }: NumberOption): string {
   return kind === 'count' ? 'a whole number' : `a number from ${smallest} to ${largest}`;
 }
 
-/** For `30s` in code: the number of milliseconds. */
+/** The hint for `30s` in code: the number of milliseconds. */
 function meant({ kind }: NumberOption, value: unknown): string {
   const reading = kind === 'duration' && typeof value === 'string' ? parseDuration(value) : undefined;
   return reading !== undefined && 'value' in reading ? ` (${reading.value})` : '';
@@ -258,7 +258,7 @@ const ORDER: readonly (readonly [PolicyKey, PolicyKey])[] = [
   ['minConnections', 'reuseConnections'],
 ];
 
-/** Values that are allowed alone, and not together. A value that follows another one by default never conflicts. */
+/** Problems of values that are allowed alone, but not together. A value that follows another one by default never conflicts. */
 export function conflicts(settings: ReadonlyMap<PolicyKey, PolicySetting>): PolicyProblem[] {
   return ORDER.flatMap(([smaller, larger]) => {
     const low = settings.get(smaller);

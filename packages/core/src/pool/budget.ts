@@ -13,14 +13,14 @@ import { type Admission, type BudgetStats, type Claim, type SlotLocks, SlotsDeni
 import { Slots } from './slots.js';
 import type { WaitQueue } from './waitQueue.js';
 
-/** How often a hungry pool looks for a free slot: below its share, and at its share. More up to as much again. */
+/** How often a hungry pool tries to take a free slot, below its share and at its share. A random part of up to the same length is added. */
 const TAKE_EVERY_MS = 50;
 const TAKE_RARELY_MS = 250;
-/** How often a pool looks whether it has connections to lend, while someone is hungry. */
+/** How often a pool checks whether it has connections to lend, while a member of the fleet is hungry. */
 const LEND_EVERY_MS = 100;
-/** How often connections are wanted for which no caller waits, while slots are short. */
+/** How often slots are requested for connections without a caller, while slots are short. */
 const NOT_URGENT_MS = 5_000;
-/** Slots that were reserved and not needed for this long are given back. */
+/** Reserved slots that were not needed for this long are given back. */
 const UNNEEDED_MS = 1_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -32,12 +32,13 @@ interface Parts<C extends object> {
   readonly maintenance: Maintenance<C>;
 }
 
-/** What a connection asks the server between two uses. */
+/** The work of a budget on a connection between two uses. */
 type Question<C> = Exclude<Claim<C>, 'close'>;
 
 /**
- * A pool's part in a budget of several processes. It takes a slot before each connect, shows hunger when callers wait and none is free, and closes
- * connections for others that are hungry (`fleet/shares.ts` says how many). All statements run on a connection between two uses, as part of a check.
+ * A pool's part in a budget of several processes. It takes a slot before each connect. When callers wait and no slot is free, it
+ * shows hunger. When others are hungry, it closes connections for them (`fleet/shares.ts` says how many). All statements run on a
+ * connection between two uses, as part of a check.
  */
 export class Budget<C extends object> implements Admission<C> {
   readonly #context: Context<C>;
@@ -50,20 +51,20 @@ export class Budget<C extends object> implements Admission<C> {
   readonly #joining: Joining<C>;
   readonly #schedule: BudgetSchedule;
   #isOff = false;
-  /** Connections that the pool wants to open and has no slot for. */
+  /** Connections that the pool needs and has no slot for. */
   #wanted = 0;
-  /** The same, as the opener has asked in this run of the loop. */
+  /** The same, as requested by the opener in this run of the loop. */
   #asked = 0;
-  /** Callers wait for some of them. */
+  /** Whether callers wait for some of them. */
   #isUrgent = false;
-  /** Since when they are wanted, and no connection was there to ask on. */
+  /** Since when some are needed while no connection was free to run a statement on. */
   #wantedSince = NEVER;
-  /** When the pool last wanted any. */
+  /** When the pool last needed any. */
   #neededAt = Number.NEGATIVE_INFINITY;
-  /** The connection on which the server is being asked. */
+  /** The connection on which a statement is running. */
   #asking: PoolEntry<C> | undefined;
 
-  /** @returns `undefined`, after a warning, where the driver has no locks */
+  /** @returns `undefined`, after a warning, when the driver has no locks */
   static join<C extends object>(context: Context<C>, parts: Parts<C>): Budget<C> | undefined {
     const { connector, runtime, events } = context;
     const member = Math.floor(runtime.random() * 2 ** 31);
@@ -155,7 +156,7 @@ export class Budget<C extends object> implements Admission<C> {
   claim(entry: PoolEntry<C>, now: number): Claim<C> | undefined {
     if (this.#isOff) return undefined;
     this.#shortage.noteUse(now);
-    // A connection that has just been opened serves a caller, who then lacks none.
+    // A connection that has just been opened serves a caller, who then needs no other.
     if (this.#isUrgent) this.#wanted = Math.max(0, Math.min(this.#wanted, this.#callersLacking - this.#slots.ready));
     if (this.#slots.isForfeit(entry)) return 'close';
     if (this.#locks.mayHaveLost(entry.connection)) this.#slots.suspect(entry);
@@ -176,7 +177,7 @@ export class Budget<C extends object> implements Admission<C> {
     }
   }
 
-  /** Connections that callers lack. One that only asks the server meanwhile is not about to serve them, as far as this is concerned. */
+  /** Connections that callers lack. One that is busy with a statement of the budget counts as lacking, since it is not about to serve them. */
   get #callersLacking(): number {
     const { connections, queue } = this.#parts;
     const lacking = queue.length - connections.expected - connections.opening + (this.#isAsking ? 1 : 0);
@@ -187,24 +188,24 @@ export class Budget<C extends object> implements Admission<C> {
     return this.#asking?.kind === 'checking';
   }
 
-  /** Something is to be asked that any connection can ask. */
+  /** Whether a statement about the fleet is due, which may run on any connection. */
   #isFleetsTurn(now: number): boolean {
     return now >= this.#dueAt && !this.#isAsking;
   }
 
-  /** Something is to be done on this connection. */
+  /** Whether a statement on this connection is due. */
   #hasDuty(entry: PoolEntry<C>, now: number): boolean {
     return now >= this.#slots.dutyAt(entry) || this.#hunger.isToHideOn(entry);
   }
 
-  /** When something is to be asked next that any connection can ask. */
+  /** When the next statement is due that may run on any connection. */
   get #dueAt(): number {
     // A guest takes its own slot first.
     const takeAt = this.#wanted > 0 && this.#slots.guests === 0 ? this.#schedule.takeAt : NEVER;
     return Math.min(takeAt, this.#schedule.askAt, this.#schedule.auditAt);
   }
 
-  /** When the pool stops waiting for a connection to come back that it could ask on. */
+  /** When the pool stops waiting for a connection to come back on which it could run its statements. */
   get #patientUntil(): number {
     return this.#joining.patientUntil(this.#wanted === 0 ? NEVER : this.#wantedSince);
   }
@@ -227,7 +228,7 @@ export class Budget<C extends object> implements Admission<C> {
     };
   }
 
-  /** All that is due, on one connection between two uses. */
+  /** Runs all statements that are due on one connection between two uses. */
   async #ask(entry: PoolEntry<C>, connection: C, isFleets: boolean, signal: AbortSignal): Promise<void> {
     const { runtime } = this.#context;
     const slots = this.#slots;
@@ -293,7 +294,7 @@ export class Budget<C extends object> implements Admission<C> {
     events.emit('budget', budget);
   }
 
-  /** The budget cannot hold here: it bounds nothing from now on. */
+  /** Turns the budget off, because it cannot hold here. */
   #turnOff(reason: string): void {
     if (this.#isOff) return;
     this.stop();
@@ -306,7 +307,7 @@ export class Budget<C extends object> implements Admission<C> {
     const now = runtime.now();
     if (this.#slots.ready > 0 && now - this.#neededAt >= UNNEEDED_MS) this.#slots.handBackReady();
     if (!this.#hunger.isOn) this.#shortage.lend(now);
-    // On a blocked event loop a connection has often come back, and waits to be read.
+    // After a blocked event loop, the data of a returned connection often waits in its socket.
     if (now >= this.#patientUntil) afterTwoTurns(runtime, () => this.#joinIfStuck());
     this.#act(now);
   }
@@ -321,7 +322,7 @@ export class Budget<C extends object> implements Admission<C> {
     this.#act(now);
   }
 
-  /** Asks what is due on connections that are idle, and sets the timer for what is due next. */
+  /** Runs due statements on idle connections, and sets the timer for the next one. */
   #act(now: number): void {
     if (this.#isOff) return;
     const { checkout, connections } = this.#parts;

@@ -1,13 +1,13 @@
 import type { Runtime } from './clock.js';
 
-/** How often a pool asks whether anyone is hungry, and counts the fleet while someone is. Less up to a quarter. */
+/** How often a pool checks whether any member is hungry, and counts the fleet while one is. A random part of up to a quarter is subtracted. */
 const ASK_EVERY_MS = 1_000;
-/** How often all sessions are checked for their slots. Less up to a quarter. */
+/** How often the slots of all sessions are checked. A random part of up to a quarter is subtracted. */
 const AUDIT_EVERY_MS = 60_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** When a pool asks the server next. Drawn at random within limits, so that the processes of a fleet do not all ask at one moment. */
+/** When a pool next queries the server. The moments are random within limits, so that the processes of a fleet do not all query at once. */
 export class BudgetSchedule {
   readonly #runtime: Runtime;
   #takeAt = Number.NEGATIVE_INFINITY;
@@ -18,17 +18,17 @@ export class BudgetSchedule {
     this.#runtime = runtime;
   }
 
-  /** For a slot that the pool wants. */
+  /** When to request a slot that the pool needs. */
   get takeAt(): number {
     return this.#takeAt;
   }
 
-  /** Whether anyone in the fleet is hungry. */
+  /** When to check whether any member is hungry. */
   get askAt(): number {
     return this.#askAt;
   }
 
-  /** Whether the pool's sessions still hold their slots. */
+  /** When to check whether the pool's sessions still hold their slots. */
   get auditAt(): number {
     return this.#auditAt;
   }
@@ -37,7 +37,7 @@ export class BudgetSchedule {
     this.#takeAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** @param afterMs at least; at most twice that */
+  /** @param afterMs the shortest time; the longest is twice that */
   takeLater(afterMs: number): void {
     this.#takeAt = this.#runtime.now() + afterMs * (1 + this.#runtime.random());
   }
@@ -54,7 +54,7 @@ export class BudgetSchedule {
     this.#auditAt = this.#after(AUDIT_EVERY_MS);
   }
 
-  /** Says what is asked from now on. What goes on keeps its time. */
+  /** Sets which checks are due from now on. A check that was due before keeps its time. */
   watch({ fleet, sessions }: { readonly fleet: boolean; readonly sessions: boolean }): void {
     if (!fleet) this.#askAt = NEVER;
     else if (this.#askAt === NEVER) this.asked();

@@ -4,13 +4,13 @@ import * as timers from 'node:timers';
 /** A timer that was started. Cancelling one that has fired does nothing. */
 export interface Timer {
   cancel(): void;
-  /** Lets the timer keep the process alive. */
+  /** Makes the timer keep the process alive. */
   ref(): void;
   /** Lets the process exit although the timer is pending. */
   unref(): void;
 }
 
-/** Time and chance: the pool gets both from here only, so that tests can inject them. */
+/** Time and chance. The pool uses no other source of them, so that tests can inject both. */
 export interface Runtime {
   /** Milliseconds of a clock that never goes back. It may stop while the process is frozen. */
   now(): number;
@@ -20,38 +20,39 @@ export interface Runtime {
   random(): number;
   /** Runs once after `delayMs`, or after 24.8 days if that is sooner. The timer does not keep the process alive until `ref()` is called. */
   after(delayMs: number, run: () => void): Timer;
-  /** Runs in the next turn of the event loop, after what waits in sockets for this turn has been read. */
+  /** Runs in the next turn of the event loop, after the data of this turn has been read from the sockets. */
   nextTurn(run: () => void): void;
 }
 
 /** The longest delay a Node timer can hold, 24.8 days. A longer one would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
-// Taken once, when this file is loaded. An app's tests replace the globals, and the functions of `node:timers`, by fakes: with those no check and
-// no wait would ever end.
+// Read once, when this file is loaded. An app's tests replace the globals, and the functions of `node:timers`, by fakes. With
+// fakes no check and no wait would ever end.
 const setTimeout = genuine('setTimeout', timers.setTimeout);
 const clearTimeout = genuine('clearTimeout', timers.clearTimeout);
 const setImmediate = genuine('setImmediate', timers.setImmediate);
-// A fake is put on the object itself. Bun has the genuine one there, and none on the prototype.
+// A fake is a property of the object itself, so the one of the prototype is genuine. Bun has the genuine one on the object, and
+// none on the prototype.
 const now: () => number = (Object.getPrototypeOf(performance).now ?? performance.now).bind(performance);
 
-/** Runs before the next turn of the event loop; what `run` throws is an uncaught exception. */
+/** Runs before the next turn of the event loop. An error of `run` is an uncaught exception. */
 export const soon = genuine('queueMicrotask', queueMicrotask);
 /** `process.nextTick`. */
 export const nextTick = genuine('nextTick', process.nextTick);
 
-/** The platform's own function. Fakes of sinon, Vitest and Jest are of one library, whose clock keeps what it has replaced. */
+/** The platform's own function. Fakes of sinon, Vitest and Jest come from one library, whose clock keeps what it has replaced. */
 function genuine<F>(name: string, found: F): F {
   return (found as { readonly clock?: Record<string, F | undefined> }).clock?.[`_${name}`] ?? found;
 }
 
-/** A fake `Date.now` would stop the pool's clock. */
+/** The genuine `Date.now`: a fake one would stop the pool's clock. */
 function wallClock(): () => number {
   const isGenuine = Function.prototype.toString.call(Date.now).includes('[native code]');
   return isGenuine ? Date.now : () => Math.floor(performance.timeOrigin + now());
 }
 
-/** The real clock, timers and randomness of this process, also while an app's tests replace them. */
+/** The real clock, timers and randomness of this process, even while an app's tests replace them. */
 export const systemRuntime: Runtime = {
   now,
   wall: wallClock(),
@@ -68,14 +69,12 @@ export const systemRuntime: Runtime = {
   nextTurn: (run) => void setImmediate(run),
 };
 
-/**
- * Runs after two turns of the event loop. One is not enough: from the poll phase the next turn comes before the sockets are read again.
- */
+/** Runs after two turns of the event loop. One is not enough: after the poll phase the next turn comes before the sockets are read again. */
 export function afterTwoTurns(runtime: Runtime, run: () => void): void {
   runtime.nextTurn(() => runtime.nextTurn(run));
 }
 
-/** The wall clock running this far ahead of the other one between two reads is a jump. As long as the default of `healthBypassMs`. */
+/** If the wall clock runs ahead of the other one by this much between two reads, it has jumped. As long as the default of `healthBypassMs`. */
 const JUMP_MS = 500;
 
 /**
@@ -94,12 +93,15 @@ export class Clock {
     this.#now = runtime.now();
   }
 
-  /** Calls back after each forward jump: the process was frozen, or the wall clock was set. Which of the two cannot be seen. */
+  /** Calls back after each forward jump: the process was frozen, or the wall clock was set. The pool cannot tell which. */
   onJump(run: (byMs: number, now: number) => void): void {
     this.#onJump = run;
   }
 
-  /** The time of the pool's clock, at most a millisecond too early. It reads the wall clock, and the other one only when the millisecond has changed. */
+  /**
+   * The time of the pool's clock, at most a millisecond too early. It reads the wall clock, and the other one only when the
+   * millisecond has changed.
+   */
   read(): number {
     const wall = this.#runtime.wall();
     if (wall !== this.#wall) this.#moveOn(wall);
@@ -127,12 +129,12 @@ export class Alarm {
     this.#runtime = runtime;
   }
 
-  /** Calls back with the moment for which it was set: a timer rings late when the process was frozen. */
+  /** Calls back with the moment for which it was set, since a timer rings late when the process was frozen. */
   onRing(run: (dueAt: number) => void): void {
     this.#ring = run;
   }
 
-  /** When it will ring; `Infinity` when it will not. */
+  /** When it will ring; `Infinity` if it is not set. */
   get dueAt(): number {
     return this.#dueAt;
   }

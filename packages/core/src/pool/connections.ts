@@ -17,7 +17,7 @@ import { type ConnectionInfo, type Counts, PoolEntry } from './entry.js';
 import { closeOne, dropOne } from './operations.js';
 import { describeConnection, traceOf } from './stats.js';
 
-/** The connections of a pool: the entries, the idle list, and the one way to close. Decides nothing. */
+/** The connections of a pool: the entries, the idle list, and the one way to close. It makes no decisions. */
 export class Connections<C extends object> {
   readonly #context: Context<C>;
   readonly #counts: Counts;
@@ -27,7 +27,7 @@ export class Connections<C extends object> {
   readonly idle = new IdleList<C>();
   /** Connections of an older generation are replaced. */
   generation = 0;
-  /** The pool closes: a connection that returns is closed. */
+  /** Whether the pool closes; a connection that returns is then closed. */
   isClosing = false;
 
   constructor(context: Context<C>) {
@@ -35,7 +35,7 @@ export class Connections<C extends object> {
     this.#counts = context.membership.counts;
   }
 
-  /** Every place that is taken, from the first attempt to connect until the connection is gone. */
+  /** All taken places. A place is taken from the first attempt to connect until the connection is gone. */
   get entries(): Iterable<PoolEntry<C>> {
     return this.#entries;
   }
@@ -62,7 +62,7 @@ export class Connections<C extends object> {
     return this.open + this.#counts.opening;
   }
 
-  /** No more may be opened. A connection that is being closed counts: the server has it until it is gone. */
+  /** Whether no more may be opened. A connection that is being closed counts, because the server has it until it is gone. */
   get isFull(): boolean {
     return this.room <= 0;
   }
@@ -80,17 +80,17 @@ export class Connections<C extends object> {
     return Math.min(waiting - this.expected - this.opening, limits.maxConnections - this.size);
   }
 
-  /** More are open than the pool may have, because it was made smaller. */
+  /** Whether more are open than the pool may have, because it was made smaller. */
   get isOverfull(): boolean {
     return this.size > this.#context.limits.maxConnections;
   }
 
-  /** Connections that a caller holds, or has just given back. */
+  /** Connections that a caller holds, or has just returned. */
   get engaged(): number {
     return this.#counts.used + this.#counts.returning;
   }
 
-  /** Checks and returns under way that are not late: each is about to serve a caller. */
+  /** Checks and returns under way that are not late. Each is about to serve a caller. */
   get expected(): number {
     if (this.#counts.checking + this.#counts.returning === 0) return 0;
     let expected = 0;
@@ -123,7 +123,7 @@ export class Connections<C extends object> {
     this.#byConnection.set(connection, entry);
   }
 
-  /** Puts another connection in the place of this one: the same session, which keeps its age. */
+  /** Puts another client object in the place of this one. It has the same session, and keeps its age. */
   replace(entry: PoolEntry<C>, connection: C): void {
     this.#byConnection.delete(entry.connection);
     entry.fill(connection);
@@ -158,7 +158,7 @@ export class Connections<C extends object> {
       dropOne(connector, connection);
       return this.#gone(entry, reason);
     }
-    // The process must not exit between a drain and the end of the last connection.
+    // Without this the process could exit between a drain and the end of the last connection.
     if (this.isClosing) connector.ref?.(connection);
     void closeOne(this.#context, connection).then(() => {
       this.#gone(entry, reason);
@@ -166,7 +166,10 @@ export class Connections<C extends object> {
     });
   }
 
-  /** Closes a connection that was opened and has not been in the pool. Counted and emitted like any other: as opened, and as closed for a reason. */
+  /**
+   * Closes a connection that was opened but never was in the pool. It is counted and emitted like any other: as opened, and as
+   * closed for a reason.
+   */
   async closeUnused(entry: PoolEntry<C>, connection: C, reason: CloseReason, cause?: unknown): Promise<void> {
     const { connector, counters, events, runtime } = this.#context;
     const now = runtime.now();
@@ -219,13 +222,13 @@ export class Connections<C extends object> {
     return { used, idle, opening, busy, waiting, max: this.#context.limits.maxConnections };
   }
 
-  /** What the channels publish about a connection. */
+  /** The data about a connection that the channels publish. */
   contextOf({ connection, openedAt, uses }: PoolEntry<C>): ConnectionContext {
     const { connector, runtime } = this.#context;
     return connectionContext(connector, connection, runtime.now() - openedAt, uses);
   }
 
-  /** Who holds connections, oldest first. */
+  /** The holders of connections, oldest first. */
   holders(now: number): Holder[] {
     const used = [...this.#entries].filter((entry) => entry.kind === 'used');
     return used.sort((a, b) => a.takenAt - b.takenAt).map((entry) => this.holder(entry, now));
@@ -248,7 +251,7 @@ export class Connections<C extends object> {
   }
 }
 
-/** The idle connections, last returned on top: few connections stay in use, and those that are not needed sink and are closed. */
+/** The idle connections, last returned on top. So few connections stay in use, and those that are not needed sink and are closed. */
 export class IdleList<C> {
   readonly #entries: PoolEntry<C>[] = [];
 
@@ -256,9 +259,9 @@ export class IdleList<C> {
     return this.#entries.length;
   }
 
-  /** The one that came back last. */
+  /** The connection that was returned last. */
   get top(): PoolEntry<C> | undefined {
-    // Asking an empty array for its element -1 would be a slow look-up by name.
+    // Reading element -1 of an empty array would be a slow look-up by name.
     return this.#entries.length === 0 ? undefined : this.#entries[this.#entries.length - 1];
   }
 
@@ -271,7 +274,7 @@ export class IdleList<C> {
     this.#entries.pop();
   }
 
-  /** Adds a connection by the time of its last return: a background ping must not put an old one on top. */
+  /** Adds a connection by the time of its last return. A background ping must not put an old one on top. */
   add(entry: PoolEntry<C>): void {
     let position = this.#entries.length;
     while (position > 0 && (this.#entries[position - 1] as PoolEntry<C>).idleSince > entry.idleSince) position--;
@@ -290,7 +293,7 @@ export class IdleList<C> {
   }
 }
 
-/** Replaces expired connections, one at a time. Keeps the state of that; the rules are in `lifecycle/retirement.ts`. */
+/** Replaces expired connections, one at a time, and keeps the state of that. The rules are in `lifecycle/retirement.ts`. */
 export class Successors<C extends object> {
   readonly #context: Context<C>;
   readonly #connections: Connections<C>;
@@ -301,12 +304,12 @@ export class Successors<C extends object> {
     this.#connections = connections;
   }
 
-  /** A successor is to be opened. */
+  /** Whether a successor must be opened. */
   get isWanted(): boolean {
     return this.#state.kind === 'wanted';
   }
 
-  /** An expired connection takes its turn in the rotation. @returns whether it is to be closed now */
+  /** An expired connection takes its turn in the rotation. @returns whether it must be closed now */
   takeTurn({ idleSince, restedMs }: PoolEntry<C>, now: number): boolean {
     const { policy, limits, alarm } = this.#context;
     const steadyMs = steadyUseMs(policy);
@@ -318,7 +321,7 @@ export class Successors<C extends object> {
     const { closes, next } = rotate(this.#state, expired, now);
     const wantsNow = next.kind === 'wanted' && this.#state.kind !== 'wanted';
     this.#state = next;
-    // By the timer, never in the middle of the current step.
+    // The timer starts it, never the middle of the current step.
     if (wantsNow) alarm.setFor(now, now);
     if (!closes) alarm.setFor(nextRotation(next), now);
     return closes;

@@ -4,23 +4,23 @@ import type { Context } from './context.js';
 import type { PoolEntry } from './entry.js';
 import { whenCollected } from './sharedLimit.js';
 
-/** An idle connection that a pool can do without. */
+/** An idle connection that its pool does not need. */
 interface Spare {
   readonly idleMs: number;
-  /** Closes it, because the server has said this; resolves when it is gone. */
+  /** Closes it because of this error of the server; resolves when it is gone. */
   close(error: unknown): Promise<void>;
 }
 
-/** A pool of this process, as another one sees it whose server has no free slot. These members must not change: see `KEY`. */
+/** The part of a pool that other pools of this process use when their server is full. These members must not change: see `KEY`. */
 interface Neighbour {
-  /** Its idle connections whose end would make room. */
+  /** Its idle connections, of those that would make room. */
   spares(makesRoom: (connection: object) => boolean): Spare[];
 }
 
-/** Registered, so that the pools of the ESM and of the CommonJS copy of this module find each other. */
+/** A registered symbol, so that the pools of the ESM and of the CommonJS copy of this module find each other. */
 const KEY = Symbol.for('@tenure/core neighbours 2');
 
-/** The pools of this process, held weakly: one may be made for each request, and never closed. */
+/** The pools of this process, held weakly, because an app may make one for each request and never close it. */
 function neighbours(): Set<WeakRef<Neighbour>> {
   const realm = globalThis as { [KEY]?: Set<WeakRef<Neighbour>> };
   if (realm[KEY] === undefined) Object.defineProperty(realm, KEY, { value: new Set() });
@@ -28,8 +28,8 @@ function neighbours(): Set<WeakRef<Neighbour>> {
 }
 
 /**
- * A server without a free slot may be full of connections that are idle in other pools of this process: one for each tenant or database. The
- * pool that lacks one asks the others to close them, longest idle first.
+ * Makes room on a full server. The server may be full of connections that are idle in other pools of this process: one for each
+ * tenant or database. A pool that lacks a connection makes the other pools close them, longest idle first.
  */
 export class Crowding<C extends object> implements Neighbour {
   readonly #context: Context<C>;
@@ -46,16 +46,16 @@ export class Crowding<C extends object> implements Neighbour {
     whenCollected.register(this, () => void neighbours().delete(self), this);
   }
 
-  /** The pool closes. */
+  /** Called when the pool closes. */
   leave(): void {
     neighbours().delete(this.#self);
     whenCollected.unregister(this);
   }
 
   /**
-   * Asks the other pools for room.
+   * Makes the other pools close idle connections.
    *
-   * @param error what the server said
+   * @param error the server's error
    * @param lacking how many connections this pool's callers wait for
    */
   ask(error: unknown, lacking: number): void {
@@ -66,7 +66,7 @@ export class Crowding<C extends object> implements Neighbour {
     const spares = this.#others().flatMap((pool) => pool.spares(makesRoom));
     for (const { idleMs, close } of spares.sort((one, other) => other.idleMs - one.idleMs)) {
       if (this.#expected >= lacking) return;
-      // One used a moment ago will be wanted back. Only a pool that has none gets it, and no more than one.
+      // A connection used a moment ago will soon be used again. Only a pool without connections gets it, and no more than one.
       if (idleMs < LINGER_MS && (!hasNone || this.#expected > 0)) return;
       this.#expected++;
       void close(error).finally(() => this.#roomMade());
@@ -96,7 +96,7 @@ export class Crowding<C extends object> implements Neighbour {
       };
       events.on('closed', onClosed);
       this.#connections.close(entry, 'crowded');
-      // Else a pool below its minimum would take the slot back at once.
+      // Otherwise a pool below its minimum would take the slot back at once.
       if (this.#connections.open < limits.minConnections) server.foundFull(error, runtime.now(), runtime.random());
     });
   }

@@ -11,20 +11,20 @@ import {
 
 /** One connection, as `connections()` lists it. */
 export interface ConnectionInfo {
-  /** Its number in the pool, counted from 1 in the order in which connects began. */
+  /** Its number in the pool. Connects are counted from 1 in the order in which they began. */
   readonly id: number;
-  /** Backend process ID; `undefined` where the driver cannot say. */
+  /** Backend process ID; `undefined` if the driver has none. */
   readonly processId: number | undefined;
   readonly state: ConnectionKind;
-  /** Since it was opened, in milliseconds; 0 while it is opening. */
+  /** Milliseconds since it was opened; 0 while it is opening. */
   readonly ageMs: number;
-  /** Since it last came back, in milliseconds; 0 unless it is idle. */
+  /** Milliseconds since it was last returned; 0 unless it is idle. */
   readonly idleMs: number;
-  /** Since it was checked out, in milliseconds; 0 unless it is used. */
+  /** Milliseconds since it was checked out; 0 unless it is used. */
   readonly heldMs: number;
   readonly uses: number;
   readonly checks: number;
-  /** How often something may have been left on it at return, so that it was reset. */
+  /** How often it was reset at its return, because something may have been left on it. */
   readonly resets: number;
   readonly status: SessionStatus;
   /** The stack of the call that took it; captured only when `leakAfterMs` is set, and absent unless it is used. */
@@ -33,7 +33,10 @@ export interface ConnectionInfo {
   readonly lastStatement?: string;
 }
 
-/** The pool's record of one connection: its state, its times, its counts. It takes a place from the first attempt to connect until the connection is gone. */
+/**
+ * The pool's record of one connection: its state, its times, its counts. It takes a place from the first attempt to connect until
+ * the connection is gone.
+ */
 export class PoolEntry<C> implements ConnectionFacts {
   /** Its number in the pool. */
   readonly id: number;
@@ -46,20 +49,20 @@ export class PoolEntry<C> implements ConnectionFacts {
   readOnly = false;
   spread = 0;
   idleSince = 0;
-  /** How long it was idle before its last checkout; before a first checkout that says nothing. */
+  /** How long it was idle before its last checkout; `Infinity` before the second, since the time before a first checkout means nothing. */
   restedMs = Number.POSITIVE_INFINITY;
   takenAt = 0;
-  /** When it was lent, to the microsecond, where someone observes uses. The time above may be a millisecond early. */
+  /** When it was lent, to the microsecond, if an observer needs it. The time above may be a millisecond early. */
   observedAt: number | undefined = undefined;
   uses = 0;
   checks = 0;
   resets = 0;
-  /** Where its holder took it; captured only when `leakAfterMs` is set. */
+  /** The stack of its holder's call; captured only when `leakAfterMs` is set. */
   stack: string | undefined = undefined;
   leakReported = false;
-  /** A check or return that takes so long that the pool does not count on it. */
+  /** Whether a check or return takes so long that the pool does not count on it. */
   late = false;
-  /** Set when the connection ended while it was opening or used: then the opener or the holder's return closes it. */
+  /** Set when the connection ended while it was opening or used. The opener or the holder's return then closes it. */
   lost: { readonly cause: Error | undefined } | undefined = undefined;
 
   readonly #counts: Counts;
@@ -99,7 +102,7 @@ export class PoolEntry<C> implements ConnectionFacts {
     return this.#promise as Promise<C>;
   }
 
-  /** The only place where a state changes; the pool's counts change with it. */
+  /** The only place where a state changes, and the pool's counts with it. */
   move(to: ConnectionState): void {
     const from = this.#state;
     this.#state = transition(from, to);
@@ -121,7 +124,7 @@ export class PoolEntry<C> implements ConnectionFacts {
     this.move(CLOSED);
   }
 
-  /** The process was frozen while its connections grew older. */
+  /** Adds the time for which the process was frozen, in which its connections grew older. */
   ageBy(ms: number): void {
     this.openedAt -= ms;
     this.expiresAt -= ms;
@@ -129,7 +132,7 @@ export class PoolEntry<C> implements ConnectionFacts {
     this.idleSince -= ms;
   }
 
-  /** The server has answered on it. */
+  /** Called when the server has answered on it. */
   answered(now: number, epoch: number): void {
     this.answeredAt = now;
     this.epoch = epoch;
@@ -138,9 +141,9 @@ export class PoolEntry<C> implements ConnectionFacts {
 
 const KINDS = ['opening', 'idle', 'checking', 'used', 'returning', 'closing'] as const satisfies ConnectionKind[];
 
-/** How many connections are in which state. Fields and a switch instead of a record: this is counted on the warm path. */
+/** How many connections are in which state. Fields and a switch are faster than a record, and the warm path counts. */
 export class Counts {
-  /** Counts the same connections, together with those of other pools. */
+  /** Counts the same connections together with those of other pools. */
   #parent: Counts | undefined;
   opening = 0;
   idle = 0;
@@ -149,12 +152,12 @@ export class Counts {
   returning = 0;
   closing = 0;
 
-  /** Places taken, from the first attempt to connect until the connection is gone. */
+  /** All taken places. A place is taken from the first attempt to connect until the connection is gone. */
   get total(): number {
     return this.opening + this.idle + this.checking + this.used + this.returning + this.closing;
   }
 
-  /** Makes `parent` count the same connections, and the parent before it count them no more. */
+  /** Makes `parent` count the same connections, and removes them from the counts of the parent before. */
   moveTo(parent: Counts | undefined): void {
     for (const kind of KINDS) {
       this.#parent?.add(kind, -this[kind]);

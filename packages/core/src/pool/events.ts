@@ -9,7 +9,7 @@ import type { BudgetStats } from './slotLocks.js';
 export interface PoolEvents<C> {
   /** A connection is being opened. */
   opening: [];
-  /** A connection was opened; `tookMs` is how long that took. */
+  /** A connection was opened, in `tookMs`. */
   opened: [connection: C, tookMs: number];
   /** A connect failed. */
   openFailed: [error: unknown];
@@ -17,7 +17,7 @@ export interface PoolEvents<C> {
   closing: [connection: C, reason: CloseReason, cause: unknown, info: ConnectionInfo];
   /** A connection is gone from the pool. */
   closed: [connection: C, reason: CloseReason];
-  /** Another number of connections is granted to the pool, because slots of the budget are short, or no more. */
+  /** The pool was granted another number of connections, because slots of the budget are short, or no more. */
   budget: [budget: BudgetStats];
   /** An open transaction came back with a connection and was rolled back. */
   rollback: [connection: C];
@@ -26,8 +26,8 @@ export interface PoolEvents<C> {
 }
 
 /**
- * Emits a pool's events in the order in which they happened, each after the pool has finished its step: a listener may acquire, release or drain,
- * and must not do so in the middle of the step.
+ * Emits a pool's events in the order in which they happened, each after the pool has finished its step. A listener may acquire,
+ * release or drain, which would break a step in progress.
  */
 export class Events<C> {
   readonly #emitter = new EventEmitter();
@@ -46,7 +46,7 @@ export class Events<C> {
   }
 
   emit<E extends keyof PoolEvents<C>>(event: E, ...args: PoolEvents<C>[E]): void {
-    // One microtask a listener: one that throws surfaces as an uncaught exception, and the others are still called.
+    // Each listener runs in a microtask of its own: one that throws causes an uncaught exception, and the others are still called.
     for (const listener of this.#emitter.listeners(event)) soon(() => listener(...args));
   }
 

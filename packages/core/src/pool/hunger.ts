@@ -2,17 +2,17 @@ import type { PoolEntry } from './entry.js';
 import type { SlotLocks } from './slotLocks.js';
 import type { Slots } from './slots.js';
 
-/** A pool is hungry until nobody has waited in vain for this long. */
+/** A pool stays hungry until no caller has waited in vain for this long. */
 const FED_AFTER_MS = 200;
 
 const NOT = Number.NEGATIVE_INFINITY;
 
-/** Whether this pool is hungry: callers wait, and no slot was free. A lock on one of its sessions shows that to the fleet. */
+/** The hunger of this pool: callers wait, and no slot was free. A lock on one of its sessions shows it to the fleet. */
 export class Hunger<C> {
   readonly #slots: Slots<C>;
   readonly #locks: SlotLocks<C>;
   #until = NOT;
-  /** The connection on which hunger is shown. */
+  /** The connection whose session has that lock. */
   #shownOn: PoolEntry<C> | undefined;
 
   constructor(slots: Slots<C>, locks: SlotLocks<C>) {
@@ -20,12 +20,12 @@ export class Hunger<C> {
     this.#locks = locks;
   }
 
-  /** A guest lacks its own slot, whether or not anyone waits. */
+  /** Whether the pool is hungry. A pool with a guest is, since the guest lacks its own slot. */
   get isOn(): boolean {
     return this.#slots.guests > 0 || this.#until > NOT;
   }
 
-  /** When it ends, unless callers go on waiting in vain. */
+  /** When hunger ends, unless more callers wait in vain. */
   get until(): number {
     return this.#until;
   }
@@ -34,7 +34,7 @@ export class Hunger<C> {
     this.#until = now + FED_AFTER_MS;
   }
 
-  /** Ends it when it is over. */
+  /** Ends the hunger when its time is over. */
   tick(now: number): void {
     if (now >= this.#until) this.#until = NOT;
   }
@@ -50,12 +50,12 @@ export class Hunger<C> {
     await this.#locks.hideHunger(connection, signal);
   }
 
-  /** It is over, and this connection still shows it. */
+  /** Whether the hunger is over and this connection still has the lock. */
   isToHideOn(entry: PoolEntry<C>): boolean {
     return this.#shownOn === entry && !this.isOn;
   }
 
-  /** This connection does not show it any more: it is gone, or has lost its locks. */
+  /** Called when this connection has lost the lock, because it is gone or its locks were released. */
   lost(entry: PoolEntry<C>): void {
     if (this.#shownOn === entry) this.#shownOn = undefined;
   }

@@ -1,11 +1,11 @@
 import type { Policy } from '../policy/policy.js';
 import type { Connector, ServerTarget } from './connector.js';
 
-/** Which pool it is, by the names that OpenTelemetry's instrumentations read in a channel's context. */
+/** The identity of a pool, by the names that OpenTelemetry's instrumentations read in a channel's context. */
 export interface PoolIdentity extends ServerTarget {
   /**
-   * The policy's `name`. Without one `host:port/database`, as OpenTelemetry's conventions ask: not unique where several pools have one target.
-   * `unnamed` while that is not known either.
+   * The policy's `name`. The default is `host:port/database`, as in OpenTelemetry's conventions, which several pools of one
+   * target have in common. `unnamed` while the target is unknown.
    */
   readonly poolName: string;
 }

@@ -7,7 +7,10 @@ import { type Context, firstLookMs } from './context.js';
 import type { PoolEntry } from './entry.js';
 import type { Opener } from './opener.js';
 
-/** How long a connection must stay silent, once the server says that it is not working for it, before it counts as lost: an answer may be on its way. */
+/**
+ * How long a connection must stay silent before it counts as lost, once the server says that it runs no query for it: an answer
+ * may be on its way.
+ */
 const LONGEST_SILENCE_MS = 5_000;
 
 /** A query that has been in flight for a while. */
@@ -15,15 +18,15 @@ interface LongQuery extends InFlight {
   /** When it was first seen in flight. */
   readonly since: number;
   askAt: number;
-  /** How long to wait with the next question, if it is running. */
+  /** The time until the next query about it, if it is still running. */
   everyMs: number;
-  /** The server has said, once, that it is not running, and why. */
+  /** Why it is not running, if the server has said so once. */
   missing: string | undefined;
 }
 
 /**
- * Finds queries in flight whose answer will never come: the server or its session is gone, and the socket still looks well. Asks the server over
- * another connection, one question for all of them, and none while no query takes long.
+ * Finds queries in flight whose answer will never come: the server or its session is gone, while the socket still looks healthy.
+ * It queries the server over another connection, once for all of them, and not at all while no query takes long.
  */
 export class InFlightCheck<C extends object> {
   readonly #context: Context<C>;
@@ -43,10 +46,10 @@ export class InFlightCheck<C extends object> {
     return firstLookMs(this.#context.connector, this.#context.policy);
   }
 
-  /** Looks for queries in flight, asks the server if one has been for long, and sets the timer for the next look. */
+  /** Looks for queries in flight, queries the server if one is long, and sets the timer for the next look. */
   look(now: number): void {
     const lookMs = this.#firstLookMs;
-    // The process IDs of a pooler name no backend: the question would cost it a session, and find nothing.
+    // The process IDs of a pooler belong to no backend: the query would cost it a session and find nothing.
     if (lookMs === Number.POSITIVE_INFINITY || isPooler(this.#context.connector.pooler?.())) return;
     const queries = new Map<PoolEntry<C>, LongQuery>();
     let next = Number.POSITIVE_INFINITY;
@@ -65,7 +68,7 @@ export class InFlightCheck<C extends object> {
     this.#context.alarm.setFor(next, now);
   }
 
-  /** A query seen twice, half of `inFlightCheckMs` apart, is long: when it began is not recorded anywhere. */
+  /** A query is long when it was seen twice, half of `inFlightCheckMs` apart. Its start is not recorded anywhere. */
   #inFlight(entry: PoolEntry<C>, now: number): LongQuery | undefined {
     const seen = this.#context.connector.queryInFlight!(entry.connection);
     if (seen === undefined) return undefined;
@@ -78,7 +81,7 @@ export class InFlightCheck<C extends object> {
     return before.bytes === seen.bytes ? before : { ...before, bytes: seen.bytes, missing: undefined };
   }
 
-  /** Over an idle connection, else over a new one: above the maximum, if queries that are in flight take all places. */
+  /** Queries the server over an idle connection, or else over a new one. If queries in flight take all places, the new one is above the maximum. */
   #ask(now: number): void {
     const { policy } = this.#context;
     const asked = [...this.#queries].filter(([, { since }]) => since < now);
@@ -99,7 +102,7 @@ export class InFlightCheck<C extends object> {
     this.look(now);
   }
 
-  /** Connections that are surely on the server: it answered on them a moment ago. */
+  /** Connections that are certainly on the server, because it answered on them a moment ago. */
   get #alive(): C[] {
     const { policy, runtime, server } = this.#context;
     const now = runtime.now();
@@ -138,7 +141,7 @@ export class InFlightCheck<C extends object> {
   }
 }
 
-/** A query may be in flight on it: of its holder, or left by one who has returned it. */
+/** Whether a query may be in flight on it: its holder's, or one that was left by a holder who has returned it. */
 function mayBeAsking({ kind }: PoolEntry<object>): boolean {
   return kind === 'used' || kind === 'returning';
 }

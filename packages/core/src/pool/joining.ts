@@ -10,21 +10,24 @@ import type { Slots } from './slots.js';
 import type { WaitQueue } from './waitQueue.js';
 
 /**
- * A connection that was opened without a slot waits this long for one: by then the others have lent what lies idle, and, for the first connection of a
- * pool, have counted the fleet twice and given.
+ * How long a connection that was opened without a slot waits for one. By then the other members have lent idle ones. The first
+ * connection of a pool waits longer: by then they have counted the fleet twice and given one.
  */
 const LINGER_MS = 1_500;
 const FIRST_LINGER_MS = 3_500;
 const LINGER_STEP_MS = 100;
-/** Between two connections that are opened without a slot, and between two attempts of a guest. Doubles, less up to a quarter. */
+/** The pause between two connections that are opened without a slot, and between two attempts of a guest. It doubles, less up to a quarter. */
 const SHORTEST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 5_000;
-/** How long to wait for a connection to ask on, while all are in use, before one is opened to ask: while there is room, and while slots are short. */
+/**
+ * While all connections are in use: how long to wait for one to come back before another is opened for the budget's statements.
+ * The first is for free room, the second for a shortage of slots.
+ */
 const PATIENCE_MS = 200;
 const PATIENCE_WHEN_SHORT_MS = 2_000;
-/** How often a guest whose callers wait tries. */
+/** How often a guest whose callers wait tries to get a slot. */
 const HASTE_MS = 100;
-/** Slots taken ahead with a pool's first one, for callers that wait already. */
+/** Slots that are taken together with a pool's first one, for callers that wait already. */
 const AHEAD = 2;
 
 interface Parts<C extends object> {
@@ -36,7 +39,7 @@ interface Parts<C extends object> {
   readonly hunger: Hunger<C>;
 }
 
-/** How a connection comes into the fleet: with a slot that was reserved for it, or, where the pool has no connection to reserve one on, without. */
+/** How a connection enters the fleet: with a slot that was reserved for it, or without one if the pool has no connection to reserve it on. */
 export class Joining<C extends object> {
   readonly #context: Context<C>;
   readonly #parts: Parts<C>;
@@ -49,21 +52,21 @@ export class Joining<C extends object> {
     this.#parts = parts;
   }
 
-  /** When a connection may next be opened without a slot. */
+  /** The earliest moment at which a connection may be opened without a slot. */
   get mayFrom(): number {
     return this.#mayFrom;
   }
 
-  /** Whether a connection may be opened without a slot: the pool's first, or one to ask on, while all others are in use for long. */
+  /** Whether a connection may be opened without a slot: the pool's first, or one for the budget's statements while all others are in use for long. */
   mayOpen(now: number): boolean {
     const { isJoinDue, isEmpty, isJoining, guests } = this.#parts.slots;
     return (isEmpty || isJoinDue) && !isJoining && guests === 0 && now >= this.#mayFrom;
   }
 
   /**
-   * When the pool stops waiting for a connection to come back that it could ask on.
+   * When the pool stops waiting for a connection to come back on which it could run its statements.
    *
-   * @param wantedSince since when connections are wanted, and none was there to ask on; `Infinity`: none is wanted
+   * @param wantedSince since when connections are needed while no connection was free for that; `Infinity` if none is needed
    */
   patientUntil(wantedSince: number): number {
     const { slots, shortage } = this.#parts;
@@ -74,7 +77,7 @@ export class Joining<C extends object> {
     return Math.max(this.#mayFrom, slots.isEmpty ? 0 : wantedSince + patienceMs);
   }
 
-  /** Asks the server what it allows, on the first connection of the pool. @returns why slots cannot be held there */
+  /** Queries the server's limits on the first connection of the pool. @returns why slots cannot be held there */
   async survey(connection: C, signal: AbortSignal): Promise<string | undefined> {
     const { shortage, slots, locks } = this.#parts;
     if (shortage.limit !== undefined && !slots.isEmpty) return undefined;
@@ -87,7 +90,7 @@ export class Joining<C extends object> {
   /**
    * Gives a new connection its slot.
    *
-   * @throws NoSlotError when there is none, and the pool has another connection or is strict
+   * @throws NoSlotError when no slot is free, and the pool has another connection or is strict
    */
   async enter(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void> {
     const { slots, locks } = this.#parts;
@@ -125,7 +128,7 @@ export class Joining<C extends object> {
         return;
       }
       if (isFirst && !policy.budgetStrict) return this.#becomeGuest(entry, connection, signal);
-      // A pool that has connections shows its hunger on one of those first.
+      // A pool that has connections first shows its hunger on one of those.
       const mayWait = isFirst || shortage.isOn;
       shortage.begin();
       if (!mayWait || runtime.now() >= lingersUntil) break;
@@ -154,7 +157,7 @@ export class Joining<C extends object> {
   }
 }
 
-/** A pause that ends early when the connect is given up. */
+/** A pause that ends early when the connect is cancelled. */
 function pause<C extends object>({ runtime }: Context<C>, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {

@@ -7,7 +7,7 @@ import type { PoolEntry } from './entry.js';
 import type { InFlightCheck } from './inFlightCheck.js';
 import { leakMessage } from './messages.js';
 
-/** Maintenance that comes this late was held up by a process that did not run: its connections may have ended meanwhile. */
+/** If maintenance is this late, the process did not run, and its connections may have ended meanwhile. */
 const LATE_MS = 1_000;
 
 /** The parts of the pool that maintenance works with. */
@@ -18,7 +18,10 @@ interface Parts<C extends object> {
   readonly inFlight: InFlightCheck<C>;
 }
 
-/** The work that only time causes: closes what is expired or too much, pings what has been idle for long, reports leaks. One timer for each pool. */
+/**
+ * The work that only time causes: it closes connections that are expired or not needed, pings those that have been idle for long,
+ * and reports leaks. One timer for each pool.
+ */
 export class Maintenance<C extends object> {
   readonly #context: Context<C>;
   readonly #parts: Parts<C>;
@@ -51,14 +54,17 @@ export class Maintenance<C extends object> {
     this.run();
   }
 
-  /** The process was frozen: its connections are older than its own clock shows, and may have ended meanwhile. */
+  /** Called after a freeze: connections are older than the pool's clock shows, and may have ended meanwhile. */
   #thawed(byMs: number, now: number): void {
     const { connections, checkout } = this.#parts;
     for (const entry of connections.entries) entry.ageBy(byMs);
     checkout.suspectAll('freeze', now);
   }
 
-  /** A ping through a pooler takes a session from other clients. The connection to the pooler is kept alive by TCP; more than that must be asked for. */
+  /**
+   * Pings an idle connection. Behind a pooler a ping takes a session from other clients, so it is sent only if `keepaliveMs` was
+   * set; TCP keeps the connection to the pooler alive.
+   */
   #keepAlive(entry: PoolEntry<C>): void {
     const { policy, connector } = this.#context;
     const isDefault = policy.sources.keepaliveMs.from === 'default';

@@ -3,7 +3,7 @@ import { POLICY_OPTIONS } from '../policy/options.js';
 import type { Policy, PolicyKey } from '../policy/policy.js';
 
 /**
- * Connections are opened almost as fast as they are used.
+ * The message for connections that are opened almost as fast as they are used.
  *
  * @param owners pools that share the limit
  */
@@ -28,7 +28,7 @@ const CLOSED_AS: Readonly<Record<NotReusedCause, string>> = {
   other: 'for other reasons',
 };
 
-/** What makes a pool close connections that it could reuse, and what to do. */
+/** Why a pool closes connections that it could reuse, and what to do. */
 const LIKELIEST: Readonly<Record<NotReusedCause, (policy: Policy, owners: number) => string>> = {
   'max-age': (policy) =>
     policy.maxAgeMs === 0
@@ -52,7 +52,7 @@ const LIKELIEST: Readonly<Record<NotReusedCause, (policy: Policy, owners: number
   other: () => '`stats().closed` has the reasons, and docs/observability.md explains each.',
 };
 
-/** An app makes a pool for each request, or for each reload. */
+/** The message for an app that makes a pool for each request, or for each reload. */
 export function poolsMadeAnew(pools: number, poolName: string): string {
   return (
     `Connections are not reused: this process has ${pools} pools on ${poolName}, and each has hardly used the connections that it has opened. ` +
@@ -60,7 +60,7 @@ export function poolsMadeAnew(pools: number, poolName: string): string {
   );
 }
 
-/** As the user wrote it, or the variable that would set it. */
+/** The setting's name as the user wrote it, or the variable that would set it. */
 function nameOf(policy: Policy, key: PolicyKey): string {
   return policy.sources[key].name ?? POLICY_OPTIONS[key].env;
 }

@@ -18,14 +18,14 @@ import type { WaitQueue } from './waitQueue.js';
 /** How long a pool that has never connected tries before it warns. */
 const WARN_AFTER_MS = 1_000;
 
-/** A connection that ends this soon, and unused, might as well not have been opened. */
+/** If a connection ends this soon, and unused, opening it was in vain. */
 const EARLY_MS = 1_000;
 
 /** A connect under way. */
 interface Attempt {
-  /** Gives it up. */
+  /** Aborts the connect. */
   readonly abort: AbortController;
-  /** What the answers to other connects say about it. */
+  /** Its state with regard to the answers to other connects. */
   request: PendingRequest;
   isLate: boolean;
 }
@@ -56,14 +56,14 @@ interface Parts<C extends object> {
   readonly crowding: Crowding<C>;
 }
 
-/** Opens connections, as many at a time and as often as the rules allow; refuses callers when connects fail for good. */
+/** Opens connections, as many at a time and as often as the rules allow. Refuses callers when connects fail for good. */
 export class Opener<C extends object> {
   readonly #context: Context<C>;
   readonly #parts: Parts<C>;
   readonly #attempts = new Map<PoolEntry<C>, Attempt>();
   readonly #reuse: ReuseWatch<C>;
   #isCancelled = false;
-  /** When the first connect of this pool began; `undefined` once one has succeeded, or the warning that none does was given. */
+  /** When the first connect of this pool began; `undefined` after the first success, or after the warning that none succeeds. */
   #beganAt: number | undefined = Number.POSITIVE_INFINITY;
 
   constructor(context: Context<C>, parts: Parts<C>) {
@@ -72,7 +72,7 @@ export class Opener<C extends object> {
     this.#reuse = new ReuseWatch(context, () => parts.connections.isClosing);
   }
 
-  /** Opens what is missing, and sets the timer for when a backoff that holds it up is over. */
+  /** Opens the missing connections, and sets the timer for the end of a backoff that delays some. */
   grow(now: number): void {
     const { policy, alarm, budget } = this.#context;
     this.#giveUpOvertaken(now);
@@ -84,13 +84,13 @@ export class Opener<C extends object> {
     if (allowedFrom > now && missing(demand, policy) > 0) alarm.setFor(allowedFrom, now);
   }
 
-  /** Opens one connection to ask something on, also above the maximum; it then serves like any other, or is closed. */
+  /** Opens one connection for a query of the pool's own, even above the maximum. It then serves like any other, or is closed. */
   openToAsk(now: number, opened: (entry: PoolEntry<C>) => void): void {
     const { budget } = this.#context;
     if (budget?.admitToAsk(now) !== false) this.#open(now, opened);
   }
 
-  /** Gives up every attempt that is under way. */
+  /** Cancels every attempt that is under way. */
   cancel(reason: Error): void {
     this.#isCancelled = true;
     for (const { abort } of this.#attempts.values()) abort.abort(reason);
@@ -160,7 +160,7 @@ export class Opener<C extends object> {
   }
 
   #setUp(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void> {
-    // The server has answered. What may take long now is the budget.
+    // The server has answered. If it takes long from here on, the cause is the budget.
     this.#beganAt = undefined;
     return this.#context.budget!.setUp(entry, connection, signal);
   }
@@ -174,11 +174,11 @@ export class Opener<C extends object> {
       this.#warnIfNeverConnected(now);
       loop.request(now);
     };
-    // On a blocked event loop the answer has often arrived, and waits to be read.
+    // After a blocked event loop the answer often waits in the socket.
     return runtime.after(server.lateAfterMs, () => afterTwoTurns(runtime, notice));
   }
 
-  /** A late connect makes room when the server has answered one that began later. */
+  /** Cancels a late connect to make room, when the server has answered one that began later. */
   #giveUpOvertaken(now: number): void {
     for (const { abort, request, isLate } of this.#attempts.values()) {
       if (isLate && isOvertaken(request, now)) abort.abort(new OvertakenError());
@@ -188,7 +188,7 @@ export class Opener<C extends object> {
   #opened(entry: PoolEntry<C>, connection: C, opened: ((entry: PoolEntry<C>) => void) | undefined): void {
     const { clock, runtime, counters, events, server } = this.#context;
     const { connections, successors, checkout } = this.#parts;
-    // By the clock that its age is read from: an exact one would be ahead of it.
+    // The clock of the connection's age: an exact one would be ahead of it.
     const now = clock.read();
     const tookMs = runtime.now() - entry.requestedAt;
     server.connected(entry.requestedAt, tookMs, runtime.now());
@@ -203,18 +203,21 @@ export class Opener<C extends object> {
     else checkout.opened(entry, now);
   }
 
-  /** The server has answered a connect that began at `sentAt`: that is evidence about other connects, and about silent connections. */
+  /**
+   * Called when the server has answered a connect that began at `sentAt`. The answer counts against earlier connects, and against
+   * silent connections.
+   */
   #answered(sentAt: number, tookMs: number): void {
     for (const attempt of this.#attempts.values()) attempt.request = afterAnswer(attempt.request, sentAt, tookMs);
     this.#parts.checks.connected(sentAt);
   }
 
-  /** A connection of the pool has ended without being closed. */
+  /** Called when a connection of the pool has ended without being closed. */
   #lost(entry: PoolEntry<C>, cause: Error | undefined): void {
     const { runtime, server, loop } = this.#context;
     const now = runtime.now();
     const wasInPool = this.#parts.checkout.lost(entry, cause, now);
-    // A server that ends connections as soon as they are open is not asked for another at once.
+    // The server ends connections as soon as they are open, so the next one waits for a backoff.
     if (wasInPool && entry.uses === 0 && now - entry.openedAt <= EARLY_MS) {
       server.endedEarly(now);
       this.#recordFailure(entry, cause ?? new EndedUnusedError());
@@ -222,7 +225,7 @@ export class Opener<C extends object> {
     loop.request(now);
   }
 
-  /** The connection ended while it was being opened, although the driver has handed it over. */
+  /** Called when the connection ended while it was being opened, after the driver had handed it over. */
   #endedWhileOpening(entry: PoolEntry<C>, connection: C, cause: Error | undefined): void {
     void this.#parts.connections.closeUnused(entry, connection, 'broken', cause);
     this.#context.server.endedEarly(this.#context.runtime.now());
@@ -235,23 +238,23 @@ export class Opener<C extends object> {
     connections.forget(entry);
     const now = runtime.now();
     successors.connectEnded(false, now);
-    // The server works: it is the budget that is used up.
+    // The server works, but the budget is used up.
     if (!(error instanceof NoSlotError)) this.#recordFailure(entry, error);
     if (!this.#isCancelled) this.#refuseWaiters(now);
     loop.request(now);
   }
 
-  /** Refuses those who wait in vain, and asks the other pools of this process for room where the server is full. */
+  /** Refuses callers who wait in vain. On a full server, makes the other pools of this process close idle connections. */
   #refuseWaiters(now: number): void {
     const { server, policy } = this.#context;
     const { connections, queue, crowding } = this.#parts;
     const { failures } = server;
     if (failures === undefined) return;
     const errorFor = (waitedMs: number) => connectRefused(waitedMs, connections.figures(queue.length), failures);
-    // A server that is away may be back before their time is up; one that refuses this client will go on doing so.
+    // A server that is away may be back before the callers' time is up. One that refuses this client will refuse it again.
     const isRefused = server.failFast(connections.open, Number.POSITIVE_INFINITY, policy, now) !== undefined;
     if (isRefused) queue.rejectAll(now, errorFor);
-    // Those who came later may be served with the next secret.
+    // Callers who came later may be served with the next secret.
     if (failures.kind === 'login' && connections.open === 0) queue.rejectAll(now, errorFor, failures.beganAt);
     if (failures.kind === 'full') crowding.ask(failures.error, queue.length - connections.expected);
   }
@@ -265,7 +268,7 @@ export class Opener<C extends object> {
     if (error instanceof OvertakenError) return;
     const now = runtime.now();
     const kind = this.#classify(error);
-    // Only a server that is there can refuse.
+    // A refusal is an answer of the server.
     if (kind !== 'transient') this.#parts.checks.connected(beganAt);
     server.connectFailed({ kind, error, beganAt }, now, runtime.random());
     this.#warnIfNeverConnected(now);

@@ -10,7 +10,7 @@ class CheckFailedError extends Error {
   override name = 'CheckFailedError';
 }
 
-/** The app's own check refused the connection. That says nothing about other connections. */
+/** The app's own check refused the connection. This shows nothing about other connections. */
 export class CheckRefusedError extends Error {
   override name = 'CheckRefusedError';
 
@@ -19,7 +19,7 @@ export class CheckRefusedError extends Error {
   }
 }
 
-/** The server takes no writes, and the policy, or a write that failed, wants one that does. */
+/** The server takes no writes, and the policy, or a write that failed, requires one that does. */
 export class ReadOnlyServerError extends Error {
   override name = 'ReadOnlyServerError';
 
@@ -28,19 +28,19 @@ export class ReadOnlyServerError extends Error {
   }
 }
 
-/** What becomes of a connection that is being opened, and of it for the rest of its life. */
+/** What happens to a connection while it is being opened, and for the rest of its life. */
 export interface ConnectListener<C> {
   onLost(cause?: Error): void;
   onReadOnly(): void;
   /** Closes a connection that was opened and will not be in the pool. */
   closeUnused(connection: C, reason: 'read-only' | 'failed-check' | 'discarded' | 'budget'): Promise<void>;
-  /** Takes the connection's slot of a budget, before anyone gets the connection. Absent without a budget. */
+  /** Takes the connection's slot of a budget, before any caller gets the connection. Absent without a budget. */
   readonly setUp: ((connection: C, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 /**
- * Opens a connection within `connectTimeoutMs`, unless it is given up before. One that comes after that, or whose server takes no writes where the
- * policy wants one that does, is closed.
+ * Opens a connection within `connectTimeoutMs`, unless it is cancelled before. A connection that comes later is closed. So is one
+ * whose server takes no writes, if the policy requires that.
  */
 export async function connectOne<C extends object>(
   { connector, runtime, policy }: Context<C>,
@@ -59,7 +59,7 @@ export async function connectOne<C extends object>(
       return opened;
     });
   } catch (error) {
-    // It takes one of the server's slots until it is gone.
+    // The connection takes one of the server's slots until it is gone.
     if (opened && error instanceof ReadOnlyServerError) await closeUnused(opened, 'read-only');
     else if (opened && error instanceof NoSlotError) await closeUnused(opened, 'budget');
     else if (opened && !cancelled.aborted) void closeUnused(opened, 'failed-check');
@@ -75,13 +75,13 @@ async function askForWrites<C extends object>(connector: Connector<C>, connectio
 /** How a connection is to be checked. */
 export interface Check<C> {
   readonly level: CheckLevel;
-  /** Whether the round trip also asks if the server takes writes. */
+  /** Whether the round trip also queries if the server takes writes. */
   readonly forWrites: boolean;
-  /** What to ask in the place of a ping. */
+  /** A query of the pool's own in the place of a ping. */
   readonly question?: ((connection: C, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
-/** Checks a connection as far as it needs; rejects when it cannot be used. */
+/** Checks a connection at the given level; rejects when it cannot be used. */
 export async function checkOne<C extends object>(
   { connector, runtime }: Context<C>,
   checks: PendingChecks<C>,
@@ -101,7 +101,7 @@ export async function checkOne<C extends object>(
     });
     checks.pinged(sentAt);
   }
-  // What the app's own check does, and whether it asks the server at all, cannot be seen from here.
+  // The app's own check may do anything, and may not query the server at all.
   const isAccepted =
     !validate || (await checks.run('A check', connection, async () => validate.call(connector, connection)));
   if (!isAccepted) throw new CheckRefusedError();
@@ -110,7 +110,7 @@ export async function checkOne<C extends object>(
 /**
  * Makes a returned connection ready for its next holder.
  *
- * @param clean nothing was left on it: only a `session` reset has something to do
+ * @param clean whether nothing was left on it: only a `session` reset is needed then
  */
 export async function resetOne<C extends object>(
   { connector, runtime, policy }: Context<C>,
@@ -135,13 +135,13 @@ export async function resetOne<C extends object>(
     await checks.run(what, connection, (signal) => run(mode, signal), isUnfinished);
   }
   if (policy.reset === 'session') {
-    // The app's own set-up runs again, which took part of a connect the first time.
+    // The app's own set-up runs again, which was part of a connect the first time.
     await withinLimit(runtime, { what, ms: policy.connectTimeoutMs }, (signal) => run('session', signal));
   }
   return found;
 }
 
-/** Closes a connection; when the server does not answer in time, its socket is destroyed. */
+/** Closes a connection. If the server does not answer in time, its socket is destroyed. */
 export async function closeOne<C extends object>(
   { connector, runtime, policy }: Context<C>,
   connection: C,
@@ -155,7 +155,7 @@ export async function closeOne<C extends object>(
   }
 }
 
-/** Destroys a connection whose server would not read that it is closed. Returns at once, and never throws: for the pool the connection is gone. */
+/** Destroys a connection whose server would not read its close message. Returns at once and never throws: for the pool the connection is gone. */
 export function dropOne<C extends object>(connector: Connector<C>, connection: C): void {
   const drop = async () => (connector.abort ? connector.abort(connection) : connector.close(connection));
   drop().catch(ignore);

@@ -5,11 +5,11 @@ import type { PoolEvents } from './events.js';
 import { whenCollected } from './sharedLimit.js';
 import type { Histogram, PoolStats } from './stats.js';
 
-/** A pool, as a viewer of the whole process sees it. These members must not change: see `KEY`. */
+/** The part of a pool that a viewer of the whole process uses. These members must not change: see `KEY`. */
 export interface PoolView {
   readonly policy: Policy;
   readonly figures: PoolFigures;
-  /** How long callers waited; those that did not wait are not in it. */
+  /** The histogram of waits. Callers that did not wait are not in it. */
   readonly waits: Histogram;
   stats(): PoolStats;
   connections(): ConnectionInfo[];
@@ -17,15 +17,15 @@ export interface PoolView {
   off<E extends keyof PoolEvents<object>>(event: E, listener: (...args: PoolEvents<object>[E]) => void): PoolView;
 }
 
-/** Under this key a pool in front of an engine has it. Registered, for the copies of this package in a process. */
+/** The key under which a pool in front of an engine has that engine. Registered, so that all copies of this package in a process use the same. */
 export const ENGINE: unique symbol = Symbol.for('@tenure/core engine');
 
 /** The pools of this process that are not closed. */
 class ProcessPools {
-  /** Held weakly: an app may make a pool for each request, and never close one. */
+  /** Held weakly, because an app may make a pool for each request and never close it. */
   readonly #views = new Set<WeakRef<PoolView>>();
 
-  /** @returns removes the pool from the list */
+  /** @returns a function that removes the pool from the list */
   add(view: PoolView): () => void {
     const ref = new WeakRef(view);
     const remove = () => void this.#views.delete(ref);
@@ -34,7 +34,7 @@ class ProcessPools {
     return remove;
   }
 
-  /** In the order in which they were made. */
+  /** The pools in the order in which they were made. */
   list(): PoolView[] {
     return [...this.#views].flatMap((ref) => ref.deref() ?? []);
   }

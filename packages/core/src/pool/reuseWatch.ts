@@ -12,13 +12,13 @@ import { notReused, poolsMadeAnew } from './notReused.js';
 import { whenCollected } from './sharedLimit.js';
 import type { Counters } from './stats.js';
 
-/** A pool, as one on the same target sees it. */
+/** The part of a pool that the others on the same target use. */
 interface Neighbour {
   readonly isClosing: boolean;
   describe(now: number): PoolBeside;
 }
 
-/** The pools of this process that have connected to one target; held weakly, since one may be made for each request. */
+/** The pools of this process that have connected to one target. Held weakly, because an app may make one for each request. */
 interface Target {
   readonly pools: Set<WeakRef<Neighbour>>;
   hasWarned: boolean;
@@ -26,16 +26,19 @@ interface Target {
 
 const targets = new Map<string, Target>();
 
-/** So many new pools on a target until they are looked at again: with a thousand of them, each look is a long one. */
+/** Every so many new pools on a target, all of them are examined. With a thousand pools that takes long. */
 const LOOK_EVERY = 20;
 
-/** Warns when connections are not reused, once for each cause. Looks when a connection was opened: a pool that reuses its connections does not look. */
+/**
+ * Warns when connections are not reused, once for each cause. It judges when a connection was opened, so a pool that reuses its
+ * connections spends no time on it.
+ */
 export class ReuseWatch<C extends object> {
   readonly #context: Context<C>;
   readonly #isClosing: () => boolean;
   readonly #warnedOf = new Set<NotReusedCause>();
   #since: Snapshot | undefined;
-  /** Held weakly by the target: it lives as long as the pool. */
+  /** The target holds it weakly, so this reference makes it live as long as the pool. */
   #self: Neighbour | undefined;
 
   constructor(context: Context<C>, isClosing: () => boolean) {
@@ -43,7 +46,7 @@ export class ReuseWatch<C extends object> {
     this.#isClosing = isClosing;
   }
 
-  /** A connection was opened. */
+  /** Called when a connection was opened. */
   opened(now: number): void {
     const { counters, policy, limits, membership } = this.#context;
     if (this.#self === undefined) this.#joinTarget(now);
@@ -61,7 +64,7 @@ export class ReuseWatch<C extends object> {
     this.#context.events.warn({ code: 'TENURE_NOT_REUSED', message });
   }
 
-  /** The pool has opened its first connection: does an app make a pool for each request? */
+  /** Called when the pool has opened its first connection, to find out whether an app makes a pool for each request. */
   #joinTarget(now: number): void {
     const { policy, connector, counters } = this.#context;
     const isClosing = this.#isClosing;

@@ -3,16 +3,16 @@ import { afterIncident, FIRST_EPOCH, type Incident, type TrustEpoch } from '../l
 import { afterSetback, afterSuccess, atOnceNow, type Growth, lateAfterMs, NO_GROWTH } from '../lifecycle/growth.js';
 import type { Policy } from '../policy/policy.js';
 
-/** A caller who was refused less than this ago counts as one who waits. */
+/** A caller who was refused within this time counts as waiting. */
 const REFUSED_LATELY_MS = 1_000;
 
 /** The pool's record of its server: incidents, failed connects, how fast connections may be opened, and what a ping takes. */
 export class ServerRecord {
-  /** Raised by an incident: connections that last answered in an earlier epoch are pinged before their next use. */
+  /** Each incident raises it: connections that last answered in an earlier epoch are pinged before their next use. */
   epoch: TrustEpoch = FIRST_EPOCH;
   /** Why connects fail, while they do. */
   failures: ConnectFailures | undefined;
-  /** What the last ping took that was answered. */
+  /** Duration of the last ping that was answered. */
   roundTripMs = 0;
   #growth: Growth = NO_GROWTH;
   /** When a connection last ended before it was of use. */
@@ -28,7 +28,7 @@ export class ServerRecord {
     return true;
   }
 
-  /** A connect has succeeded. */
+  /** Called when a connect has succeeded. */
   connected(requestedAt: number, tookMs: number, now: number): void {
     // A connect that was under way when another connection ended early proves nothing: it may be the next to end.
     if (requestedAt <= this.#endedEarlyAt) return;
@@ -36,7 +36,7 @@ export class ServerRecord {
     this.#growth = afterSuccess(this.#growth, tookMs, this.epoch, now);
   }
 
-  /** A connect has failed. */
+  /** Called when a connect has failed. */
   connectFailed(
     failure: { readonly kind: ConnectFailures['kind']; readonly error: unknown; readonly beganAt: number },
     now: number,
@@ -46,27 +46,27 @@ export class ServerRecord {
     this.#growth = afterSetback(this.#growth);
   }
 
-  /** A connection ended as soon as it was open. */
+  /** Called when a connection ended as soon as it was open. */
   endedEarly(now: number): void {
     this.#endedEarlyAt = now;
   }
 
-  /** Another pool has found this server full. */
+  /** Called when another pool has found this server full. */
   foundFull(error: unknown, now: number, random: number): void {
     this.failures = afterFailure(this.failures, { kind: 'full', error, beganAt: now }, now, random);
   }
 
-  /** A slot has come free on a server that was full: the next attempt need not wait. */
+  /** Called when a full server has a free slot again: the next attempt need not wait. */
   madeRoom(): void {
     if (this.failures?.kind === 'full') this.failures = undefined;
   }
 
-  /** A caller was refused at once. Others will ask, so the server is tried as if they waited. */
+  /** Called when a caller was refused at once. More callers are likely, so the server is tried as if they waited. */
   refused(now: number): void {
     this.#refusedAt = now;
   }
 
-  /** Callers who were refused since connects began to fail, and lately. */
+  /** Whether callers were refused since connects began to fail, and whether that was lately. */
   refusals(now: number): { readonly hasRefused: boolean; readonly hasRefusedLately: boolean } {
     return {
       hasRefused: this.failures?.kind === 'transient' && this.#refusedAt >= this.failures.since,
@@ -74,7 +74,7 @@ export class ServerRecord {
     };
   }
 
-  /** Whether a caller who would wait this long waits in vain, and why. */
+  /** Whether and why a caller who would wait this long waits in vain. */
   failFast(open: number, waitMs: number, policy: Policy, now: number): FailFast | undefined {
     return this.failures && failFast(this.failures, open, waitMs, policy, now);
   }

@@ -1,45 +1,47 @@
 import { type Runtime, systemRuntime, type Timer } from './clock.js';
 import { Counts } from './entry.js';
 
-/** A pool, as the pools that share its limit see it. */
+/** The part of a pool that the pools with the same limit use. */
 export interface LimitMember {
   /** Places taken: connections that are open, being opened or being closed. */
   readonly places: number;
-  /** How long its longest idle connection has been idle, in milliseconds; `undefined` when none is. */
+  /** Milliseconds since its longest idle connection was last used; `undefined` when none is idle. */
   readonly idleMs: number | undefined;
-  /** The pool closes. Its connections count until they are gone. */
+  /** Whether the pool closes. Its connections count until they are gone. */
   readonly isClosing: boolean;
   /** Closes the connection that has been idle longest. */
   closeColdest(): void;
-  /** Opens what its callers lack, or asks for the room. */
+  /** Opens what its callers lack, or requests the room. */
   run(): void;
   /** Whether each of its connections has been held for this long, with no query in flight. */
   isStalled(forMs: number): boolean;
 }
 
 /**
- * A place that changes pools costs a connect. So a connection that its own pool has just used, or has had for less than this, is closed only for a
- * pool with fewer connections. Else two pools that take turns would close each other's connections with each turn.
+ * Protects connections from frequent changes of owner, since a place that changes pools costs a connect. A connection that its
+ * own pool has just used, or has had for less than this, is closed only for a pool with fewer connections. Otherwise two pools
+ * that take turns would close each other's connections with each turn.
  */
 const SLICE_MS = 250;
 
-/** Runs when an object that was held weakly has been collected: an app may make a pool for each request, and never close one. */
+/** Runs a function when an object that was held weakly has been collected, because an app may make a pool for each request and never close it. */
 export const whenCollected = new FinalizationRegistry<() => void>((run) => run());
 
 /**
- * One limit for several pools. Each has connections of its own, which no other pool ever uses; together they open no more than one of them may.
- * A pool that lacks a place gets that of a connection that another one does not use, or of one that comes back to a pool with more.
+ * One limit for several pools. Each has connections of its own, which no other pool ever uses. Together they open no more than
+ * one of them may. A pool that lacks a place gets one in two ways: another pool closes an idle connection, or a pool with more
+ * connections closes one that comes back.
  */
 export class SharedLimit {
   /** The connections of all members. */
   readonly counts = new Counts();
   readonly #runtime: Runtime;
   readonly #members = new Set<WeakRef<LimitMember>>();
-  /** Members whose callers wait for a place, and how many they lack, in the order in which they get it. */
+  /** Members whose callers wait for a place, and how many they lack, in the order in which they get one. */
   readonly #lacking = new Map<LimitMember, number>();
-  /** Places that have come free, and whose next owner is about to be found. */
+  /** Places that have become free, and whose next owner is about to be found. */
   #free = 0;
-  /** The member whose turn it is to take the place that has come free. */
+  /** The member whose turn it is to take the free place. */
   #turn: LimitMember | undefined;
   #timer: Timer | undefined;
 
@@ -52,7 +54,7 @@ export class SharedLimit {
     return [...this.#live()].filter(({ isClosing }) => !isClosing).length;
   }
 
-  /** @returns ends the membership */
+  /** @returns a function that ends the membership */
   join(member: LimitMember): () => void {
     const ref = new WeakRef(member);
     this.#members.add(ref);
@@ -65,7 +67,7 @@ export class SharedLimit {
     };
   }
 
-  /** Requests places: the others close connections that they do not use, longest idle first. 0 ends the request. */
+  /** Requests places. The other members close idle connections, longest idle first. 0 ends the request. */
   request(member: LimitMember, places: number): void {
     if (places > 0) this.#lacking.set(member, places);
     else this.#lacking.delete(member);
@@ -73,9 +75,9 @@ export class SharedLimit {
   }
 
   /**
-   * Whether a connection that has come back to a member is to be closed, so that another pool gets its place.
+   * Whether a connection that was returned to a member must be closed, so that another pool gets its place.
    *
-   * @param isWanted a caller of its own pool waits for it
+   * @param isWanted whether a caller of its own pool waits for it
    * @param ageMs how long the pool has had it
    */
   claims(from: LimitMember, isWanted: boolean, ageMs: number): boolean {
@@ -85,9 +87,10 @@ export class SharedLimit {
   }
 
   /**
-   * Whether a member may take a free place. Not while others lack one: the next is theirs.
+   * Whether a member may take a free place. While others lack one, the next is theirs.
    *
-   * @param isNew the member has opened nothing yet: as long as another has an idle connection, it takes the place of that one
+   * @param isNew whether the member has opened nothing yet: as long as another has an idle connection, it takes the place of that
+   * one
    */
   mayTake(member: LimitMember, isNew: boolean): boolean {
     if (this.#turn === member) return true;
@@ -95,7 +98,10 @@ export class SharedLimit {
     return this.#lacking.size === (this.#lacking.has(member) ? 1 : 0);
   }
 
-  /** A place has come free: the first who can use it gets it. A moment later, so that no pool acts in the middle of another's work. */
+  /**
+   * Called when a place has become free: the first member that can use it gets it. It does so a moment later, so that no pool
+   * acts in the middle of another's work.
+   */
   freed(): void {
     if (this.#lacking.size === 0) return;
     this.#free++;
@@ -112,13 +118,13 @@ export class SharedLimit {
     });
   }
 
-  /** Whether no pool gives anything back as long as nobody gets anything: they wait for each other. */
+  /** Whether no pool returns a place as long as none gets one: they wait for each other. */
   isStalled(forMs: number): boolean {
     for (const member of this.#live()) if (!member.isStalled(forMs)) return false;
     return true;
   }
 
-  /** Places that are lacking, less those that come free without anyone's doing. */
+  /** Places that are lacking, less those that are becoming free anyway. */
   get #short(): number {
     let lacking = 0;
     for (const places of this.#lacking.values()) lacking += places;
@@ -133,7 +139,7 @@ export class SharedLimit {
     }
   }
 
-  /** A member has an idle connection: a member that lacks a place gets it once it has been idle for long enough. */
+  /** Called when a member has an idle connection. A member that lacks a place gets its place once it has been idle for long enough. */
   idled(): void {
     if (this.#lacking.size > 0) this.#lookAgain();
   }
@@ -145,7 +151,7 @@ export class SharedLimit {
     });
   }
 
-  /** The pool whose connection has been idle longest, of those that can do without one. */
+  /** The pool with the longest idle connection, among those that can do without one. */
   #spareFor(asking: LimitMember): LimitMember | undefined {
     let spare: LimitMember | undefined;
     for (const member of this.#live()) {
@@ -172,7 +178,7 @@ export class Membership {
   #member: LimitMember | undefined;
   #limit: SharedLimit | undefined;
   #leave: (() => void) | undefined;
-  /** No connect has begun yet. */
+  /** Whether no connect has begun yet. */
   #isNew = true;
   #isAlone = false;
   #isClosed = false;
@@ -201,8 +207,9 @@ export class Membership {
   }
 
   /**
-   * Places that this pool may not take. The first connection of a pool takes the place of one that is idle in another pool, where there is one:
-   * a module that is evaluated over and over, and never closes its pool, then holds one connection and not one for each evaluation.
+   * Places that this pool may not take. The first connection of a pool takes the place of an idle one of another pool, if there
+   * is one. So a module that is evaluated over and over, and never closes its pool, holds one connection, not one for each
+   * evaluation.
    */
   taken(maxConnections: number): number {
     const mayTake = this.#limit === undefined || this.#limit.mayTake(this.#member!, this.#isNew);
@@ -213,12 +220,12 @@ export class Membership {
     this.#member = member;
   }
 
-  /** Before a pool opens its first connection. */
+  /** Called before a pool opens its first connection. */
   join(): void {
     if (this.#isNew && this.#limit === undefined) this.#renew();
   }
 
-  /** A connect is about to begin: the settings that decide which limit is shared may have changed since the last one. */
+  /** Called before each connect: the settings that decide which limit is shared may have changed. */
   connecting(): void {
     this.#renew();
     this.#isNew = false;
@@ -229,23 +236,26 @@ export class Membership {
     if (this.#leave && !this.#isClosed) this.#limit?.request(this.#member!, this.#isNew ? Math.min(places, 1) : places);
   }
 
-  /** A connection has become idle. */
+  /** Called when a connection has become idle. */
   idled(): void {
     this.#limit?.idled();
   }
 
-  /** Whether a connection that has come back is to be closed, so that another pool gets its place. */
+  /** Whether a connection that was returned must be closed, so that another pool gets its place. */
   claims(isWanted: boolean, ageMs: number): boolean {
     return this.#limit?.claims(this.#member!, isWanted, ageMs) === true;
   }
 
-  /** A connection is gone. */
+  /** Called when a connection is gone. */
   freed(): void {
     this.#limit?.freed();
     if (this.#isClosed) this.#endWhenEmpty();
   }
 
-  /** Leaves the limit if all of its pools are stalled: they may wait for each other, as pools with limits of their own would not. @returns whether it left */
+  /**
+   * Leaves the limit if all of its pools are stalled. They may wait for each other, which pools with limits of their own could
+   * not. @returns whether it left
+   */
   leaveIfStalled(forMs: number): boolean {
     if (!this.#leave || this.#isClosed || this.elsewhere === 0 || !this.#limit!.isStalled(forMs)) return false;
     this.#isAlone = true;
@@ -253,7 +263,10 @@ export class Membership {
     return true;
   }
 
-  /** The pool closes: it requests no more places. It stays a member while it has connections: others wait for them, and are not stalled. */
+  /**
+   * Called when the pool closes: it requests no more places. It stays a member while it has connections, because others wait for
+   * them and are not stalled.
+   */
   close(): void {
     this.#isClosed = true;
     this.#isAlone = true;
@@ -261,7 +274,10 @@ export class Membership {
     this.#endWhenEmpty();
   }
 
-  /** Else an app that makes and ends a pool for each request would leave a member for each behind, until they are collected. */
+  /**
+   * Ends the membership with the last connection. Otherwise an app that makes and ends a pool for each request would leave a
+   * member for each behind, until they are collected.
+   */
   #endWhenEmpty(): void {
     if (this.counts.total > 0) return;
     this.#leave?.();

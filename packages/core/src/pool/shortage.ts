@@ -7,9 +7,9 @@ import type { SlotLocks } from './slotLocks.js';
 import type { Slots } from './slots.js';
 import type { WaitQueue } from './waitQueue.js';
 
-/** A census is the base of a second one, and of what to take, for this long. */
+/** How long a census may serve as the base of a second one, and of the number of slots to take. */
 const CENSUS_VALID_MS = 2_500;
-/** The peak use of a pool is that of the last one or two times this. */
+/** The peak use of a pool is measured over the last one or two spans of this length. */
 const USE_SPAN_MS = 300;
 
 interface Parts<C extends object> {
@@ -21,13 +21,13 @@ interface Parts<C extends object> {
 interface Fleet<C> {
   readonly locks: SlotLocks<C>;
   readonly member: number;
-  /** Another number of connections was granted. */
+  /** Called when another number of connections was granted. */
   changed(): void;
 }
 
 /**
- * Whether slots of the budget are short, and what this pool may have. While there is room, it is granted as many connections as the budget has
- * slots. While any member is hungry, it is granted those that it has, less what it lends and gives.
+ * Whether slots of the budget are short, and how many connections this pool may have. While there is room, it is granted as many
+ * connections as the budget has slots. While any member is hungry, it is granted those that it has, less what it lends and gives.
  */
 export class Shortage<C extends object> {
   readonly #context: Context<C>;
@@ -48,12 +48,12 @@ export class Shortage<C extends object> {
     this.#fleet = fleet;
   }
 
-  /** The slots of the budget; `undefined` until the server was asked. */
+  /** The number of slots of the budget; `undefined` until the first query to the server. */
   get limit(): number | undefined {
     return this.#limit;
   }
 
-  /** Members when they were last counted. */
+  /** The number of members at the last census. */
   get members(): number | undefined {
     return this.#members;
   }
@@ -62,7 +62,7 @@ export class Shortage<C extends object> {
     return this.#isOn;
   }
 
-  /** Whether this pool holds less than an equal part, as far as it knows. */
+  /** Whether this pool holds less than an equal part, by the last census. */
   get isBelowShare(): boolean {
     return this.#census === undefined || this.#slots.held < Math.floor(this.#limit! / this.#census.members.length);
   }
@@ -72,24 +72,24 @@ export class Shortage<C extends object> {
     if (!this.#isOn) this.#grant(limit);
   }
 
-  /** No slot was free. */
+  /** Called when no slot was free. */
   begin(): void {
     if (this.#isOn) return;
     this.#isOn = true;
     this.#grant(this.#places);
   }
 
-  /** The pool has these slots more. */
+  /** Called when the pool has got these slots. */
   grantMore(slots: number): void {
     if (this.#isOn && slots > 0) this.#grant(this.#granted + slots);
   }
 
-  /** A connection is gone: its slot is free for all. */
+  /** Called when a connection is gone: its slot is free for all. */
   fit(): void {
     if (this.#isOn) this.#grant(this.#granted);
   }
 
-  /** Finds out over a connection whether anyone is hungry, and what to give if so. */
+  /** Queries whether any member is hungry, and what to give if so. */
   async look(connection: C, isHungry: boolean, signal: AbortSignal): Promise<void> {
     const { locks, member } = this.#fleet;
     if (!isHungry && !(await locks.isAnyoneHungry(connection, signal))) return this.#end();
@@ -98,17 +98,17 @@ export class Shortage<C extends object> {
     if (!isHungry && !members.some((one) => one.isHungry)) return this.#end();
     const now = this.#context.runtime.now();
     const gives = shareToGive(this.#limit!, members, member);
-    // Only what two censuses find: else a slot that someone is about to take would be given once more.
+    // Only what two censuses agree on is given. Otherwise a slot that another member is about to take would be given a second time.
     const isLasting = this.#census !== undefined && this.#census.gives > 0 && now - this.#census.at <= CENSUS_VALID_MS;
     this.#census = { at: now, members, gives };
     this.#isOn = true;
     this.#grant(this.#places - (isLasting ? gives : 0));
   }
 
-  /** How many slots the pool may ask for now. */
+  /** How many slots the pool may request now. */
   share(now: number): number {
     if (!this.#isOn) return Number.POSITIVE_INFINITY;
-    // To find out what its share is, it must be counted first.
+    // The share follows from a census, which counts the pool only when it holds a slot.
     if (this.#census === undefined || now - this.#census.at > CENSUS_VALID_MS) return 1;
     const { members } = this.#census;
     const { member } = this.#fleet;
@@ -117,7 +117,7 @@ export class Shortage<C extends object> {
     return Math.max(0, shareToTake(this.#limit!, members, member) - Math.max(0, since));
   }
 
-  /** Takes up to this many slots: the first is the session's own if it has none, the others are reserved on it. @returns how many there were */
+  /** Takes up to this many slots. The first is the session's own if it has none; the others are reserved on it. @returns how many were free */
   async take(entry: PoolEntry<C>, connection: C, count: number, signal: AbortSignal): Promise<number> {
     const limit = this.#limit!;
     // Members that begin at different slots seldom try the same one.
@@ -128,7 +128,7 @@ export class Shortage<C extends object> {
     return taken.length;
   }
 
-  /** Closes idle connections that the pool can do without, while others are hungry. */
+  /** Closes idle connections that the pool does not need, while others are hungry. */
   lend(now: number): void {
     if (!this.#isOn) return;
     const { connections, queue } = this.#parts;
@@ -137,7 +137,7 @@ export class Shortage<C extends object> {
     if (lent > 0) this.#grant(connections.size - lent);
   }
 
-  /** A connection has come back. */
+  /** Called when a connection was returned. */
   noteUse(now: number): void {
     this.#use.note(this.#parts.connections.engaged, now);
   }
@@ -149,7 +149,7 @@ export class Shortage<C extends object> {
     this.#grant(this.#limit!);
   }
 
-  /** Places that are taken, or may be: there is a slot, or the pool's first connection may come without. */
+  /** Places that are taken, or may be: a slot is reserved, or the pool's first connection may come without. */
   get #places(): number {
     const { size, closing } = this.#parts.connections;
     const places = size + closing + this.#slots.ready + (this.#slots.isJoinDue ? 1 : 0);
@@ -163,10 +163,10 @@ export class Shortage<C extends object> {
     this.#context.grant(granted);
     this.#fleet.changed();
     const { connections: own, maintenance } = this.#parts;
-    // What is given comes from the reserved slots first.
+    // Reserved slots are given first.
     const unusable = this.#slots.ready - Math.max(0, granted - own.size - own.closing);
     if (this.#isOn && unusable > 0) this.#slots.handBackReady(unusable);
-    // Idle ones go at once, those in use when they come back.
+    // Idle connections close at once, those in use when they are returned.
     if (own.isOverfull && !own.isClosing) maintenance.run();
   }
 }

@@ -4,28 +4,29 @@ import type { PoolEntry } from './entry.js';
 export type { MemberCount, ServerLimits } from '../fleet/shares.js';
 
 /**
- * The locks on the server that carry a budget: each slot is one of N advisory locks, and each session of the fleet holds one. Every method is one
- * round trip on a connection that nobody uses at that moment.
+ * The locks on the server that carry a budget. Each slot is one of N advisory locks, and each session of the fleet holds one.
+ * Every method is one round trip on a connection without another user at that moment.
  *
- * All methods throw `SlotsDeniedError` when the server does not allow them. After any other error a lock may be left on the session: close it.
+ * All methods throw `SlotsDeniedError` when the server does not allow them. After any other error a lock may be left on the
+ * session: close it.
  */
 export interface SlotLocks<C> {
-  /** What the server allows, asked on a session that holds no lock yet; or why slots cannot be held there. */
+  /** Queries the server's limits, on a session that holds no lock yet; or returns why slots cannot be held there. */
   survey(connection: C, signal: AbortSignal): Promise<ServerLimits | { readonly obstacle: string }>;
-  /** Takes free slots: they are the session's, or it reserves them for connections that are about to be opened. */
+  /** Takes free slots, for the session itself, or to reserve them for connections that are about to be opened. */
   take(connection: C, request: TakeRequest, signal: AbortSignal): Promise<readonly number[]>;
-  /** Counts this session among those of its member, and sets the time limits after which its server ends a session that was left behind. */
+  /** Counts this session among those of its member, and sets the time limits after which the server ends the session of a vanished process. */
   enter(connection: C, signal: AbortSignal): Promise<void>;
   /**
    * Takes over a slot that another session reserved, and enters.
    *
-   * @returns `false` when a third session holds the slot: the reservation was lost on the way
+   * @returns `false` when a third session holds the slot, because the reservation was lost
    */
   inherit(connection: C, slot: number, from: C, signal: AbortSignal): Promise<boolean>;
   /** Gives back slots that this session reserved. */
   release(connection: C, slots: readonly number[], signal: AbortSignal): Promise<void>;
   /**
-   * Takes the session's own slot again, after something may have released its locks.
+   * Takes the session's own slot again, after its locks may have been released.
    *
    * @returns `false` when another session holds it
    */
@@ -37,22 +38,22 @@ export interface SlotLocks<C> {
   census(connection: C, signal: AbortSignal): Promise<readonly MemberCount[]>;
   /** The process IDs of all sessions that hold a slot. */
   audit(connection: C, signal: AbortSignal): Promise<ReadonlySet<number>>;
-  /** Whether something that the app sent may have released the session's locks since it was last asked. Costs no I/O. */
+  /** Whether a query of the app may have released the session's locks since the last call. Costs no I/O. */
   mayHaveLost(connection: C): boolean;
 }
 
 export interface TakeRequest {
-  /** Slots wanted. */
+  /** The number of slots to take. */
   readonly count: number;
-  /** Slots of the fleet. */
+  /** The number of slots of the fleet. */
   readonly limit: number;
   /** The slot to try first. */
   readonly start: number;
-  /** Slots that this session holds or reserves: a session's own lock is no obstacle to it, so that it would take them once more. */
+  /** Slots that this session holds or reserves. The server would grant it a lock that it has once more, so they must be left out. */
   readonly own: readonly number[];
 }
 
-/** The server does not allow the statements that hold slots, or does not know them. */
+/** The server does not allow the statements that hold slots, or does not have them. */
 export class SlotsDeniedError extends Error {
   override name = 'SlotsDeniedError';
 }
@@ -68,41 +69,41 @@ export class NoSlotError extends Error {
 
 /** A pool's part in its fleet, as `stats()` shows it. */
 export interface BudgetStats {
-  /** Most connections of all processes together; `null` as long as `auto` has not asked the server. */
+  /** The most connections of all processes together; `null` until `auto` has queried the server. */
   readonly limit: number | null;
   /** Connections of this pool that hold a slot. */
   readonly slots: number;
-  /** Connections of this pool without a slot: one, where there are more processes than slots. */
+  /** Connections of this pool without a slot: one, if there are more processes than slots. */
   readonly guests: number;
-  /** Callers wait, and no slot was free. */
+  /** Whether callers wait and no slot was free. */
   readonly hungry: boolean;
-  /** Pools in the fleet when they were last counted; `null` before: they are counted only when slots are short. */
+  /** Pools in the fleet at the last census; `null` before. The fleet is counted only when slots are short. */
   readonly members: number | null;
 }
 
-/** What may be done with a connection that is between two uses. */
+/** What a budget may do with a connection between two uses: close it, or run statements on it. */
 export type Claim<C> = 'close' | ((connection: C, signal: AbortSignal) => Promise<void>);
 
-/** A budget, as the parts of the pool see it. */
+/** The part of a budget that the pool uses. */
 export interface Admission<C extends object> {
-  /** The pool wants to open connections. @returns how many it may open now; for the others a slot is asked for */
+  /** Called with the number of connections that the pool needs. @returns how many it may open now; a slot is requested for each of the others */
   admit(wanted: number, now: number): number;
-  /** Whether a connection may be opened only to ask the server something, although all others are in use. */
+  /** Whether a connection may be opened for statements of the pool's own, although all others are in use. */
   admitToAsk(now: number): boolean;
-  /** A connect begins, which was admitted. */
+  /** Called when an admitted connect begins. */
   begin(entry: PoolEntry<C>): void;
-  /** A connection was opened: it takes its slot before it serves. @throws NoSlotError when there is none for it */
+  /** Called when a connection was opened, which takes its slot before it serves. @throws NoSlotError when there is none for it */
   setUp(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void>;
-  /** What is to be done on a connection before its next use: nothing, a question to the server, or the end. */
+  /** What must be done on a connection before its next use: nothing, a query to the server, or the close. */
   claim(entry: PoolEntry<C>, now: number): Claim<C> | undefined;
-  /** A connection is gone, or its connect has failed. */
+  /** Called when a connection is gone, or its connect has failed. */
   gone(entry: PoolEntry<C>): void;
-  /** Callers and connections have been brought together. */
+  /** Called after callers and connections have been brought together. */
   ran(now: number): void;
-  /** The pool closes. */
+  /** Called when the pool closes. */
   stop(): void;
-  /** `undefined` where the budget cannot hold and is off. */
+  /** `undefined` when the budget cannot hold and is off. */
   readonly stats: BudgetStats | undefined;
-  /** For the error of a caller that waited in vain: whose limit it is. */
+  /** The limit that a caller waited for in vain, for its error. */
   readonly shortage: string | undefined;
 }

@@ -6,39 +6,39 @@ interface Reservation<C> {
   readonly by: PoolEntry<C>;
 }
 
-/** What a session has of the fleet's slots. */
+/** The slots of one session. */
 interface Holding {
-  /** `undefined`: a guest. */
+  /** The session's own slot; `undefined` for a guest. */
   slot: number | undefined;
-  /** Slots that other connections have taken over, or do not need: to be released, since this session still holds them. */
+  /** Slots that other connections have taken over, or do not need. This session still has their locks, and must release them. */
   handedOver: number[];
-  /** When something is to be done on this session. */
+  /** When this session must next run a statement. */
   dutyAt: number;
-  /** Its locks may have been released. */
+  /** Whether its locks may have been released. */
   isSuspected: boolean;
-  /** They were, and another session has its slot. */
+  /** Whether its slot was lost to another session. */
   isForfeit: boolean;
 }
 
-/** How long a slot that was handed over may stay locked twice: releasing it waits for something else to be asked on that session. */
+/** How long a slot that was handed over may stay locked twice. Its release waits for another statement on that session. */
 const HANDED_OVER_MS = 1_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** The slots of one pool: which connection has which, and which are reserved for connections that are about to be opened. Decides nothing. */
+/** The slots of one pool: which connection has which, and which are reserved for connections that are about to be opened. It makes no decisions. */
 export class Slots<C> {
   readonly #holdings = new Map<PoolEntry<C>, Holding>();
-  /** Connects that have begun; without a reservation it joins. */
+  /** Connects that have begun, with their reservation; one without joins. */
   readonly #connects = new Map<PoolEntry<C>, Reservation<C> | 'joins'>();
   #ready: Reservation<C>[] = [];
   /** Connections that hold a slot. */
   held = 0;
-  /** Connections without one. */
+  /** Connections without a slot. */
   guests = 0;
-  /** All connections are in use for so long that one may be opened without a slot, to ask on. */
+  /** Whether all connections are in use for so long that one may be opened without a slot, for the statements of the budget. */
   isJoinDue = false;
 
-  /** No session of this pool is in the fleet. */
+  /** Whether no session of this pool is in the fleet. */
   get isEmpty(): boolean {
     return this.#holdings.size === 0;
   }
@@ -48,7 +48,7 @@ export class Slots<C> {
     return this.#ready.length;
   }
 
-  /** A connection without a slot is being opened. */
+  /** Whether a connection without a slot is being opened. */
   get isJoining(): boolean {
     for (const connect of this.#connects.values()) if (connect === 'joins') return true;
     return false;
@@ -65,7 +65,7 @@ export class Slots<C> {
     return connect === 'joins' ? undefined : connect;
   }
 
-  /** A new connection has the slot that was reserved for it. */
+  /** Called when a new connection has the slot that was reserved for it. */
   inherited(entry: PoolEntry<C>, now: number): void {
     const { slot, by } = this.reservationOf(entry)!;
     this.#connects.delete(entry);
@@ -73,7 +73,7 @@ export class Slots<C> {
     this.#toRelease(by, slot, now + HANDED_OVER_MS);
   }
 
-  /** The slot that was reserved for a connect is not used. */
+  /** Called when the slot that was reserved for a connect is not used. */
   handBack(entry: PoolEntry<C>): void {
     const reserved = this.reservationOf(entry);
     if (!reserved) return;
@@ -81,12 +81,12 @@ export class Slots<C> {
     this.#toRelease(reserved.by, reserved.slot, 0);
   }
 
-  /** Some reserved slots are not needed any more, or may not be used. */
+  /** Gives back reserved slots that are not needed any more, or may not be used. */
   handBackReady(count = this.ready): void {
     for (const { by, slot } of this.#ready.splice(0, count)) this.#toRelease(by, slot, 0);
   }
 
-  /** A session has taken slots: its own if it had none, and others to reserve. */
+  /** Called when a session has taken slots: its own if it had none, and others to reserve. */
   took(entry: PoolEntry<C>, slots: readonly number[]): void {
     const [first, ...others] = slots;
     if (first === undefined) return;
@@ -107,7 +107,7 @@ export class Slots<C> {
     ];
   }
 
-  /** A connection has no slot, and tries to get one at this moment. */
+  /** Called when a connection has no slot; it tries to get one at `retryAt`. */
   becomeGuest(entry: PoolEntry<C>, retryAt: number): void {
     this.#connects.delete(entry);
     if (!this.#holdings.has(entry)) {
@@ -129,26 +129,26 @@ export class Slots<C> {
     return this.#holdings.get(entry)?.slot;
   }
 
-  /** When something is to be done on this session; `Infinity`: nothing. */
+  /** When this session must next run a statement; `Infinity` if there is none to run. */
   dutyAt(entry: PoolEntry<C>): number {
     return this.#holdings.get(entry)?.dutyAt ?? NEVER;
   }
 
-  /** When something is to be done on any session next. */
+  /** When any session must next run a statement. */
   nextDuty(): number {
     let next = NEVER;
     for (const { dutyAt } of this.#holdings.values()) next = Math.min(next, dutyAt);
     return next;
   }
 
-  /** The slots to be released on this session: they count as released. */
+  /** The slots to release on this session, which then count as released. */
   takeHandedOver(entry: PoolEntry<C>): number[] {
     const holding = this.#holdings.get(entry)!;
     if (holding.slot !== undefined && !holding.isSuspected) holding.dutyAt = NEVER;
     return holding.handedOver.splice(0);
   }
 
-  /** Something may have released the locks of this session. */
+  /** Called when the locks of this session may have been released. */
   suspect(entry: PoolEntry<C>): void {
     const holding = this.#holdings.get(entry);
     if (holding === undefined) return;
@@ -156,7 +156,7 @@ export class Slots<C> {
     holding.dutyAt = 0;
   }
 
-  /** All sessions were checked: those without a lock on their slot are suspected. */
+  /** Called after an audit of all sessions: those without a lock on their slot are suspected. */
   audited(hasSlot: (entry: PoolEntry<C>) => boolean): void {
     for (const [entry, { slot }] of this.#holdings) if (slot !== undefined && !hasSlot(entry)) this.suspect(entry);
   }
@@ -165,7 +165,7 @@ export class Slots<C> {
     return this.#holdings.get(entry)?.isSuspected === true;
   }
 
-  /** Reservations of a session whose locks may have been released are not to be relied on. */
+  /** Drops the reservations of a session whose locks may have been released. */
   lostReservations(entry: PoolEntry<C>): void {
     this.#ready = this.#ready.filter(({ by }) => by !== entry);
   }
@@ -181,7 +181,7 @@ export class Slots<C> {
     return this.#holdings.get(entry)?.isForfeit === true;
   }
 
-  /** A connection is gone, and its locks with it; or a connect has failed. */
+  /** Called when a connection is gone, and its locks with it, or when a connect has failed. */
   gone(entry: PoolEntry<C>): void {
     this.handBack(entry);
     this.#connects.delete(entry);
@@ -191,7 +191,7 @@ export class Slots<C> {
     this.lostReservations(entry);
     if (holding.slot === undefined) this.guests--;
     else this.held--;
-    // The session that reserved its slot may still lock it: nobody could take it.
+    // The session that reserved its slot may still have its lock, so that no other session could take it.
     for (const other of this.#holdings.values()) if (other.handedOver.includes(holding.slot!)) other.dutyAt = 0;
   }
 

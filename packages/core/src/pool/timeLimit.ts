@@ -13,11 +13,11 @@ export class TimeLimitError extends Error {
 }
 
 /**
- * Runs an operation under a time limit. When the time is up, or `cancelled` is aborted, the operation's signal is aborted and the promise
- * rejects.
+ * Runs an operation under a time limit. When the time is up, or `cancelled` is aborted, the operation's signal is aborted and the
+ * promise rejects.
  *
- * On a blocked event loop the answer has often arrived and is not read yet when the timer fires. So the time is up two turns later: a
- * process that stalled must not close its healthy connections.
+ * On a blocked event loop the answer has often arrived, but is not read yet when the timer fires. So the time is up two turns
+ * later: otherwise a process that stalled would close its healthy connections.
  */
 export function withinLimit<T>(
   runtime: Runtime,
@@ -51,7 +51,7 @@ export function withinLimit<T>(
   });
 }
 
-/** Makes a connector that throws one that rejects. */
+/** Makes a connector's exception a rejection. */
 async function callAsync<T>(run: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
   return run(signal);
 }
@@ -66,8 +66,9 @@ interface PendingCheck<C> {
 }
 
 /**
- * The checks and resets that connections have not answered yet. A slow server is not a dead connection: how long each may be silent depends on
- * what the server answers on other connections meanwhile (`lifecycle/liveness.ts`). While it answers on none, it is probed from outside.
+ * The checks and resets that have not been answered yet. A slow server is not a dead connection: how long each may be silent
+ * depends on the server's answers on other connections meanwhile (`lifecycle/liveness.ts`). While there are none, a probe from
+ * outside tests the server.
  */
 export class PendingChecks<C extends object> {
   readonly #context: Context<C>;
@@ -76,7 +77,7 @@ export class PendingChecks<C extends object> {
   /** Ends the probes when no check is pending any more. */
   #probing = new AbortController();
   #probedAt = Number.NEGATIVE_INFINITY;
-  /** Some check is pending. A field of its own: each return reads it. */
+  /** Whether any check is pending. A field, because each return reads it. */
   arePending = false;
 
   /** @param isStuck whether callers wait while every place is taken by a connection that is silent */
@@ -88,7 +89,7 @@ export class PendingChecks<C extends object> {
   /**
    * Runs a check or a reset on a connection.
    *
-   * @param isUnfinished whether the session is busy with a query that its caller does not wait for
+   * @param isUnfinished whether the session is busy with a query whose caller does not wait
    * @throws TimeLimitError when the connection has been silent for too long: its signal is aborted then
    */
   async run<T>(
@@ -113,18 +114,18 @@ export class PendingChecks<C extends object> {
     }
   }
 
-  /** A ping that was sent at `sentAt` was answered. */
+  /** Called when a ping that was sent at `sentAt` was answered. */
   pinged(sentAt: number): void {
     this.#context.server.roundTripMs = this.#context.runtime.now() - sentAt;
     this.answered(sentAt);
   }
 
-  /** A connect that began at `sentAt` was answered, perhaps with a refusal. */
+  /** Called when a connect that began at `sentAt` was answered, perhaps with a refusal. */
   connected(sentAt: number): void {
     if (!isPooler(this.#context.connector.pooler?.())) this.answered(sentAt);
   }
 
-  /** The server has answered, on a session or beside it, what was sent at `sentAt`. */
+  /** Called when the server has answered a request of `sentAt`, on a session or beside it. */
   answered(sentAt: number): void {
     const tookMs = this.#context.runtime.now() - sentAt;
     for (const check of this.#pending) {
@@ -142,7 +143,7 @@ export class PendingChecks<C extends object> {
     const hasNoEvidence = check.request.overtakenMs === Number.POSITIVE_INFINITY;
     const due = hasNoEvidence ? Math.min(dead, nextProbe(check.request, now)) : dead;
     check.timer?.cancel();
-    // The answer may have arrived on a blocked event loop, and wait to be read.
+    // After a blocked event loop the answer may wait in the socket.
     check.timer = runtime.after(Math.max(0, due - now), () => afterTwoTurns(runtime, () => this.#consider(check)));
   }
 
@@ -153,7 +154,7 @@ export class PendingChecks<C extends object> {
     if (now >= deadAt(check.request, policy)) return giveUp(check, now);
     if (check.request.overtakenMs === Number.POSITIVE_INFINITY) {
       if (connector.probe && !isPooler(connector.pooler?.())) this.#probe(connector, check.connection, now);
-      // Without a probe there must be room for another connection, whose answers are evidence as well.
+      // Without a probe, only the answers of other connections count, so there must be room for one.
       else if (now - check.request.sentAt >= policy.healthTimeoutMs && this.#isStuck()) return giveUp(check, now);
     }
     this.#setTimer(check);
@@ -166,7 +167,7 @@ export class PendingChecks<C extends object> {
     const run = async () => probe?.call(this.#context.connector, connection, this.#probing.signal);
     run().then(
       () => this.answered(now),
-      // No answer is no evidence: the server may be slow, or refuse what is not a session.
+      // A probe without an answer proves nothing: the server may be slow, or refuse what is not a session.
       () => {},
     );
   }

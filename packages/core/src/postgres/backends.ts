@@ -10,12 +10,12 @@ const TOLERANCE_MS = 2_000;
 /** States of a session without a query. Others, such as `disabled`, do not show that. */
 const RESTING = ['idle', 'idle in transaction', 'idle in transaction (aborted)'];
 
-/** A row of `pg_stat_activity`. Of sessions that the role may not see, the state and the start are null. */
+/** A row of `pg_stat_activity`. State and start are null for a session that the role may not see. */
 interface Backend {
   readonly pid: number;
   readonly state: string | null;
   readonly ageMs: number | null;
-  /** How long the server has been up. */
+  /** How long the server has been up, in milliseconds. */
   readonly upMs: number;
 }
 
@@ -23,17 +23,17 @@ interface Backend {
 export function queryInFlight(client: PgClient): InFlight | undefined {
   const { _activeQuery: query, readyForQuery, processID } = client;
   const stream = client.connection?.stream;
-  // A cursor between two reads waits for the app, and its server is ready; a query that is still being sent cannot be answered.
+  // The server is ready while a cursor waits for the app between two reads, and a query that is still being sent cannot be answered.
   if (!query || readyForQuery !== false || processID == null || !isOpen(client) || stream?.writableLength)
     return undefined;
   return { query, bytes: (stream?.bytesRead ?? 0) + (stream?.bytesWritten ?? 0) };
 }
 
 /**
- * Asks the server, over one connection, which sessions have no query running although the client waits for one, and why.
+ * Queries the server, over one connection, which sessions have no query running although the client waits for one, and why.
  *
- * Finds nothing where the answer would not be valid: behind a pooler, whose process IDs are its own; for sessions at another address; and where
- * several servers share one address, which shows when a session that is certainly alive is missing as well.
+ * Finds nothing when the answer would not be valid: behind a pooler, whose process IDs are its own; for sessions at another
+ * address; and when several servers share one address, which shows when a session that is certainly alive is missing as well.
  */
 export async function findLost<C extends PgClient>(
   suspects: readonly C[],
@@ -56,7 +56,7 @@ export async function findLost<C extends PgClient>(
   return lost;
 }
 
-/** Why a client has no backend any more. A backend with its process ID may be a later one. */
+/** Why a client has no backend any more. A backend with the same process ID may be a later one. */
 function missing(client: PgClient, backends: ReadonlyMap<number, Backend>): string | undefined {
   const backend = backends.get(client.processID!);
   const oldestMs = connectionOf(client).ageMs - TOLERANCE_MS;
@@ -80,13 +80,13 @@ async function listBackends(clients: readonly PgClient[], over: PgClient, signal
       backends.set(Number(pid), { pid: Number(pid), state: state as string | null, ageMs, upMs: Number(up) });
     }
   } catch (error) {
-    // A server that answers and has no such view is not PostgreSQL. A connection that has ended fails the check.
+    // A server that answers without such a view is not PostgreSQL. If the connection has ended, the check fails.
     if (signal.aborted || !isOpen(over)) throw error;
   }
   return backends;
 }
 
-/** Ends a connection as if it had broken with this error, with which all queries in flight on it then fail. */
+/** Ends a connection as if it had broken with this error. All queries in flight on it then fail with the error. */
 export function breakOff(client: PgClient, error: Error): void {
   client.connection?.stream.destroy(error);
 }

@@ -9,49 +9,49 @@ type Call = (...args: unknown[]) => unknown;
 type Querying = { query: Call };
 
 /**
- * Makes a setting such as `app.tenant`. No reset removes it from a session: where a new session has none (`current_setting('app.tenant', true)` is
- * null), one that was reset has an empty text.
+ * Matches what makes a setting such as `app.tenant`. No reset removes it from a session: a new session has none
+ * (`current_setting('app.tenant', true)` is null), but one that was reset has an empty text.
  */
 const MAKES_SETTING = /\bset\s+(?:session\s+|local\s+)?[\w"]+\s*\.|\bset_config"?\s*\(/i;
 
-/** Releases all advisory locks of the session. */
+/** Matches what releases all advisory locks of the session. */
 const UNLOCKS = /\bpg_advisory_unlock_all\b|\bdiscard\s+all\b/i;
 
-/** What a client's present borrower has sent through its method `query`, and what may be done with the session afterwards. */
+/** The queries that a client's present borrower has sent through its method `query`, and what may be done with the session afterwards. */
 export class Borrower {
   /** How many queries were sent in this checkout. */
   queries = 0;
-  /** The first of them, as it was given. */
+  /** The first of these queries, as it was given. */
   firstQuery: unknown;
-  /** One of them was sent inside a transaction. */
+  /** Whether one of them was sent inside a transaction. */
   sawTransaction = false;
-  /** The client was taken by the pool's own method `query`. */
+  /** Whether the pool's own method `query` took the client. */
   isPoolQuery = false;
-  /** The client was released after a transaction: further queries are refused until the next checkout. */
+  /** Set when the client was released after a transaction: further queries are refused until the next checkout. */
   isRefused = false;
-  /** A statement failed and may have left something on the session: the next borrower gets a new client on the cleared session. */
+  /** Set when a failed statement may have left something on the session: the next borrower gets a new client on the cleared session. */
   needsNewClient = false;
-  /** A setting with a name of the app's own may have been made on the session, at any time: see `MAKES_SETTING`. */
+  /** Whether a setting with a name of the app's own may ever have been made on the session: see `MAKES_SETTING`. */
   hasOwnSettings = false;
-  /** The session has locks of Tenure's own. */
+  /** Whether the session has locks of Tenure's own. */
   watchesLocks = false;
-  /** Something that was sent may have released the session's advisory locks. */
+  /** Whether a query may have released the session's advisory locks. */
   #hasUnlocked = false;
-  /** The client was returned to its pool, where it does not keep the process alive. */
+  /** Whether the client was returned to its pool, where it does not keep the process alive. */
   isReturned = false;
-  /** The pool's event `remove` was emitted for this client. */
+  /** Whether the pool has emitted `remove` for this client. */
   isRemoved = false;
-  /** Errors that the server gave to statements of this client. */
+  /** The server's errors for statements of this client. */
   readonly serverErrors = new WeakSet<object>();
 
   readonly #client: PgClient;
-  /** The callback of each query with a time limit: `pg` replaces it when the limit is over, and calls the caller back. */
+  /** The callback of each query with a time limit. At the limit `pg` replaces the callback, and calls the caller back. */
   #limited: WeakMap<object, unknown> | undefined;
   #isAbandoned = false;
-  /** A query that was sent after the return keeps the process alive. */
+  /** Whether a query that was sent after the return keeps the process alive. */
   #holdsProcess = false;
 
-  /** Wraps the client's method `query`, and so must be made before anyone has the client. */
+  /** Wraps the client's method `query`, and so must run before any caller has the client. */
   constructor(client: PgClient) {
     this.#client = client;
     wrapMethod(client as object as Querying, 'query', (original) => (...args) => {
@@ -68,7 +68,7 @@ export class Borrower {
     });
   }
 
-  /** A checkout begins: what the last borrower did does not count any more. */
+  /** Called at a checkout: the queries of the last borrower do not count any more. */
   begin(): void {
     this.queries = 0;
     this.firstQuery = undefined;
@@ -78,19 +78,19 @@ export class Borrower {
     this.isReturned = false;
   }
 
-  /** The callers of this client have stopped waiting: its queries in flight may be cancelled. */
+  /** Called when the callers of this client have stopped waiting: its queries in flight may be cancelled. */
   abandon(): void {
     this.#isAbandoned = true;
   }
 
-  /** Whether the session's advisory locks may have been released since this was last asked. */
+  /** Whether the session's advisory locks may have been released since the last call. */
   takeUnlocked(): boolean {
     const hasUnlocked = this.#hasUnlocked;
     this.#hasUnlocked = false;
     return hasUnlocked;
   }
 
-  /** The session is ready for a query again, so that no query in flight is abandoned. */
+  /** Called when the session is ready for a query again, so that no query in flight is abandoned. */
   settled(): void {
     this.#isAbandoned = false;
   }
@@ -101,7 +101,10 @@ export class Borrower {
     return this.#isAbandoned || (limited?.has(query) === true && limited.get(query) !== query.callback);
   }
 
-  /** A query that is sent on a client after its release is answered before the process exits, as with `pg`. Else it would be lost without an error. */
+  /**
+   * Keeps the process alive until a query that was sent after the client's release is answered, as `pg` does. Otherwise the query
+   * would be lost without an error.
+   */
   #holdProcess(): void {
     const client = this.#client;
     this.#holdsProcess = true;
@@ -128,7 +131,7 @@ function makesSetting(query: unknown): boolean {
   return MAKES_SETTING.test(textOf(query));
 }
 
-/** Empty where it is no text. */
+/** The text of a query; empty if it has none. */
 function textOf(query: unknown): string {
   const text = typeof query === 'string' ? query : (query as { text?: unknown } | null)?.text;
   return typeof text === 'string' ? text : '';

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { PgClient, PgWire } from './pgTypes.js';
 
-/** The class `Connection` of the copy of `pg` that the client came from. Its types leave out what is used here. */
+/** The class `Connection` of the client's copy of `pg`. Its types leave out what is used here. */
 export type PgConnectionClass = new (config: object) => PgWire;
 
 /** A cancel request could not be sent. */
@@ -10,7 +10,7 @@ class CancelError extends Error {
 }
 
 export interface CancelOptions {
-  /** Limits the time; when it is aborted, the cancel's own socket is destroyed. */
+  /** Limits the time. When it is aborted, the cancel's own socket is destroyed. */
   readonly signal?: AbortSignal | undefined;
   /** The app's own `stream` option, if the client was made with one. */
   readonly stream?: (() => unknown) | undefined;
@@ -18,7 +18,7 @@ export interface CancelOptions {
   readonly exitOnIdle?: boolean;
 }
 
-/** The methods of `Connection` for the start of the protocol. Internal to `pg`, whose `Client.cancel` uses them without TLS. */
+/** The methods of `Connection` for the start of the protocol. They are internal to `pg`, whose `Client.cancel` uses them without TLS. */
 interface CancelConnection extends PgWire {
   connect(portOrPath: number | string, host?: string): void;
   requestSsl(): void;
@@ -26,11 +26,12 @@ interface CancelConnection extends PgWire {
 }
 
 /**
- * Asks the server to cancel the query in flight on a client, on a socket of its own: this opens no session and takes no slot of the server's.
+ * Sends a request to cancel the query in flight on a client, on a socket of its own. This opens no session and takes no slot of
+ * the server.
  *
- * Resolves when the server has closed that socket, which it does once it has signalled the session. A cancel can then hit a later query only until
- * the session's ReadyForQuery, which the caller has to await (`reset` with `settle`). That wait needs a limit: a cancel that overtakes its query is
- * lost.
+ * Resolves when the server has closed that socket, which it does after it has signalled the session. From then on, the cancel can
+ * hit a later query only until the session's ReadyForQuery, which the caller must await (`reset` with `settle`). That wait needs
+ * a limit, because a cancel that overtakes its query is lost.
  */
 export function cancelRequest(
   Connection: PgConnectionClass,
@@ -62,7 +63,7 @@ export function cancelRequest(
       if (!ssl) send();
       else if (sslNegotiation !== 'direct') connection.requestSsl();
     });
-    // The handshake has only begun here; written data waits for it.
+    // The handshake has only begun at this point; written data waits for it.
     connection.on('sslconnect', send);
     connection.on('error', fail);
     connection.on('end', () => {
@@ -79,8 +80,8 @@ export function cancelRequest(
 const NO_BACKEND = 2 ** 31 - 1;
 
 /**
- * Checks whether the server of a silent session answers at all, with a cancel request that names no session: it opens none, takes no slot, is
- * sent to the same address, and poolers answer it too. Resolves when the server has answered.
+ * Checks whether the server of a silent session answers at all. It sends a cancel request that names no session, which opens
+ * none, takes no slot, goes to the same address, and is answered by poolers too. Resolves when the server has answered.
  */
 export async function probe(client: PgClient, options: CancelOptions): Promise<void> {
   if (client.connection === undefined) throw new CancelError('A native client does not say where its server is');
@@ -91,7 +92,7 @@ export async function probe(client: PgClient, options: CancelOptions): Promise<v
 
 type Server = Pick<PgClient, 'host' | 'port' | 'ssl'>;
 
-/** The server that the session is on, by address: its name may stand for several. TLS still checks the name. */
+/** The server of the session, by address, because its name may stand for several. TLS still checks the name. */
 function serverOf({ connection, host, port, ssl }: PgClient): Server {
   const { remoteAddress, remotePort } = connection?.stream ?? {};
   if (remoteAddress === undefined) return { host, port, ssl };
@@ -101,6 +102,6 @@ function serverOf({ connection, host, port, ssl }: PgClient): Server {
 function named(ssl: true | object, host: string | undefined): true | object {
   if (host === undefined || isIP(host)) return ssl;
   const options = ssl === true ? {} : ssl;
-  // `pg` hides the private key from enumeration, and so from the spread.
+  // The private key is copied by name: `pg` hides it from enumeration, so the spread leaves it out.
   return { ...options, ...('key' in options && { key: options.key }), servername: host };
 }

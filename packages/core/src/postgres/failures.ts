@@ -32,7 +32,7 @@ const LASTING_CODES = [
   'ERR_SOCKET_BAD_PORT',
 ];
 
-/** The same of `pg` itself, which gives these errors no code. */
+/** Messages of `pg` itself for the same; these errors have no code. */
 const LASTING_MESSAGES = [
   'The server does not support SSL connections',
   'SASL: ', // no password given, or a server that cannot prove itself
@@ -40,7 +40,10 @@ const LASTING_MESSAGES = [
   'sslnegotiation=direct requires SSL',
 ];
 
-/** PgBouncer gave 08P01 to all errors before it had SQLSTATEs of its own; its messages are never translated. Read in 1.18, the second one of FULL in 1.24. */
+/**
+ * The code that PgBouncer gave to all errors before it had SQLSTATEs of its own. Its messages are never translated. Read in 1.18,
+ * the second one of FULL in 1.24.
+ */
 const PGBOUNCER = '08P01';
 const PGBOUNCER_FULL = ['no more connections allowed', 'client connections exceeded'];
 const PGBOUNCER_LASTING = ['no such database', 'no such user', 'password authentication failed', 'unsupported startup'];
@@ -49,23 +52,23 @@ const PGBOUNCER_LASTING = ['no such database', 'no such user', 'password authent
 const LOGIN = ['28', 'SASL: ', 'password authentication failed'];
 
 /**
- * Classifies a failed connect by what the next attempt would meet. A failure that is not known to last is `transient`: a name that does not
- * resolve, a server that refuses, resets or stays silent, one that is starting or stopping.
+ * Classifies a failed connect by the likely result of the next attempt. A failure that is not known to last is `transient`: a
+ * name that does not resolve, a server that refuses, resets or stays silent, one that is starting or stopping.
  */
 export function classifyConnectError(error: unknown): ConnectFailure {
   if (!(error instanceof Error)) return 'transient';
-  // One error for each address of a host name.
+  // The errors of all addresses of a host name.
   if (error instanceof AggregateError && error.errors.length > 0) return classifyAll(error.errors);
   const { message, cause } = error;
   const code = 'code' in error ? error.code : undefined;
   if (typeof code === 'string') return byCode(code, message);
   if (beginsWithOne(message, LASTING_MESSAGES)) return 'permanent';
-  // A password function that could not reach its token service gives `TypeError: fetch failed`, with the socket's error as cause.
+  // A password function that could not reach its token service throws `TypeError: fetch failed`, with the socket's error as cause.
   if (cause !== undefined) return classifyConnectError(cause);
   return error instanceof TypeError ? 'permanent' : 'transient';
 }
 
-/** The same, where the app gives each connect its password anew: after a login that was refused, the next password may be right. */
+/** Classifies a failed connect of an app that gives each connect a new password: after a refused login, the next password may be right. */
 export function classifyLogin(error: unknown): ConnectFailure {
   const failure = classifyConnectError(error);
   if (failure !== 'permanent') return failure;
@@ -90,14 +93,14 @@ function beginsWithOne(text: string, beginnings: readonly string[]): boolean {
   return beginnings.some((beginning) => text.startsWith(beginning));
 }
 
-/** The server ended a session for a time limit of that session's own. */
+/** Codes with which the server ends a session because of that session's own time limit. */
 const SESSION_FAULT = [
   '57P05', // idle_session_timeout
   '25P03', // idle_in_transaction_session_timeout
   '25P04', // transaction_timeout
 ];
 
-/** `query_wait_timeout`: its pool was too small for the load. Checks of the other connections would wait in the same line. */
+/** `query_wait_timeout`: the pooler's pool was too small for the load. Checks of the other connections would wait in the same line. */
 const PGBOUNCER_SESSION_FAULT = [
   'client_idle_timeout',
   'idle transaction timeout',
@@ -133,8 +136,9 @@ export class EndedByAppError extends Error {
 }
 
 /**
- * Classifies the end of a connection by what else it concerns: the whole server, or this session alone. A backend that was terminated by an
- * administrator reports the same (57P01) as one whose server shuts down, so it counts as the server's: to check the other connections is cheap.
+ * Classifies the end of a connection: it concerns the whole server, or this session alone. A backend that an administrator
+ * terminated reports the same code (57P01) as one whose server shuts down, so it counts as the server's. That is cheap, since it
+ * only makes the pool check its other connections.
  */
 export function classifyLoss(cause: Error | undefined): 'server' | 'session' | 'app' {
   if (cause instanceof EndedByAppError) return 'app';
@@ -148,15 +152,15 @@ export function classifyLoss(cause: Error | undefined): 'server' | 'session' | '
   return isOwnFault ? 'session' : 'server';
 }
 
-/** An error of the server, as `pg` makes it. */
+/** An error of the server in the form of `pg`. */
 export interface ServerError {
   readonly code?: string;
-  /** The function of the server that raised it; unlike the message, never translated. */
+  /** The function of the server that raised it. Unlike the message, it is never translated. */
   readonly routine?: string;
 }
 
 /**
- * What an error means for the prepared statement that it met before the statement ran.
+ * The meaning of an error for the prepared statement that it met before the statement ran.
  *
  * - `missing`: the session does not have the statement.
  * - `outdated`: a table, type or function in it has changed.
@@ -168,15 +172,15 @@ const NO_SUCH_STATEMENT = '26000';
 const NOT_SUPPORTED = '0A000';
 const NO_PERMISSION = '42501';
 
-/** Classifies an error at the use of a statement that had been prepared before. */
+/** Classifies an error at the use of a statement that was prepared before. */
 export function classifyStatementError({ code = '', routine }: ServerError): StatementFailure | undefined {
   if (code === NO_SUCH_STATEMENT) return 'missing';
   // "cached plan must not change result type"
   if (code === NOT_SUPPORTED) return routine === 'RevalidateCachedQuery' ? 'outdated' : undefined;
-  // The role may have lost a privilege, which no other plan gives back.
+  // The role may have lost a privilege, which a new plan would not give back.
   if (code === NO_PERMISSION) return undefined;
-  // No such table, column, function or operator, and there was one when it was prepared.
+  // There is no such table, column, function or operator, but there was one when the statement was prepared.
   if (code.startsWith('42')) return 'outdated';
-  // A value that does not fit, maybe since the column had another type; a type that was dropped and made again.
+  // A value does not fit, perhaps because the column had another type then; or a type was dropped and made again.
   return code.startsWith('22') || code.startsWith('XX') ? 'doubtful' : undefined;
 }

@@ -1,11 +1,11 @@
 import type { ServerError } from './failures.js';
 
 /**
- * What Tenure uses of node-postgres, described by structure: the Knex plugin works with Knex's own copy of `pg`, which may be another one
- * than ours, and classes of two copies are not instances of each other.
+ * The parts of node-postgres that Tenure uses, described by structure. The Knex plugin works with Knex's own copy of `pg`, and
+ * classes of two copies are not instances of each other.
  *
- * Members that `pg` documents come first in each interface. The rest is internal to `pg`; pg-pool relies on some of it too. All of it has
- * been read in 8.21 to 8.23. Everything internal is optional, and its absence always means "unknown".
+ * Members that `pg` documents come first in each interface. The rest is internal to `pg`; pg-pool relies on some of it too. All
+ * of it has been read in 8.21 to 8.23. Everything internal is optional, and its absence always means "unknown".
  */
 export interface PgClient {
   query(text: string, callback: (error: unknown, result?: PgResult) => void): void;
@@ -18,7 +18,7 @@ export interface PgClient {
 
   /** Absent on the native client, like the rest. */
   readonly connection?: PgWire;
-  /** From BackendKeyData; behind a pooler it is a number of the pooler's. */
+  /** From BackendKeyData. A pooler gives a number of its own. */
   readonly processID?: number | null;
   /** Proves to the server that a cancel comes from the client. */
   readonly secretKey?: unknown;
@@ -29,7 +29,7 @@ export interface PgClient {
   readonly ssl?: boolean | object | undefined;
   readonly sslNegotiation?: string | undefined;
   readonly connectionParameters?: PgConnectionParameters;
-  /** The server waits for a query. False from the sending of one until ReadyForQuery, which comes after its error was called back. */
+  /** Whether the server waits for a query. False from the sending of one until ReadyForQuery, which comes after its error was called back. */
   readonly readyForQuery?: boolean;
   /** The query whose answer is being read. */
   readonly _activeQuery?: PgSubmittable | null;
@@ -41,9 +41,9 @@ export interface PgClient {
   _pulseQueryQueue?(): void;
   /** False once the connection has failed. */
   readonly _queryable?: boolean;
-  /** `end()` has been called. */
+  /** Whether `end()` has been called. */
   readonly _ending?: boolean;
-  /** The socket has closed. */
+  /** Whether the socket has closed. */
   readonly _ended?: boolean;
 }
 
@@ -52,19 +52,19 @@ export interface PgResult {
   readonly rows: readonly Record<string, unknown>[];
 }
 
-/** A query, or something that behaves like one: a cursor, a stream. */
+/** A query, or an object that behaves like one: a cursor, a stream. */
 export interface PgSubmittable {
   close?(): unknown;
-  /** Of a cursor: the callback for the rows that it reads. */
+  /** A cursor's callback for the rows that it reads. */
   readonly _cb?: unknown;
   destroy?(): unknown;
   on?(event: 'error', listener: () => void): unknown;
   listenerCount?(event: string): number;
-  /** Of a stream of rows, which can be closed. A COPY has none. */
+  /** The cursor of a stream of rows, which can be closed. A COPY has none. */
   readonly cursor?: PgSubmittable & { readonly text?: unknown };
-  /** Of a stream to read. */
+  /** Only a stream to read from has it. */
   resume?(): unknown;
-  /** Of a stream: all of its data was written to it. */
+  /** Whether all data was written to a stream to write to. */
   readonly writableEnded?: boolean;
 }
 
@@ -76,7 +76,7 @@ export type PgFirstMessage =
   | 'authenticationCleartextPassword'
   | 'errorMessage';
 
-/** A client's `connection`: the protocol on its socket. Not to be confused with `PgConnection`, which is Tenure's record of the client. */
+/** A client's `connection`: the protocol on its socket. `PgConnection` is another thing: Tenure's record of the client. */
 export interface PgWire {
   readonly stream: PgStream;
   on(event: 'errorMessage' | 'error', listener: (error: Error & { readonly code?: unknown }) => void): unknown;
@@ -85,20 +85,20 @@ export interface PgWire {
   once(event: 'readyForQuery' | PgFirstMessage, listener: () => void): unknown;
 }
 
-/** A setting of the session, as the server reports it. */
+/** The server's report of a setting of the session. */
 export interface PgParameterStatus {
   readonly parameterName: string;
   readonly parameterValue: string;
 }
 
-/** A socket, or what the app's `stream` option made instead of one. */
+/** A socket, or what the app's `stream` option made in its place. */
 export interface PgStream {
   readonly readable: boolean;
   readonly writable: boolean;
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
   destroy(error?: Error): unknown;
-  /** Of a socket only, like the next two. */
+  /** Only a socket has this, and the next two. */
   readonly bytesRead?: number;
   readonly bytesWritten?: number;
   /** How many bytes are waiting to be sent. */
@@ -113,7 +113,7 @@ export type SocketListener = readonly [event: string | symbol, listener: (...arg
 
 /** The app's configuration, as `pg` has read it. */
 export interface PgConnectionParameters {
-  /** 1 or 0 when the app set `keepAlive`, else undefined. */
+  /** 1 or 0 if the app has set `keepAlive`, else undefined. */
   readonly keepalives?: number;
   /** The app's `keepAliveInitialDelayMillis`, in seconds. */
   readonly keepalives_idle?: number;
@@ -121,25 +121,23 @@ export interface PgConnectionParameters {
   readonly query_timeout?: number | string | false;
 }
 
-/*
- * What preparing uses of the inside of `pg`, read in 8.21 to 8.23. A client that lacks any of it is left alone.
- */
+/* The internals of `pg` that preparing uses, read in 8.21 to 8.23. Nothing is prepared on a client that lacks any of them. */
 
-/** A query of `pg`'s own making, as its class `Query` has it. */
+/** A query of `pg`'s own class `Query`. */
 export interface PgQuery extends PgSubmittable {
   readonly text?: unknown;
   readonly values?: unknown;
   readonly rows?: unknown;
   readonly types?: unknown;
-  /** Its rows are to come in binary form. */
+  /** Whether its rows should come in binary form. */
   readonly binary?: unknown;
-  /** Set by the client also for a promise and for a time limit; absent on a `Query` of the app's that only emits. */
+  /** The client also sets it for a promise and for a time limit. A `Query` of the app's that only emits events has none. */
   callback?: unknown;
-  /** Set: it is sent as a prepared statement of this name. */
+  /** The name under which it is sent as a prepared statement, if it is. */
   name?: string | undefined;
 }
 
-/** A column of a result, as the server describes it. */
+/** The server's description of a column of a result. */
 export interface Field {
   readonly name: string;
   readonly tableID: number;
@@ -156,7 +154,7 @@ export interface RowDescription {
 
 export interface PreparingWire extends PgWire {
   readonly stream: PgStream & { cork?(): void; uncork?(): void };
-  /** Texts by the name of their statement. `pg` sends no Parse for what is in here. */
+  /** Texts by the name of their statement. `pg` sends no Parse for these. */
   readonly parsedStatements: Record<string, string | undefined>;
   /** The same, as long as their Parse has not been answered. pg 8.22 and later. */
   readonly submittedNamedStatements?: Record<string, string | undefined>;
@@ -186,14 +184,14 @@ export interface PreparingClient extends Omit<PgClient, 'query'> {
   _pulseQueryQueue(): void;
 }
 
-/** The class of the client's own queries; its copy of `pg` may be another one than ours. */
+/** The class of the client's own queries. Its copy of `pg` may differ from ours. */
 export type QueryClass = new (config: object, values?: unknown, callback?: Callback) => PgQuery;
 
 type Callback = (error: unknown, result?: { readonly rows: readonly Record<string, string>[] }) => void;
 
 /**
- * Whether this client has all that preparing needs, as those of pg-native have not. In pipeline mode more than one query is under way, and
- * it is unknown to which of them an answer belongs.
+ * Whether this client has all that preparing needs; those of pg-native do not. In pipeline mode several queries are under way, so
+ * an answer cannot be attributed to one of them.
  */
 export function isPreparing(client: object): client is PreparingClient {
   const { connection, pipeline, _queryQueue, _pulseQueryQueue } = client as Partial<PreparingClient>;
@@ -216,7 +214,7 @@ export function queryClassOf(client: object): QueryClass | undefined {
 /** A query of a text with parameters. */
 export type ParameterQuery = PgQuery & { readonly text: string; readonly values: unknown[] };
 
-/** Whether the client itself made this query of a text with parameters. A query of another form was chosen by the app for a purpose. */
+/** Whether the client itself made this query of a text with parameters. If it has another form, the app chose that form for a purpose. */
 export function isParameterQuery(query: PgQuery, Query: QueryClass): query is ParameterQuery {
   const { name, text, values, rows, types, callback } = query;
   return (
@@ -227,12 +225,12 @@ export function isParameterQuery(query: PgQuery, Query: QueryClass): query is Pa
     query.constructor === Query &&
     callback !== undefined &&
     !rows &&
-    // A list of parameter types: the same text may then stand for several statements.
+    // With a list of parameter types, the same text may stand for several statements.
     !Array.isArray(types)
   );
 }
 
-/** The text that a query sends; a stream holds its cursor, which holds the text. */
+/** The text that a query sends. A stream has it in its cursor. */
 export function textOf(query: PgQuery & { readonly cursor?: PgQuery }): string | undefined {
   const text = query.text ?? query.cursor?.text;
   return typeof text === 'string' ? text : undefined;

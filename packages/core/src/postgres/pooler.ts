@@ -7,8 +7,8 @@ import { settle } from './reset.js';
 import { roundTrip } from './session.js';
 
 /**
- * What needs a session that stays the same between two transactions, by the text that asks for it, as PgBouncer's documentation lists it. Settings that
- * PgBouncer itself keeps for each of its clients are left out.
+ * Features that need the same session in two transactions, with the text that uses each, by PgBouncer's documentation. Settings
+ * that PgBouncer keeps for each of its clients are left out.
  */
 const FEATURES = {
   LISTEN: /^\s*listen\b/i,
@@ -27,7 +27,7 @@ const WHY =
   'needs a session of its own, and a pooler in transaction mode may run the next transaction on another session. ' +
   'Use a connection without the pooler for it, or a pooler in session mode (docs/poolers.md).';
 
-/** What a query meets when its session is not the one that it counts on, by SQLSTATE. Some of these mean that only once the feature was used. */
+/** Errors of queries whose session is not the expected one, by SQLSTATE. Some of them mean that only once the feature was used. */
 const SYMPTOMS: { readonly [code: string]: { readonly feature: string; readonly after?: Feature } } = {
   '26000': { feature: 'A prepared statement' },
   '42P05': { feature: 'A prepared statement' },
@@ -36,7 +36,7 @@ const SYMPTOMS: { readonly [code: string]: { readonly feature: string; readonly 
   '42704': { feature: 'SET', after: 'SET' },
 };
 
-/** What PgBouncer says, which it never translates, and what to do. Read in 1.18. */
+/** PgBouncer's messages, which it never translates, and what to do. Read in 1.18. */
 const REFUSALS: readonly (readonly [beginning: string, hint: string])[] = [
   [
     'unsupported startup parameter',
@@ -48,28 +48,25 @@ const REFUSALS: readonly (readonly [beginning: string, hint: string])[] = [
   ],
 ];
 
-/** PgBouncer has no server to give, and says so to whatever query comes: it still accepts connects. */
+/** PgBouncer has no server for a query, whatever it is. It still accepts connects. */
 const NO_SERVER = ['server login has been failing', 'pgbouncer cannot connect to server'];
 
-/** An error that a server reports. `pg` has the field `hint` in each, mostly undefined. */
+/** An error that the server reported. `pg` sets `hint` on each, mostly to undefined. */
 interface Hinted extends Error {
   readonly code?: unknown;
   hint?: string | undefined;
 }
 
-/**
- * What is between the connections of one pool and the server, as the policy says or as the first connection shows: the one place that has the
- * answer.
- */
+/** What is between the connections of one pool and the server, by the policy or by the first connection. No other part of the pool decides this. */
 export class Pooler {
   readonly #warn: (warning: PoolWarning) => void;
   readonly #resetsSessions: boolean;
   readonly #used = new Set<Feature>();
   #kind: PoolerKind;
-  /** The policy says it, or it was proved: process IDs are not compared any more. */
+  /** Set when the policy says it, or it was proved: process IDs are not compared any more. */
   #isSettled: boolean;
   #wasAsked = false;
-  /** The pooler has refused a query for want of a server: a new connection proves nothing until a query is answered on it. */
+  /** Set when the pooler has refused a query because it had no server: a new connection proves nothing until a query is answered on it. */
   #lacksServer = false;
 
   constructor({ pooler, reset }: Policy, warn: (warning: PoolWarning) => void) {
@@ -79,22 +76,22 @@ export class Pooler {
     this.#kind = pooler === 'auto' ? 'unknown' : pooler;
   }
 
-  /** Of the connection that was checked last. */
+  /** The kind of the connection that was checked last. */
   get kind(): PoolerKind {
     return this.#kind;
   }
 
-  /** To be called before the client connects, so that the errors of its login and the texts of its set-up are seen. */
+  /** Call this before the client connects, so that it gets the errors of its login and the texts of its set-up. */
   observe(client: PgClient): void {
     client.connection?.on('errorMessage', (error: Hinted) => this.#explain(error));
     if (sharesSessions(this.#kind)) this.#watchTexts(client);
   }
 
   /**
-   * Checks the first client of a pool, which has connected and is set up, for one round trip; and each new one while the pooler lacks a server.
-   * Rejects when the client cannot be used.
+   * Checks the first client of a pool, after its connect and set-up, for one round trip. While the pooler lacks a server, checks
+   * each new client. Rejects when the client cannot be used.
    *
-   * @returns what is known of this client
+   * @returns the result for this client
    */
   async detect(client: PgClient, signal: AbortSignal): Promise<PoolerKind> {
     // A native client has no process ID to compare.
@@ -113,17 +110,20 @@ export class Pooler {
   }
 
   /**
-   * Judges a client by the process ID that the server gives. A pooler gives its clients process IDs of its own. A server without process IDs is no
-   * plain PostgreSQL, and counts as a pooler.
+   * Judges a client by the process ID of its backend. A pooler gives its clients process IDs of its own. A server without process
+   * IDs is no plain PostgreSQL, and counts as a pooler.
    *
-   * @returns what is known of this client
+   * @returns the result for this client
    */
   compare({ processID }: PgClient, backend: unknown): PoolerKind {
     if (!this.#isSettled) this.#kind = Number(backend) === processID ? 'none' : 'detected';
     return this.#noteReset();
   }
 
-  /** A statement is missing on the connection on which it was prepared: its session has changed. What the policy says stays. */
+  /**
+   * Called when a statement is missing on the connection on which it was prepared, which proves that its session has changed. The
+   * policy's own answer stays.
+   */
   prove(): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
@@ -146,9 +146,9 @@ export class Pooler {
     });
   }
 
-  /** Gives an error that a pooler causes a hint, unless the server gave one. */
+  /** Adds a hint to an error that a pooler causes, unless the server gave one. */
   #explain(error: Hinted): void {
-    // Without a pooler the same words are the app's own, as in RAISE EXCEPTION.
+    // Without a pooler the same words are the app's own, for example from RAISE EXCEPTION.
     if (this.#kind === 'none') return;
     const { message } = error;
     this.#lacksServer ||= NO_SERVER.some((beginning) => message.startsWith(beginning));
@@ -163,7 +163,7 @@ export class Pooler {
     return isMeant ? `${feature} ${WHY}` : undefined;
   }
 
-  /** Warns of what cannot work, once for each feature. */
+  /** Warns about features that cannot work, once for each. */
   #note(feature: Feature): void {
     if (this.#used.has(feature)) return;
     this.#used.add(feature);
@@ -173,14 +173,14 @@ export class Pooler {
   }
 }
 
-/** The process ID of the backend; `undefined` where the server answers and gives none. */
+/** The process ID of the backend; `undefined` if the server answers and gives none. */
 async function backendOf(client: PgClient, signal: AbortSignal): Promise<unknown> {
   try {
     const { rows } = await roundTrip(client, 'select pg_backend_pid() as pid', signal);
     return rows[0]?.pid;
   } catch (error) {
     if (signal.aborted) throw error;
-    // After a FATAL error the end follows, and not ReadyForQuery.
+    // A FATAL error is followed by the end of the connection, not by ReadyForQuery.
     await settle(client, signal);
     return undefined;
   }

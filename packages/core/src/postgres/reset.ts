@@ -11,11 +11,12 @@ import { hasStatus, isBusy, isOpen, roundTrip, transactionStatus, unlessAborted 
 export type SetUp<C> = (client: C) => unknown;
 
 /**
- * `DISCARD ALL` without `DEALLOCATE ALL` and `DISCARD PLANS`, so that prepared statements stay. These can be sent as one query; `DISCARD ALL`
- * cannot be part of one. Settings return to their values at the start of the session, startup options and `ALTER ROLE … SET` included.
+ * `DISCARD ALL` without `DEALLOCATE ALL` and `DISCARD PLANS`, so that prepared statements stay. These can be sent as one query;
+ * `DISCARD ALL` cannot be part of one. Settings return to their values at the start of the session, including startup options and
+ * `ALTER ROLE … SET`.
  *
- * `RESET ALL` does not reset the role, and on older servers `SET SESSION AUTHORIZATION DEFAULT` loses the role that a session began with
- * (npgsql#5997): hence `RESET ROLE`, and only after it.
+ * `RESET ALL` does not reset the role, and on older servers `SET SESSION AUTHORIZATION DEFAULT` loses the role that a session
+ * began with (npgsql#5997). So `RESET ROLE` is needed, and must come after it.
  */
 export const CLEAR_SESSION = [
   'CLOSE ALL',
@@ -34,7 +35,7 @@ export interface ResetOptions<C> extends FinishOptions {
   readonly setUp?: SetUp<C> | undefined;
 }
 
-/** Ends what a returned session is busy with and makes it ready for its next borrower. Rejects when it cannot be used again. */
+/** Ends the queries of a returned session, and makes it ready for its next borrower. Rejects when it cannot be used again. */
 export async function reset<C extends PgClient>(
   client: C,
   mode: ResetMode,
@@ -47,7 +48,7 @@ export async function reset<C extends PgClient>(
   const { environment, locks } = mode === 'session' ? connectionOf(client) : NOTHING_KEPT;
   environment?.resetBegins();
   const statements = [
-    // Where it is unknown whether a transaction is open, a needless ROLLBACK costs only a warning in the server's log.
+    // If the pool cannot see whether a transaction is open, it sends ROLLBACK: a needless one costs only a warning in the server's log.
     ...(status === 'idle' ? [] : ['ROLLBACK']),
     ...(mode === 'session' ? (locks?.kept(CLEAR_SESSION) ?? CLEAR_SESSION) : []),
   ];
@@ -61,7 +62,7 @@ export async function reset<C extends PgClient>(
   return { rolledBack: status === 'transaction' || status === 'failed-transaction' };
 }
 
-/** Runs the app's set-up; a session that it leaves inside a transaction is refused. */
+/** Runs the app's set-up. A session that it leaves inside a transaction is refused. */
 export async function runSetUp<C extends PgClient>(client: C, setUp: SetUp<C>, signal: AbortSignal): Promise<void> {
   await unlessAborted(Promise.resolve(setUp(client)), signal);
   await untilIdle(client, signal);
@@ -74,20 +75,20 @@ async function untilIdle(client: PgClient, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Waits until the server has answered everything and is ready for a query. An error is judged by the message that follows it, not by its
- * SQLSTATE: the same code may be raised on a healthy session (57P01, 08P01) and end another.
+ * Waits until the server has answered everything and is ready for a query. An error is judged by the message that follows it, not
+ * by its SQLSTATE: a code such as 57P01 or 08P01 may end one session, and be raised on another that stays healthy.
  */
 export async function settle(client: PgClient, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   if (!isOpen(client)) throw connectionOf(client).causeOfEnd();
-  // A client without status answers in order: after its answer to a query of ours nothing is in flight.
+  // A client without status answers in order: after its answer to Tenure's query nothing is in flight.
   if (!hasStatus(client)) await roundTrip(client, '', signal);
   else if (isBusy(client)) await answered(client, signal);
 }
 
 /**
- * `pg` emits `drain` at ReadyForQuery when nothing more is queued, and also after a query that it refused to send, where no ReadyForQuery
- * follows.
+ * Resolves at `drain`. `pg` emits it at ReadyForQuery when nothing more is queued, and also after a query that it refused to
+ * send, which no ReadyForQuery follows.
  */
 function answered(client: PgClient, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -119,27 +120,27 @@ function answered(client: PgClient, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * How often a session that was returned busy is checked, and how long a cancel has to take effect before it is sent again. ReadyForQuery
- * follows an ordinary error at once.
+ * How often a session that was returned busy is checked, and how long a cancel has to take effect before it is sent again.
+ * ReadyForQuery follows an ordinary error at once.
  */
 const CHECK_EVERY_MS = 200;
 
-/** How long a query that cannot end by itself may take to end once it is asked to. */
+/** How long a query that cannot end by itself may take to end after its cancel. */
 const LIMIT_MS = 1_000;
 
 export interface FinishOptions {
   readonly stream?: CancelOptions['stream'] | undefined;
-  /** How long a session may take to answer once it is asked to end its query, in milliseconds. Default: 1000. */
+  /** How long a session may take to answer after its query was cancelled, in milliseconds. Default: 1000. */
   readonly limitMs?: number | undefined;
 }
 
 /**
- * Waits until the session is ready for a query, like `settle`. Queries that were sent run to their end, however long that takes: a transaction
- * that nobody awaited is committed. A query that cannot end by itself is ended: a cursor or stream that nobody reads, a COPY that gets no data,
- * a query whose caller has stopped waiting.
+ * Waits until the session is ready for a query, like `settle`. Queries that were sent run to their end, however long that takes,
+ * so a transaction that nobody awaited is committed. A query that cannot end by itself is ended: a cursor or stream without a
+ * reader, a COPY without data, a query whose caller has stopped waiting.
  *
- * Resolves only when no cancel is in flight, since that could hit the next query. Rejects when a cancel fails, for the same reason, and when the
- * session does not answer within the limit.
+ * Resolves only when no cancel is in flight, since that could hit the next query. Rejects for the same reason when a cancel
+ * fails, and when the session does not answer within the limit.
  */
 export async function finish(
   client: PgClient,
@@ -166,25 +167,25 @@ export async function finish(
     endingSince ??= now;
     if (now - endingSince >= limitMs)
       throw new TimeLimitError('Ending what a returned connection was left with', limitMs);
-    // Repeatedly: a cancel that overtakes its query is lost, and behind the query that it ends another may be queued.
+    // Repeated: a cancel that overtakes its query is lost, and another query may be queued behind the one that it ends.
     if (client._activeQuery) await end(client, over, { stream, limitMs });
   }
 }
 
-/** Whether the session will become ready without being asked to. */
+/** Whether the session will become ready without a cancel. */
 function runsByItself(client: PgClient, isMoving: boolean): boolean {
   const { _activeQuery: query } = client;
-  // Without a query, only ReadyForQuery is missing.
+  // If no query is active, only ReadyForQuery is missing.
   if (!query || connectionOf(client).borrower.isGivenUp(query)) return false;
   return isPlain(client, query) || isMoving || hasReaderOrSource(query);
 }
 
-/** A query of `pg`'s own class, which reads its answer to the end. */
+/** Whether it is a query of `pg`'s own class, which reads its answer to the end. */
 function isPlain(client: PgClient, query: PgSubmittable): boolean {
   return query.constructor === (client.constructor as { Query?: unknown }).Query;
 }
 
-/** A stream that has a reader or a source, or whose data is complete. A cursor has none of these: it is read by calls. */
+/** Whether a stream has a reader or a source, or its data is complete. A cursor has none of these: it is read by calls. */
 function hasReaderOrSource(query: PgSubmittable): boolean {
   const events = ['data', 'readable', 'unpipe'];
   return query.writableEnded === true || events.some((event) => (query.listenerCount?.(event) ?? 0) > 0);
@@ -209,7 +210,7 @@ async function end(client: PgClient, over: AbortSignal, { stream, limitMs }: End
   });
 }
 
-/** Whether the session settles before the next check. */
+/** Whether the session is ready before the next check. */
 function settlesSoon(done: Promise<void>): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = systemRuntime.after(CHECK_EVERY_MS, () => resolve(false));
@@ -218,11 +219,11 @@ function settlesSoon(done: Promise<void>): Promise<boolean> {
 }
 
 /**
- * Ends a query that waits for the client. Between two reads of a cursor the server waits for the next one and ignores a cancel, as it does while
- * it waits for the data of a COPY. A server that sends data waits until the client reads it.
+ * Ends a query that waits for the client. Between two reads of a cursor, and while it waits for the data of a COPY, the server
+ * ignores a cancel. A server that sends data waits until the client reads it.
  */
 function endWaiting({ _activeQuery: active }: PgClient): void {
-  // A cursor that is closed in the middle of a read never answers it. The cancel ends both.
+  // A cursor that is closed in the middle of a read never answers that read. The cancel ends both.
   if (active?.close && active._cb) return;
   if (active?.close) active.close();
   else if (active?.resume && !active.cursor) active.resume();

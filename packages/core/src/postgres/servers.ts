@@ -5,15 +5,15 @@ import { classifyConnectError } from './failures.js';
 import { wrapMethod } from './patches.js';
 import type { PgClient, PgFirstMessage } from './pgTypes.js';
 
-/** Where a session is, or was refused. */
+/** The place of a session, or of a refused connect. */
 interface Location {
-  /** As connected: two names may lead to one server. */
+  /** The address of the connection, since two names may lead to one server. */
   readonly server: string;
   readonly user: string | undefined;
   readonly database: string | undefined;
 }
 
-/** Where a client is connected, as far as this can be known. */
+/** Where a client is connected, as far as its fields show it. */
 export function locationOf({ connection, host, port, user, database }: PgClient): Location {
   const { remoteAddress, remotePort } = connection?.stream ?? {};
   // A Unix socket, or the app's own stream, has no address.
@@ -21,7 +21,7 @@ export function locationOf({ connection, host, port, user, database }: PgClient)
   return { server, user, database };
 }
 
-/** Where a client connects to, by its own fields. One of the app's own class may have others. */
+/** Where a client connects to, by its own fields. A client of the app's own class may have others. */
 export function serverOf({
   host,
   port,
@@ -38,7 +38,10 @@ export function serverOf({
   };
 }
 
-/** Whose limit it is: by the function of PostgreSQL's that raised it, since its messages are translated, or by the name of PgBouncer's setting. */
+/**
+ * Whose limit was reached. It shows in the function of PostgreSQL that raised the error, since messages are translated, or in the
+ * name of PgBouncer's setting.
+ */
 function limitOf({ routine, message }: { routine?: unknown; message?: unknown }): 'server' | 'user' | 'database' {
   if (routine === 'InitializeSessionUserId' || String(message).includes('(max_user_')) return 'user';
   if (routine === 'CheckMyDatabase' || String(message).includes('(max_db_')) return 'database';
@@ -47,10 +50,10 @@ function limitOf({ routine, message }: { routine?: unknown; message?: unknown })
 
 /** An address that has left a connect unanswered for this long is tried after the others of its name. */
 const SILENT_MS = 400;
-/** After this long its silence does not count any more. */
+/** After this time its silence does not count any more. */
 const FORGOTTEN_MS = 60_000;
 
-/** What a server sends first. */
+/** The first messages of a server. */
 const FIRST_MESSAGES: readonly PgFirstMessage[] = [
   'authenticationOk',
   'authenticationSASL',
@@ -63,23 +66,23 @@ const FIRST_MESSAGES: readonly PgFirstMessage[] = [
 interface Tried {
   /** When its last connect began. */
   readonly at: number;
-  /** Since when it has answered no connect. */
+  /** The start of the oldest connect since its last answer. */
   readonly silentSince: number;
 }
 
-/** What a connector remembers of its servers: which addresses stay silent, and where a full server refused a client. */
+/** A connector's record of its servers: which addresses stay silent, and where a full server refused a client. */
 export class Servers {
   readonly #tried = new Map<string, Tried>();
-  /** Where a server that was full refused a client, by the error. */
+  /** Where a full server refused a client, by the error. */
   readonly #refusedAt = new WeakMap<object, Location>();
   #target: ServerTarget | undefined;
 
-  /** Where the last client was to connect. */
+  /** The target of the last client. */
   get target(): ServerTarget | undefined {
     return this.#target;
   }
 
-  /** To be called before the client connects: its socket has not connected yet, and after a refusal it has lost its address. */
+  /** Call this before the client connects: its socket has not connected yet, and after a refusal it has lost its address. */
   observe(client: PgClient): void {
     this.#target = serverOf(client);
     this.#orderAddresses(client);
@@ -89,8 +92,8 @@ export class Servers {
   }
 
   /**
-   * Whether the end of this connection, which may belong to another pool, makes room where a server that is full refused a client: it is on the
-   * same server, and has the same role or database where the limit is one of the role's or the database's own.
+   * Whether the end of this connection, which may belong to another pool, makes room for a refused client. It must be on the same
+   * server, and have the same role or database if the limit is that of the role or the database.
    */
   makesRoom(error: unknown, client: PgClient): boolean {
     const refused = typeof error === 'object' && error !== null ? this.#refusedAt.get(error) : undefined;
@@ -102,8 +105,9 @@ export class Servers {
   }
 
   /**
-   * Tries the silent addresses of a host after the others. Node tries the addresses of a name in order until one accepts the connect; one
-   * that accepts and never answers, as a proxy without a server may, would swallow every connect. A stream of the app's own is left alone.
+   * Tries the silent addresses of a host after the others. Node tries the addresses of a name in order until one accepts the
+   * connect. One that accepts and never answers, such as a proxy without a server, would take every connect. A stream of the
+   * app's own is left alone.
    */
   #orderAddresses({ connection }: PgClient): void {
     const stream: unknown = connection?.stream;
@@ -124,7 +128,7 @@ export class Servers {
     dns.lookup(host, { ...options, all: true }, (error, found) => {
       if (error) return callback(error, []);
       const addresses = this.#inOrder(found);
-      // Node's version and settings decide whether it asks for all.
+      // Node's version and settings decide whether it requests all addresses.
       if (options.all) callback(null, addresses);
       else callback(null, addresses[0]!.address, addresses[0]!.family);
     });
@@ -136,7 +140,7 @@ export class Servers {
     this.#tried.set(address, { at, silentSince: this.#tried.get(address)?.silentSince ?? at });
   }
 
-  /** In the system's order, and after them the silent ones, the one that was tried longest ago first. */
+  /** The addresses in the system's order, then the silent ones, of which the one tried longest ago comes first. */
   #inOrder(addresses: readonly LookupAddress[]): LookupAddress[] {
     const now = performance.now();
     const rank = ({ address }: LookupAddress) => {

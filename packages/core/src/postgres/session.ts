@@ -10,7 +10,7 @@ export function isOpen(client: PgClient): boolean {
   return stream === undefined || (stream.readable && stream.writable);
 }
 
-/** What the session is doing. `unknown` when it has ended, and for a client without status, such as the native one. */
+/** The state of the session's transaction. `unknown` when it has ended, and for a client without status, such as the native one. */
 export function transactionStatus(client: PgClient): SessionStatus {
   if (!hasStatus(client) || !isOpen(client)) return 'unknown';
   return isBusy(client) ? 'active' : lastReportedStatus(client);
@@ -22,8 +22,9 @@ export function hasStatus(client: PgClient): boolean {
 }
 
 /**
- * Whether an answer is still to come or a query still to be sent. A session stays busy after `pg` has called back, until ReadyForQuery: with an
- * error whose ReadyForQuery has not been read, a query that only the client gave up on (`query_timeout`), a cursor between two reads.
+ * Whether an answer is still to come or a query still to be sent. A session stays busy after `pg` has called back, until
+ * ReadyForQuery. Examples: an error whose ReadyForQuery has not been read, a query that only the client gave up on
+ * (`query_timeout`), a cursor between two reads.
  */
 export function isBusy(client: PgClient): boolean {
   if (client.readyForQuery !== true || client._activeQuery) return true;
@@ -60,7 +61,7 @@ export async function roundTrip(client: PgClient, sql: string, signal: AbortSign
   return unlessAborted(answer, signal);
 }
 
-/** Not through the method `query`, which tools replace to see the app's queries: a query of ours would be among them. */
+/** Sends a query without the method `query`, which tools replace to see the app's queries: Tenure's would be among them. */
 function send(client: PgClient, sql: string, answer: Answer): void {
   const { Query } = client.constructor as { Query?: QueryClass };
   if (Query === undefined || !client._queryQueue || !client._pulseQueryQueue) return client.query(sql, answer);
@@ -80,15 +81,15 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
 }
 
 /**
- * A comment, which is an empty query to PostgreSQL: answered without parsing, planning or a snapshot, also by poolers (pgJDBC, pgx and psycopg
- * check this way). Its text is for readers of the server's log.
+ * A comment, which is an empty query to PostgreSQL: answered without parsing, planning or a snapshot, also by poolers (pgJDBC,
+ * pgx and psycopg check this way). Its text is for readers of the server's log.
  */
 const PING = '-- tenure: ping';
 
-/** Whether a new transaction is read-only: `on` on a replica, and where the server, the role or the session says so. All versions answer. */
+/** Whether a new transaction is read-only: `on` for a replica, and if the server, the role or the session sets it. All versions have it. */
 const IS_READ_ONLY = 'show transaction_read_only';
 
-/** Proves that the session is alive and waits for a query. Rejects for a session that is busy or inside a transaction. */
+/** Proves that the session is alive and waits for a query. Rejects when it is busy or inside a transaction. */
 export async function ping(client: PgClient, signal: AbortSignal): Promise<void> {
   await checkIdle(client, PING, signal);
 }

@@ -1,7 +1,7 @@
-/** Advisory locks that Tenure holds on one session, in SHARE mode, and settings that it has made there: a reset of the session keeps them. */
+/** Advisory locks that Tenure holds on one session, in SHARE mode, and settings that it has made there. A reset of the session keeps both. */
 export class SharedLocks {
   readonly #keys = new Set<string>();
-  /** Makes the settings again. */
+  /** SQL that makes the settings again. */
   setLeash: string | undefined;
 
   add(key: number, object: number): this {
@@ -14,14 +14,14 @@ export class SharedLocks {
     return this;
   }
 
-  /** The session has none of them any more. */
+  /** Called when the session has none of them any more. */
   forget(): void {
     this.#keys.clear();
   }
 
   /**
-   * Statements that clear a session, so that these locks stay: they are held by the transaction while those of the session are released. So
-   * nobody else can take them in between. To be sent as one query, which is one transaction.
+   * Statements that clear a session and keep these locks: the transaction holds them while those of the session are released, so
+   * no other session can take them in between. Send them as one query, which is one transaction.
    */
   kept(clearing: readonly string[]): readonly string[] {
     if (this.#keys.size === 0) return clearing;

@@ -16,10 +16,10 @@ import { isOpen, roundTrip } from './session.js';
 import { SharedLocks } from './sharedLocks.js';
 import { CHECK_MARK } from './statements/schemaWatch.js';
 
-/** The text of each statement begins with this, for readers of the server's log, and so that it counts as Tenure's own. */
+/** The beginning of each statement's text: it explains the statement in the server's log, and marks it as Tenure's own. */
 const MARK = `${CHECK_MARK}budget */ `;
 
-/** Classes of SQLSTATEs that say: this server does not have, or does not allow, such statements. */
+/** Classes of SQLSTATEs of a server that lacks, or does not allow, such statements. */
 const DENIED = ['42', '0A', '3F'];
 
 const LIMITS = `
@@ -31,8 +31,8 @@ const LIMITS = `
     (select datconnlimit::text from pg_catalog.pg_database where datname = pg_catalog.current_database()) as database`;
 
 /**
- * Ends a session whose process has vanished: the server becomes the clock of a lease. A machine that is gone frees its slots after 90 s, a process
- * that was frozen frees those of its idle connections after three keepalives.
+ * Settings by which the server ends the session of a vanished process, like a lease. The slots of a machine that is gone are free
+ * after 90 s; a frozen process loses those of its idle connections after three keepalives.
  */
 function leash(policy: Policy): Record<string, string> {
   const isPinged = policy.healthChecks && keepsConnections(policy) && Number.isFinite(policy.keepaliveMs);
@@ -41,25 +41,25 @@ function leash(policy: Policy): Record<string, string> {
     tcp_keepalives_interval: '10',
     tcp_keepalives_count: '3',
     client_connection_check_interval: '10s',
-    // Without background pings a healthy idle session would be ended as well.
+    // Without background pings, the server would end healthy idle sessions as well.
     ...(isPinged && { idle_session_timeout: `${Math.ceil(3 * policy.keepaliveMs)}ms` }),
   };
 }
 
-/** Holds slots by advisory locks of PostgreSQL: two-part keys, the first of which is derived from the name of the budget. */
+/** Holds slots by advisory locks of PostgreSQL, with two-part keys. The first part is derived from the name of the budget. */
 export class PgSlotLocks<C extends PgClient> implements SlotLocks<C> {
-  /** The first part of the keys: of slots and of hunger, of members, and of hungry members. */
+  /** The first part of the keys: one for slots and hunger, one for members, one for hungry members. */
   readonly #slots: number;
   readonly #members: number;
   readonly #hungry: number;
   readonly #member: number;
   readonly #pooler: () => PoolerKind | undefined;
   readonly #leash: Record<string, string>;
-  /** Sets the leash, where the server has no limits of its own. */
+  /** SQL that sets the limits of `leash`, unless the server has some of its own. */
   #setLeash = '';
 
   constructor(policy: Policy, member: number, pooler: () => PoolerKind | undefined) {
-    // 30 bits: a key is a positive integer, also with 2 added.
+    // 30 bits: a key is a positive integer, even after 2 is added.
     this.#slots = createHash('sha256').update(`tenure:budget:${policy.budgetName}`).digest().readUInt32BE(0) >>> 2;
     this.#members = this.#slots + 1;
     this.#hungry = this.#slots + 2;
@@ -85,7 +85,8 @@ export class PgSlotLocks<C extends PgClient> implements SlotLocks<C> {
 
   async take(client: C, { count, limit, start, own }: TakeRequest, signal: AbortSignal): Promise<readonly number[]> {
     const key = `(${start} + i) % ${limit}`;
-    // EXCLUSIVE on a slot that nobody holds, which becomes SHARE before the statement ends: the session of a new connection can join that.
+    // EXCLUSIVE on a slot that no session holds. It becomes SHARE before the statement ends, so that the session of a new
+    // connection can take the lock as well.
     const rows = await this.#ask(
       client,
       `with free as materialized (
@@ -108,7 +109,7 @@ export class PgSlotLocks<C extends PgClient> implements SlotLocks<C> {
   }
 
   async inherit(client: C, slot: number, from: C, signal: AbortSignal): Promise<boolean> {
-    // Once this session shares the slot, nobody else can take it: whoever holds it besides the one that reserved it has taken it before.
+    // Once this session shares the slot, no other can take it. A third holder has therefore taken it before.
     const [row = {}] = await this.#ask(
       client,
       `with mine as materialized (select pg_catalog.pg_try_advisory_lock_shared(${this.#slots}, ${slot}) as has),
@@ -134,7 +135,7 @@ export class PgSlotLocks<C extends PgClient> implements SlotLocks<C> {
   }
 
   async keep(client: C, slot: number, signal: AbortSignal): Promise<boolean> {
-    // EXCLUSIVE for the transaction: an own SHARE is no obstacle, one of another session is.
+    // EXCLUSIVE for the transaction: the session's own SHARE is no obstacle, one of another session is.
     const [row = {}] = await this.#ask(
       client,
       `with mine as materialized (select pg_catalog.pg_try_advisory_xact_lock(${this.#slots}, ${slot}) as has)
@@ -204,7 +205,7 @@ export class PgSlotLocks<C extends PgClient> implements SlotLocks<C> {
     return connectionOf(client).borrower.takeUnlocked();
   }
 
-  /** Some databases accept the functions and lock nothing (cockroach#13546): their `pg_locks` is empty. */
+  /** Whether the server really locks. Some databases accept the functions and lock nothing (cockroach#13546): their `pg_locks` is empty. */
   async #areReal(client: C, signal: AbortSignal): Promise<boolean> {
     await this.#ask(client, `select ${this.#shareOf(this.#slots, -2)}`, signal);
     const own = `select pg_catalog.count(*)::text as count from pg_catalog.pg_locks l where l.pid = pg_catalog.pg_backend_pid() and ${this.#isOurs(this.#slots)}`;
@@ -213,7 +214,7 @@ export class PgSlotLocks<C extends PgClient> implements SlotLocks<C> {
     return Number(row.count) > 0;
   }
 
-  /** Finds out what the server leaves unset, and sets that. On a system that cannot watch its sockets the server refuses one of them. */
+  /** Finds out which limits the server leaves unset, and sets those. A server on a system that cannot watch its sockets refuses one of them. */
   async #prepareLeash(client: C, signal: AbortSignal): Promise<void> {
     const names = Object.keys(this.#leash);
     this.#setLeash = '';
@@ -244,7 +245,7 @@ export class PgSlotLocks<C extends PgClient> implements SlotLocks<C> {
     return `pg_catalog.pg_advisory_lock_shared(${key}, ${object})::text`;
   }
 
-  /** The locks of this fleet in `pg_locks` with one of these keys. */
+  /** SQL for the locks of this fleet in `pg_locks` with one of these keys. */
   #isOurs(...keys: readonly number[]): string {
     return (
       `l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.classid in (${keys.map((key) => `'${key}'::oid`).join(', ')}) and ` +

@@ -20,10 +20,10 @@ interface Wire extends PgWire {
 }
 type WireClass = new (config: { stream: () => unknown }) => Wire;
 
-/** A connection over the socket of a client that has been taken over, for a new client. */
+/** A connection over the socket of a taken-over client, for a new client. */
 export interface TakenOver {
   readonly wire: PgWire;
-  /** What the wire puts on the socket; empty until it has connected. */
+  /** The listeners that the wire adds to the socket; empty until it has connected. */
   readonly socketListeners: SocketListener[];
 }
 
@@ -37,9 +37,9 @@ export function canBeTakenOver({ connection, processID }: PgClient): boolean {
 }
 
 /**
- * Makes a connection over the socket of a client, whose session must be idle, for a new client to be made with. When the new client connects,
- * it is connected to the old one's session. The old client ends as if it had been closed: the app cannot reach the session through it any
- * more, and nothing that was put on it (listeners, properties, parsers, names of statements) reaches the next borrower.
+ * Makes a connection over the socket of a client, whose session must be idle. A new client that is made with it connects to the
+ * session of the old one. The old client ends as if it had been closed. The app cannot reach the session through it any more, and
+ * the next borrower gets nothing that was put on it: listeners, properties, parsers, names of statements.
  */
 export function takeOver(old: PgClient): TakenOver {
   const from = old.connection as Wire;
@@ -51,13 +51,13 @@ export function takeOver(old: PgClient): TakenOver {
   const socketListeners: SocketListener[] = [];
   wrapMethod(wire, 'connect', (original) => (port, host) => {
     socketListeners.push(...addedBy(stream, () => original().call(wire, port, host)));
-    // Once the client listens, which it begins to do after this call.
+    // Runs after this call, because the client adds its listeners only then.
     soon(() => greet(wire, parameters, key));
   });
   return { wire, socketListeners };
 }
 
-/** Emits what a server sends when a session begins. */
+/** Emits the first messages of a session. */
 function greet(wire: Wire, parameters: ReadonlyMap<string, string>, key: object): void {
   for (const [parameterName, parameterValue] of parameters)
     wire.emit('parameterStatus', { parameterName, parameterValue });
@@ -85,7 +85,7 @@ function detach(old: PgClient, from: Wire): void {
   const { stream } = from;
   for (const [event, listener] of connection.socketListeners) stream.removeListener(event, listener);
   for (const listener of stream.listeners('data')) stream.removeListener('data', listener);
-  // The first connection of a socket keeps listening to its errors and its end: it must not emit them on the old client.
+  // The first connection of a socket keeps its listeners for errors and the end, and must not emit these on the old client.
   from.removeAllListeners();
   from.on('error', () => {});
   Object.assign(old, { _ending: true, _ended: true, readyForQuery: false });

@@ -10,17 +10,17 @@ import {
 import { type Group, groupsOf } from './groups.js';
 import { type Life, livesOf } from './lives.js';
 
-/** As many logins in progress at once that they stand out; one or two are in any app's life. */
+/** Logins in progress at the same moment. Any app has one or two of them; three are a sign of a crowd. */
 const LOGINS_THAT_STAND_OUT = 3;
-/** Of the samples, with such a crowd: not a start-up. */
+/** Share of the samples that show such a crowd. A start-up shows it in fewer. */
 export const LOGIN_SHARE = 0.5;
 const LEAST_SECONDS = 3;
 const TOO_MANY_CONNECTIONS = '53300';
 
-/** PostgreSQL's own defaults, for a recording without a header. */
+/** PostgreSQL's own defaults, used when a recording has no header. */
 const DEFAULT_LIMIT = { maxConnections: 100, reservedConnections: 3 };
 
-/** What the rules judge by: a window of samples without a restart of the server in it, and what follows from them. */
+/** The input of the rules: a window of samples without a restart of the server in it, and the figures computed from them. */
 export interface Facts {
   readonly server: ServerFacts | null;
   /** Connections that the server gives to ordinary roles. */
@@ -33,11 +33,11 @@ export interface Facts {
   readonly groups: readonly Group[];
   /** Logins in progress at each sample. */
   readonly logins: readonly number[];
-  /** When logins ended that never became sessions. */
+  /** The ends of logins that never became sessions. */
   readonly failedLogins: readonly number[];
-  /** By database: what its counters rose by in the window; null where they were reset. */
+  /** The rise of each database's counters in the window; null where they were reset. */
   readonly rises: ReadonlyMap<string, Rise | null>;
-  /** Refusals for want of a slot. */
+  /** Logins that the server refused because no slot was free. */
   readonly refusals: readonly Refusal[];
   readonly otherRefusals: readonly Refusal[];
   readonly plans: Recording['plans'];
@@ -45,15 +45,15 @@ export interface Facts {
   readonly hiddenShare: number;
   /** When the server was started, if that was within the recording. */
   readonly restartedAt: number | null;
-  /** Ends of unused stretches count only when as long as this. */
+  /** An unused stretch counts when it is at least this long. */
   readonly restMs: number;
 }
 
 export interface Rise {
-  /** Without the doctor's own, and without the one that each login is. */
+  /** The doctor's own are left out, and so is the one that each login runs. */
   readonly transactions: number;
   readonly rollbacks: number;
-  /** Opened in the window, as far as that is certain: the counter runs behind, so those young at its start are not in it. */
+  /** Sessions opened in the window. The counter is late by up to ten seconds, so sessions that were young at its start are left out. */
   readonly sessions: number;
   readonly abandoned: number;
   readonly ended: number;
@@ -101,14 +101,14 @@ export function loginMoments({ samples, logins }: Facts): number[] {
   return samples.filter((_, index) => logins[index]! >= LOGINS_THAT_STAND_OUT).map(({ at }) => at);
 }
 
-/** The moments at which more was asked for than there is, where a server is full: crowds of logins, and logins that failed, the doctor's own included. */
+/** The moments at which a full server had no connection for a client: crowds of logins, and failed logins, the doctor's own included. */
 export function unmetMoments(facts: Facts, from: number, to: number): number[] {
   const { failedLogins, refusals } = facts;
   const moments = [...loginMoments(facts), ...failedLogins, ...refusals.map(({ at }) => at)];
   return moments.filter((at) => at >= from && at <= to);
 }
 
-/** Crowds of logins in half of the samples, or logins that failed again and again. */
+/** Whether half of the samples show crowds of logins, or logins failed again and again. */
 export function isAskedForMore(facts: Facts, from: number, to: number): boolean {
   const seconds = new Set(unmetMoments(facts, from, to).map((at) => Math.floor(at / 1_000)));
   return loginShare(facts, from, to) >= LOGIN_SHARE || seconds.size >= LEAST_SECONDS;
@@ -123,7 +123,7 @@ export function countersAt({ samples }: Facts, time: number, database: string): 
   return samples.filter(({ at }) => at <= time).at(-1)?.counters[database];
 }
 
-/** A restart ends every session at once: what is before it and after it are two windows. */
+/** The longest part between two restarts. A restart ends every session at once, so figures across it would be wrong. */
 function longestWithoutRestart(samples: readonly Sample[]) {
   const parts: Sample[][] = [];
   let bootAt: number | null = null;
@@ -150,7 +150,7 @@ function hiddenShare(samples: readonly Sample[]): number {
   return all === 0 ? 0 : hidden / all;
 }
 
-/** A busy backend reports once a second, an idle one ten seconds after its last work. */
+/** A backend reports its counters once a second while busy, and ten seconds after its last work when idle. */
 const REPORTED_WITHIN_MS = 10_000;
 
 function risesOf(
@@ -164,7 +164,7 @@ function risesOf(
   const own = server?.database ?? '';
   return new Map(
     Object.entries(last.counters).map(([database, after]) => {
-      // A database that nobody was in at first has no counters there.
+      // A database has no counters before its first session.
       const before = samples.find(({ counters }) => database in counters)?.counters[database];
       if (!before || after.resetAt !== before.resetAt || after.commits < before.commits) return [database, null];
       const mine = database === own ? last.ownTransactions - first.ownTransactions : 0;

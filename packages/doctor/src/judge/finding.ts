@@ -1,4 +1,4 @@
-/** In order of severity, as findings of one severity are listed. */
+/** Findings of one severity are listed in this order. */
 export const FINDING_IDS = [
   'full',
   'not-reused',
@@ -36,8 +36,8 @@ export interface Finding {
   readonly what: string;
   /** Why it matters. */
   readonly why: string;
-  /** The likeliest cause, and the sign that would tell it from the second. */
+  /** The likeliest cause, the second likeliest, and the sign that separates the two. */
   readonly cause: string;
-  /** One setting to change: in the stack it suspects, and with Tenure. */
+  /** One setting to change, with the suspected stack and with Tenure. */
   readonly fix: string;
 }

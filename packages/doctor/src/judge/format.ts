@@ -1,4 +1,4 @@
-/** Between a number and its unit, so that no line ends there. */
+/** The blank between a number and its unit, so that no line ends there. */
 const NO_BREAK = '\u00a0';
 
 /** 1234.5 → "1,235"; below 10 one decimal. */
@@ -26,7 +26,7 @@ export function plural(number: number, one: string, many = `${one}s`): string {
   return `${said} ${said === '1' ? one : many}`;
 }
 
-/** For evidence: figures that people read. */
+/** Rounds a figure for people to read. */
 export function round(value: number, digits = 2): number {
   const factor = 10 ** digits;
   return Math.round(value * factor) / factor;

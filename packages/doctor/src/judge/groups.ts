@@ -3,7 +3,7 @@ import { mean, median } from './format.js';
 import type { Life } from './lives.js';
 import { type Stack, stackOf } from './stacks.js';
 
-/** Sessions of one database, role and application name; numbers in the name are left out of account, as workers count themselves there. */
+/** Sessions of one database, role and application name. Numbers in the name are ignored, because workers put their own number there. */
 export interface Group {
   readonly name: string;
   readonly database: string | null;
@@ -12,24 +12,24 @@ export interface Group {
   readonly addresses: readonly (string | null)[];
   readonly stack: Stack;
   readonly lives: readonly Life[];
-  /** Sessions at each sample of the window. */
+  /** The number of sessions at each sample of the window. */
   readonly counts: readonly number[];
   readonly peak: number;
-  /** Between `from` and `to`. */
+  /** Mean number of sessions between `from` and `to`. */
   readonly mean: number;
   /** Mean sessions by state. */
   readonly states: Readonly<Record<string, number>>;
-  /** From its first session, or the window's start, to its last sign of work where all have ended, or the window's end. */
+  /** The group's time: from its first session, or the window's start, to the window's end, or the last sign of work if all have ended. */
   readonly from: number;
   readonly to: number;
   readonly births: readonly Life[];
-  /** Without those after `to`: an app that stops closes all. */
+  /** Deaths after `to` are left out: an app that stops closes all its sessions. */
   readonly deaths: readonly Life[];
-  /** How long those lived that were born and ended in the window; null for none. */
+  /** Median life of the sessions that were born and ended in the window; null for none. */
   readonly medianLifeMs: number | null;
-  /** Idle from the first sample to the last, without one statement. */
+  /** Sessions that were idle from the first sample to the last, without one statement. */
   readonly unused: number;
-  /** The role may not see their state. */
+  /** Whether the role may not see the state of these sessions. */
   readonly hidden: boolean;
 }
 
@@ -44,7 +44,7 @@ export function groupsOf(samples: readonly Sample[], lives: readonly Life[]): Gr
   );
 }
 
-/** The group that a session is in, as lives are grouped. */
+/** The key of a session's group. Lives are grouped by the same key. */
 export function keyOf({ database, user, application }: Pick<Life | Session, 'database' | 'user' | 'application'>) {
   return JSON.stringify([database, user, withoutNumbers(application)]);
 }
@@ -56,7 +56,7 @@ interface Counted {
 
 function countByGroup(samples: readonly Sample[]): Map<string, Counted> {
   const counted = new Map<string, Counted>();
-  // An application may rename its sessions: each counts where it is at its end, as its life does.
+  // An application may rename its sessions. Each counts in the group of its last name, as its life does.
   const lastKey = new Map<string, string>();
   const idOf = ({ pid, startedAt }: Session) => `${pid}@${startedAt}`;
   for (const { sessions } of samples) {

@@ -23,13 +23,13 @@ export interface Judgement {
   readonly verdict: Verdict;
   /** Most severe first. */
   readonly findings: readonly Finding[];
-  /** What it is judged by. */
+  /** The input of the rules. */
   readonly facts: Facts;
-  /** A second window would settle what this one leaves open. */
+  /** Whether a second window could answer what this one leaves open. */
   readonly unsettled: boolean;
 }
 
-/** Rules that others explain come after those. */
+/** In this order, because some rules stay silent when an earlier one has explained the same signs. */
 const RULES: readonly Rule[] = [
   full,
   notReused,
@@ -47,7 +47,7 @@ const RULES: readonly Rule[] = [
   cannotTell,
 ];
 
-/** Pure: the same recording has the same judgement, wherever and whenever. */
+/** A pure function: the same recording always has the same judgement. */
 export function judge(recording: Recording): Judgement {
   const facts = factsOf(recording);
   const findings: Finding[] = [];

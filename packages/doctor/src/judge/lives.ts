@@ -6,7 +6,7 @@ export interface Span {
   to: number;
 }
 
-/** One backend, from its first sample to its last. Process IDs come again, so it is known by its start too. */
+/** One backend, from its first sample to its last. A process ID may be reused, so the start time identifies the backend too. */
 export interface Life {
   readonly pid: number;
   readonly bornAt: number;
@@ -21,29 +21,29 @@ export interface Life {
   readonly born: boolean;
   /** It ended within the window. */
   readonly died: boolean;
-  /** When its `state_change` moved, in the window. */
+  /** The moments in the window at which its `state_change` moved. */
   readonly moves: readonly number[];
-  /** Idle, and nothing else, for a second or more; may have begun before the window. */
+  /** Stretches of a second or more in which it was only idle. The first may have begun before the window. */
   readonly rests: readonly Span[];
-  /** When it worked, as far as samples show. */
+  /** Stretches in which it worked, as far as samples show. */
   readonly worked: readonly Span[];
-  /** Has run no statement up to its last sample. */
+  /** Whether it has run no statement up to its last sample. */
   readonly untouched: boolean;
-  /** Application names it had: a pooler's backend has those of many clients. */
+  /** How many application names it had. A pooler's backend has those of many clients. */
   readonly names: number;
 }
 
 export interface Lives {
   readonly lives: readonly Life[];
-  /** When logins were last seen that never became sessions, and were over before the window was: refused, as a rule. */
+  /** When logins that never became sessions were last seen, if that was before the end of the window. Most of them were refused. */
   readonly failedLogins: readonly number[];
 }
 
 const SHORTEST_REST_MS = 1_000;
-/** Clocks of the two sides may differ by a little where a recording has the client's. */
+/** A recording may have the client's clock, which may differ a little from the server's. */
 const CLOCK_SLACK_MS = 1_000;
 
-/** Makes lives out of samples. */
+/** Joins samples into lives. */
 export function livesOf(samples: readonly Sample[]): Lives {
   const byKey = new Map<string, LifeRecord>();
   const logins = new Map<string, number>();
@@ -83,11 +83,11 @@ class LifeRecord {
   readonly #worked: Span[] = [];
   readonly #names = new Set<string>();
   #last: Session;
-  /** Who it is at its end, as groups count it. */
+  /** The session as its last sample shows it; its group follows from that. */
   #named: Session;
   #lastSeen: number;
   #restFrom: number | null = null;
-  /** After the doctor's own question the next state is its doing, not the app's. */
+  /** Whether the last state seen came from the doctor's own query. The change to the next state is then not the app's. */
   #ownBefore = false;
 
   constructor(session: Session, at: number, born: boolean) {

@@ -1,6 +1,6 @@
 import type { FindingId } from './finding.js';
 
-/** What an app is made with, as far as its sessions give that away. */
+/** The library or program of an app, as far as its sessions show it. */
 export type Stack =
   | 'node'
   | 'prisma'
@@ -13,7 +13,7 @@ export type Stack =
   | 'tool'
   | 'unknown';
 
-/** Set by drivers and programs themselves. */
+/** Names that drivers and programs set by themselves. */
 const BY_APPLICATION: readonly (readonly [RegExp, Stack])[] = [
   [/^(pgbouncer|odyssey|pgcat|supavisor|pgpool|rdsproxy)/i, 'pooler'],
   [
@@ -26,7 +26,7 @@ const BY_APPLICATION: readonly (readonly [RegExp, Stack])[] = [
   [/gunicorn|uwsgi|django|celery/i, 'django'],
 ];
 
-/** Last statements that only one driver or mapper writes like that. */
+/** Last statements in a form that only one driver or mapper writes. */
 const BY_STATEMENT: readonly (readonly [RegExp, Stack])[] = [
   [/^SELECT pg_advisory_unlock_all\(\);\s*CLOSE ALL;/i, 'asyncpg'],
   [/"public"\."\w+"\."\w+"/, 'prisma'],
@@ -38,7 +38,7 @@ const BY_STATEMENT: readonly (readonly [RegExp, Stack])[] = [
   [/^(select|insert into|update|delete from) .*"\w+".*\$\d/, 'node'],
 ];
 
-/** Needs one application name, or two statements that agree. */
+/** One application name is enough, or two statements that agree. */
 export function stackOf(application: string, statements: readonly string[]): Stack {
   const named = BY_APPLICATION.find(([pattern]) => pattern.test(application));
   if (named) return named[1];
@@ -114,7 +114,7 @@ const SETTINGS: Readonly<Record<Advised, Partial<Record<Stack, string>> & { unkn
   },
 };
 
-/** The setting of Tenure for the same. */
+/** The corresponding setting of Tenure. */
 const TENURE: Readonly<Record<Advised, string>> = {
   'not-reused':
     'With Tenure (Node.js): pools that are created at the same place in the code share one limit, MAX_CONNS=10.',

@@ -2,14 +2,14 @@ import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import { html, Markup } from './html.js';
 
-// Plot wants a browser's document; this one has all that it uses.
+// Plot needs a browser's document; this one has all that it uses.
 const document = parseHTML('<!doctype html><html><body></body></html>').document as unknown as NonNullable<
   Plot.PlotOptions['document']
 >;
 
 /** An SVG cannot reflow its labels, so each plot is drawn for a wide and for a narrow page; the style sheet shows one. */
 export const WIDTHS = { wide: 500, narrow: 330 };
-/** Of a plot that has the page to itself. */
+/** Widths of a plot that has a row of the page to itself. */
 export const FULL_WIDTHS = { wide: 1_060, narrow: 330 };
 export const HEIGHT = 300;
 const STYLE = { fontSize: '12px', fontFamily: 'inherit', background: 'none' };

@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot';
 import { atEachWidth, FULL_WIDTHS, HEIGHT, WIDTHS } from './draw.js';
 import { html, type Markup } from './html.js';
 
-/** Of its row; the rest keeps it apart from the next. */
+/** Share of its row that a bar fills; the rest is the gap to the next. */
 const BAR_SHARE = 0.8;
 const THINNEST_BAR = 1.5;
 const AXES = {
@@ -15,7 +15,7 @@ export interface Lifeline {
   pid: number;
   bornAt: number;
   lastSeenAt: number;
-  /** When it worked, as far as the samples show. */
+  /** Stretches in which it worked, as far as the samples show. */
   worked: { from: number; to: number }[];
 }
 
@@ -25,14 +25,14 @@ export interface Trace {
 }
 
 export interface Scales {
-  /** The most connections that there can be, and its name. */
+  /** The most connections that are possible, and the name of that limit. */
   limit: number;
   limitName: string;
-  /** The same for all plots of a page. */
+  /** The same for all plots of a page, so that they can be compared. */
   seconds: number;
 }
 
-/** One line per trace, and the line that none can cross. */
+/** One line for each trace, and the limit as a line. */
 export function connectionsPlot(
   traces: readonly Trace[],
   { limit, limitName, seconds }: Scales,
@@ -64,7 +64,7 @@ export function connectionsPlot(
   });
 }
 
-/** The line that none can cross, and its name. */
+/** The line of the limit, and its name. */
 function limitMarks({ limit, limitName, seconds }: Scales): Plot.Markish[] {
   return [
     Plot.ruleY([limit], { stroke: 'var(--limit)', strokeWidth: 1.5, strokeDasharray: '5 4' }),
@@ -75,7 +75,7 @@ function limitMarks({ limit, limitName, seconds }: Scales): Plot.Markish[] {
       textAnchor: 'end',
       lineAnchor: 'bottom',
       fill: 'var(--limit)',
-      // At a full server the line of the connections runs through the label.
+      // The line of the connections crosses the label when the server is full.
       stroke: 'var(--card)',
       strokeWidth: 5,
     }),
@@ -86,7 +86,7 @@ function limitMarks({ limit, limitName, seconds }: Scales): Plot.Markish[] {
 export interface Compared {
   readonly name: string;
   readonly samples: Trace['samples'];
-  /** Drawn strong: the one that the page is about. */
+  /** Drawn strong: the contender that the page is about. */
   readonly isMarked: boolean;
 }
 
@@ -124,13 +124,13 @@ export function comparisonPlot(compared: readonly Compared[], scales: Scales, la
   return html`${drawn}<ul class="key">${keys}</ul>`;
 }
 
-/** Of those that are marked, and of the others: each has a colour of its own. */
+/** A colour for each line: one palette for the marked ones, one for the others. */
 function coloursOf(compared: readonly Compared[]): string[] {
   const used = { marked: 0, other: 0 };
   return compared.map(({ isMarked }) => (isMarked ? `var(--marked-${++used.marked})` : `var(--other-${++used.other})`));
 }
 
-/** One bar per backend, from birth to end; strong where it worked. However many there are, each can be seen. */
+/** One bar for each backend, from birth to end, strong where it worked. The rows shrink as their number grows, so that all are visible. */
 export function lifelinesPlot({ lifelines }: Trace, { seconds }: Scales, label: string): Markup {
   const rows = Math.max(lifelines.length, 1);
   const thick = Math.max(BAR_SHARE, (rows * THINNEST_BAR) / HEIGHT);

@@ -1,4 +1,4 @@
-/** The report's style sheet: light or dark as the reader's system has it, one column on a narrow page. */
+/** The report's style sheet: light or dark by the reader's system, one column on a narrow page. */
 export const STYLE = `
 :root {
   color-scheme: light dark;

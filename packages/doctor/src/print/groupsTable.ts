@@ -34,7 +34,7 @@ export function groupsTable(groups: readonly Group[], terminal: Terminal): strin
   const shown = groups.slice(0, MOST_GROUPS);
   const cells = shown.map((group) => columns.map(({ of }) => of(group)));
   const widths = columns.map(({ title }, column) => Math.max(title.length, ...cells.map((row) => row[column]!.length)));
-  // With a blank on either side of a cell, and one between cells.
+  // A cell has a blank on either side, and there is one more between cells.
   const taken = widths.reduce((sum, width) => sum + width + 3, 2);
   const nameWidth = Math.max(LEAST_NAME, terminal.columns - taken);
   const table = new Table({

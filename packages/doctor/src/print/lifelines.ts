@@ -1,7 +1,7 @@
 import type { Facts } from '../judge/facts.js';
 import type { Trace } from '../page/plots.js';
 
-/** A window as the plots draw it: in seconds since its beginning. */
+/** A window in the form of the plots, in seconds since its beginning. */
 export function traceOf({ samples, lives, from }: Facts): Trace {
   const since = (at: number) => (at - from) / 1_000;
   return {

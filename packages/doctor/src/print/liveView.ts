@@ -5,7 +5,7 @@ import type { Refusal, Sample, ServerFacts } from '../sample/sample.js';
 import { groupsTable, shortened } from './groupsTable.js';
 import { type Paint, paintFor, printable, type Terminal } from './text.js';
 
-/** Births and deaths a second are of this long. */
+/** Births and deaths a second are counted over this time. */
 const RATE_MS = 5_000;
 const NAME_WIDTH = 18;
 const WORKED = '█';
@@ -22,7 +22,7 @@ export interface Scene {
   readonly refusals: readonly Refusal[];
 }
 
-/** One picture of the live view: no more lines than the screen has. */
+/** One picture of the live view, with at most as many lines as the screen. */
 export function liveView({ server, samples, refusals }: Scene, screen: Screen): string {
   const paint = paintFor(screen);
   const last = samples.at(-1);
@@ -61,7 +61,7 @@ function ratesLine(lives: readonly Life[], samples: readonly Sample[]): string {
   return `${count(births / seconds)} opened and ${count(deaths / seconds)} ended a second, over ${count(seconds)} s`;
 }
 
-/** One line per backend, the oldest first, a sign per second: worked, idle, not there. */
+/** One line for each backend, oldest first, with one sign for each second: worked, idle, absent. */
 function lifelines(
   lives: readonly Life[],
   groups: readonly Group[],

@@ -9,7 +9,7 @@ import { GROUP_COLUMNS } from './groupsTable.js';
 import { traceOf } from './lifelines.js';
 import { reservations, setting, verdictSentence } from './sentences.js';
 
-/** The report as a page that needs nothing from elsewhere. */
+/** The report as one page without external files. */
 export function reportPage(judgement: Judgement, when: Date): string {
   const { findings, facts } = judgement;
   const notes = reservations(judgement);

@@ -4,7 +4,7 @@ import type { Group } from '../judge/groups.js';
 import type { Judgement, Verdict } from '../judge/judge.js';
 import { stackName } from '../judge/stacks.js';
 
-/** What `--json` prints. report.schema.json describes it. */
+/** The output of `--json`, described by report.schema.json. */
 export interface Report {
   readonly verdict: Verdict;
   readonly server: ServerReport;
@@ -19,18 +19,18 @@ export interface ServerReport {
   readonly role: string | null;
   readonly standby: boolean | null;
   readonly pooler: boolean | null;
-  /** Connections that ordinary roles can have; PostgreSQL’s default of 97 where a recording does not say. */
+  /** Connections that ordinary roles can have; PostgreSQL’s default of 97 if the recording has no limit. */
   readonly limit: number;
   readonly limitStated: boolean;
-  /** Most client sessions at once, logins included, without the doctor’s own. */
+  /** Most client sessions at once, logins included, the doctor’s own left out. */
   readonly peak: number;
   readonly seconds: number;
   readonly samples: number;
-  /** Logins of the doctor that the server refused for want of a slot. */
+  /** Logins of the doctor that the server refused because no slot was free. */
   readonly refusals: number;
   /** Share of the sessions whose state the role may not see. */
   readonly hiddenShare: number;
-  /** A second window (`--until-sure`) would settle what this one leaves open. */
+  /** Whether a second window (`--until-sure`) could answer what this one leaves open. */
   readonly unsettled: boolean;
 }
 
@@ -40,14 +40,14 @@ export interface GroupReport {
   readonly role: string;
   readonly application: string;
   readonly addresses: readonly (string | null)[];
-  /** What it is made with, where its sessions give that away. */
+  /** The library or program of the app, if its sessions show it. */
   readonly stack: string | null;
   readonly sessions: { readonly mean: number; readonly peak: number };
   /** Mean sessions by state. */
   readonly states: Readonly<Record<string, number>>;
   readonly births: number;
   readonly deaths: number;
-  /** Idle from the first sample to the last without one statement. */
+  /** Sessions that were idle from the first sample to the last, without one statement. */
   readonly unused: number;
   readonly medianLifeMs: number | null;
 }

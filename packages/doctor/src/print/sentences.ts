@@ -1,7 +1,7 @@
 import { count, duration, percent, plural } from '../judge/format.js';
 import type { Judgement } from '../judge/judge.js';
 
-/** What the terminal and the page both say of a judgement. */
+/** Sentences about a judgement, for both the terminal and the page. */
 
 const CHECKED = 'free slots, reuse, sessions opened per request or closed by errors, open transactions, and lock waits';
 
@@ -28,7 +28,7 @@ export function verdictSentence({ verdict, findings }: Judgement): string {
   return `Healthy, as far as this window shows. Checked: ${CHECKED}.`;
 }
 
-/** What a reader must keep in mind: what could not be seen, and what is left open. */
+/** Reservations: what the doctor could not see, and what is left open. */
 export function reservations({ facts, unsettled }: Judgement): string[] {
   const { hiddenShare, server, refusals, restartedAt, samples } = facts;
   const isOld = server !== null && server.versionNumber < 180_000;

@@ -13,7 +13,7 @@ export function paintFor({ color }: Terminal): Paint {
   return colors.createColors(color);
 }
 
-/** A role, a database or a statement may hold anything, also what moves a terminal’s cursor. */
+/** Replaces control characters: the name of a role or database, or a statement, may contain some that move a terminal’s cursor. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '�');
 }

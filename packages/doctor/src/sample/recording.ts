@@ -11,11 +11,11 @@ interface SampleLine {
   /** Other databases, by name. */
   o?: Record<string, CountersLine>;
   r: RowLine[];
-  /** Transactions of the sampler before this sample. */
+  /** Transactions that the sampler had run before this sample. */
   x?: number;
   /** When the server was started. */
   b?: number;
-  /** By process ID: the last statement, and the age of its horizon. */
+  /** The last statement and the age of its horizon, by process ID. */
   q?: Record<string, [string, number | null]>;
 }
 
@@ -56,10 +56,10 @@ export class RecordingError extends Error {
   override readonly name = 'RecordingError';
 }
 
-/** A recording without a header is of one database, which has no name there. */
+/** The database of a recording without a header, whose name is unknown. */
 const UNNAMED = '';
 
-/** What a header may leave out. */
+/** Values for what a header leaves out. */
 const UNSTATED: Omit<ServerFacts, 'database' | 'maxConnections' | 'reservedConnections'> = {
   version: 'unknown',
   versionNumber: 0,
@@ -73,10 +73,10 @@ const UNSTATED: Omit<ServerFacts, 'database' | 'maxConnections' | 'reservedConne
   tcpKeepalivesIdleSeconds: 0,
 };
 
-/** The sampler of a recording without own counts ran two transactions for each sample: its counters and its rows. */
+/** Used when a recording does not count the sampler's own transactions: it ran two for each sample, its counters and its rows. */
 const ASSUMED_OWN_PER_SAMPLE = 2;
 
-/** @throws {RecordingError} for a line that is no JSON, or not of a recording */
+/** @throws {RecordingError} for a line that is not JSON, or not part of a recording */
 export function readRecording(text: string): Recording {
   const samples: Sample[] = [];
   const refusals: Refusal[] = [];
@@ -95,7 +95,7 @@ export function readRecording(text: string): Recording {
   return { server, samples: samples.sort((a, b) => a.at - b.at), refusals, plans };
 }
 
-/** A line each; `readRecording` makes the same recording of it. */
+/** The recording as text, from which `readRecording` makes the same recording. */
 export function recordingText({ server, samples, refusals, plans }: Recording): string {
   const lines = [
     ...(server ? [serverLine(server)] : []),

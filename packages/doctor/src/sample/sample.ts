@@ -1,6 +1,6 @@
-/** What the doctor saw: the server once, its sessions several times a second. Times are milliseconds since 1970, on the server's clock. */
+/** A recording: the facts of the server, once, and its sessions, several times a second. Times are milliseconds since 1970, on the server's clock. */
 export interface Recording {
-  /** Null in a recording without a header: then the server's limits are not known. */
+  /** Null in a recording without a header; the server's limits are then unknown. */
   readonly server: ServerFacts | null;
   readonly samples: readonly Sample[];
   /** Logins of the doctor itself that the server refused. */
@@ -11,16 +11,16 @@ export interface Recording {
 
 export interface ServerFacts {
   readonly version: string;
-  /** As `server_version_num`: 180004 is 18.4. */
+  /** In the form of `server_version_num`: 180004 is 18.4. */
   readonly versionNumber: number;
   readonly database: string;
   readonly role: string;
   readonly superuser: boolean;
-  /** The role may read the activity of all roles: `pg_read_all_stats`, which is in `pg_monitor`. */
+  /** Whether the role may read the activity of all roles: `pg_read_all_stats`, which is in `pg_monitor`. */
   readonly readsAllStats: boolean;
-  /** A hot standby: it is in recovery. */
+  /** Whether it is a hot standby, and so in recovery. */
   readonly standby: boolean;
-  /** The doctor's own connection goes through a pooler: the backend that answers is not the one that was opened. */
+  /** Whether the doctor's own connection goes through a pooler: the backend that answers is then not the one that was opened. */
   readonly pooler: boolean;
   readonly maxConnections: number;
   /** Slots that ordinary roles cannot take: `superuser_reserved_connections` and `reserved_connections`. */
@@ -34,27 +34,27 @@ export interface ServerFacts {
 
 export interface Sample {
   readonly at: number;
-  /** By database. */
+  /** Keyed by database. */
   readonly counters: Readonly<Record<string, Counters>>;
-  /** All client sessions but the doctor's. */
+  /** All client sessions except the doctor's. */
   readonly sessions: readonly Session[];
   /** Transactions that the doctor itself had run before this sample, in its own database. */
   readonly ownTransactions: number;
   /** When the server was started; null where that is not recorded. */
   readonly bootAt: number | null;
-  /** Taken only now and then: statements are long. */
+  /** In a few samples only, because statements are long. */
   readonly statements?: Readonly<Record<string, Statement>>;
 }
 
 /** The last statement of a session, by its process ID. */
 export interface Statement {
-  /** Its literals replaced by `?`. */
+  /** The text, with `?` in the place of each literal. */
   readonly text: string;
   /** How many transactions old the oldest row version is that vacuum must keep for this session; null for none. */
   readonly horizonAge: number | null;
 }
 
-/** From `pg_stat_database`, since its last reset. */
+/** The counters of `pg_stat_database`, since their last reset. */
 export interface Counters {
   readonly commits: number;
   readonly rollbacks: number;
@@ -84,9 +84,9 @@ export interface Session {
   readonly waitEvent: string | null;
   /** The process IDs that hold the lock it waits for. */
   readonly blockedBy: readonly number[];
-  /** It has run no statement yet: opened ahead of need. False where that is not recorded. */
+  /** Whether it has run no statement yet, and so was opened ahead of need. False if the recording does not say. */
   readonly untouched: boolean;
-  /** The doctor's own question ran on this backend, behind a pooler: what it shows is the doctor's doing. */
+  /** Whether the doctor's own query ran on this backend, behind a pooler. Its state is then the doctor's doing. */
   readonly own: boolean;
 }
 
@@ -103,12 +103,12 @@ export interface PlanCounts {
   readonly callsPlannedEachTime: number;
 }
 
-/** A login in progress or being refused: the server does not know its role yet. PostgreSQL 18 and later show it. */
+/** A login in progress or being refused, which has no role yet. PostgreSQL 18 and later show it. */
 export function isLogin({ user }: Session): boolean {
   return user === null;
 }
 
-/** Of such a session the role sees no state and no times. */
+/** Whether the role may not see this session's state and times. */
 export function isHidden({ user, startedAt }: Session): boolean {
   return user !== null && startedAt === null;
 }

@@ -11,20 +11,20 @@ const ANSWER_WITHIN_MS = 3_000;
 const END_WITHIN_MS = 500;
 
 export interface ConnectOptions {
-  /** A superuser may take a slot that is kept for superusers. */
+  /** Whether a superuser may take a slot that is reserved for superusers. */
   readonly reserved: boolean;
-  /** Resolves to null where nobody can be asked. */
+  /** Resolves to null without a terminal. */
   askPassword(user: string): Promise<string | null>;
 }
 
 type ServerRow = ServerFacts & { backend: number; used: number; plansFrom: string | null };
 
-/** The doctor's one session. It changes nothing: every question is in a read-only transaction. */
+/** The doctor's one session. It changes nothing: every query is in a read-only transaction. */
 export class Connection {
   readonly server: ServerFacts;
-  /** Quoted schema of pg_stat_statements, where it counts plans. */
+  /** The quoted schema of pg_stat_statements, if that counts plans. */
   readonly plansFrom: string | null;
-  /** Transactions that it has run. */
+  /** The number of transactions that it has run. */
   transactions = 0;
   readonly #client: pg.Client;
   readonly #target: Target;
@@ -38,7 +38,7 @@ export class Connection {
   }
 
   /**
-   * The rows of each question, all in one transaction.
+   * Runs the queries in one transaction, and resolves to the rows of each.
    *
    * @throws {ConnectionFailure}
    */
@@ -57,7 +57,7 @@ export class Connection {
   }
 }
 
-/** Opens connections to one target, and keeps what it has learnt: which encryption the server offers, and the password. */
+/** Opens connections to one target. It keeps which encryption the server offers, and the password, for later connects. */
 export class Connector {
   readonly #target: Target;
   readonly #options: ConnectOptions;
@@ -131,10 +131,10 @@ async function login(
     connectionTimeoutMillis: timeoutMs,
     query_timeout: ANSWER_WITHIN_MS,
     keepAlive: true,
-    // Called only when the server asks.
+    // `pg` calls this only when the server asks for a password.
     password: async () => password ?? (await fromPasswordFile({ host, port, user, database })),
   });
-  // A loss between two questions: the next question fails with the same.
+  // Without a listener, a connection lost between two queries would end the process. The next query fails with the same error.
   client.on('error', () => {});
   try {
     await client.connect();
@@ -145,7 +145,7 @@ async function login(
   }
 }
 
-/** From .pgpass, or the file that PGPASSFILE names. */
+/** The password from .pgpass, or from the file that PGPASSFILE names. */
 async function fromPasswordFile(connection: object): Promise<string> {
   const password = await new Promise<string | undefined>((resolve) => pgpass(connection, resolve));
   if (password !== undefined) return password;
@@ -156,20 +156,20 @@ interface Queryable {
   query(config: { text: string; rowMode: 'array' }): Promise<unknown>;
 }
 
-/** Questions over a connection that someone else has opened. */
+/** Runs queries on a connection that the caller has opened. */
 export function askOver(client: Queryable, versionNumber: number): Ask {
   return async (...questions) => {
     return (await rowsOf(client, readOnly(questions.join(';'), versionNumber))).slice(-questions.length);
   };
 }
 
-/** Of the statements that return rows, in order. */
+/** The rows of each statement that returns rows, in order. */
 async function rowsOf(client: Queryable, text: string): Promise<unknown[][][]> {
   const answer = (await client.query({ text, rowMode: 'array' })) as pg.QueryArrayResult | pg.QueryArrayResult[];
   return [answer].flat().flatMap(({ fields, rows }) => (fields.length > 0 ? [rows] : []));
 }
 
-/** The server gives a superuser a slot that it keeps for emergencies, without a word: it is given back. */
+/** Refuses a slot that is reserved for emergencies. The server gives one to a superuser without saying so. */
 function refuseReserved({ superuser, maxConnections, reservedConnections }: ServerFacts, used: number): void {
   if (!superuser || used <= maxConnections - reservedConnections) return;
   throw new ConnectionFailure(
@@ -180,7 +180,7 @@ function refuseReserved({ superuser, maxConnections, reservedConnections }: Serv
   );
 }
 
-/** Ends the session, and the socket where the other side does not answer. */
+/** Ends the session, and destroys the socket if the other side does not answer. */
 function close(client: pg.Client): void {
   const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection;
   const timer = setTimeout(() => stream.destroy(), END_WITHIN_MS);

@@ -1,11 +1,11 @@
 import type { Target } from './target.js';
 
-/** What went wrong with a connection, in words for the person who gave the URL. */
+/** The cause of a failed connection, in words for the person who gave the URL. */
 export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
   /** SQLSTATE, or a code of Node's. */
   readonly code: string;
-  /** May be over in a moment: the server is full, starting, or was there before. */
+  /** Whether it may be over in a moment: the server is full, starting, or was there before. */
   readonly passing: boolean;
 
   constructor(message: string, code: string, passing: boolean, cause: unknown) {
@@ -15,20 +15,20 @@ export class ConnectionFailure extends Error {
   }
 }
 
-/** The server asks for one, and nothing has it. */
+/** The server asks for a password, and none was found. */
 export const NO_PASSWORD = 'NO_PASSWORD';
 const NO_SSL = 'The server does not support SSL connections';
 const PASSING = new Set(['53300', '57P01', '57P02', '57P03']);
-/** Of a server that was there before: it restarts. */
+/** Codes that mean a restart, if the server was there before. */
 const LOST = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'LOST', 'TIMEOUT']);
 
-/** Whether the server only lacks the encryption that was asked for, or only the one that was not. */
+/** Whether the connect failed only because the server lacks the encryption that was used, or requires the one that was not. */
 export function isEncryptionOffer(error: unknown): boolean {
   const { message = '', code } = error as { message?: string; code?: string };
   return message.includes(NO_SSL) || (code === '28000' && /no encryption|SSL off|SSL encryption/i.test(message));
 }
 
-/** @param wasThere the doctor was connected before: a refusal is then a restart */
+/** @param wasThere whether the doctor was connected before; a refused connect then means a restart */
 export function failureOf(error: unknown, target: Target, wasThere: boolean): ConnectionFailure {
   if (error instanceof ConnectionFailure) return error;
   const code = codeOf(error);
@@ -94,7 +94,7 @@ function namesIn(error: unknown): string {
 }
 
 function messageOf(error: unknown, code: string, target: Target): string {
-  // A name with several addresses fails with one error for each.
+  // A host name with several addresses fails with one error for each.
   const { message = '', errors } = error as { message?: string; errors?: Error[] };
   const text = (message || errors?.[0]?.message || String(error)).replace(/\.$/, '');
   return (

@@ -1,6 +1,6 @@
 const LONGEST = 120;
 
-/** What a statement is made of, as far as literals must be told from the rest; one that is cut off ends with the text. */
+/** The tokens of a statement, as far as literals must be separated from the rest. A token that is cut off ends with the text. */
 const TOKENS = new RegExp(
   [
     String.raw`(?<comment>/\*[\s\S]*?(?:\*/|$)|--[^\n]*)`,
@@ -10,7 +10,7 @@ const TOKENS = new RegExp(
   'g',
 );
 
-/** A statement without its literals and comments, which may hold what nobody else is meant to see. */
+/** A statement without its literals and comments, which may contain secrets. */
 export function masked(statement: string): string {
   const text = statement
     .replaceAll(TOKENS, (token, ...rest) => {

@@ -1,4 +1,4 @@
 declare module 'pgpass' {
-  /** Looks into the password file for the first line that fits. */
+  /** Passes on the password of the first matching line of the password file. */
   export default function pgpass(connection: object, done: (password: string | undefined) => void): void;
 }

@@ -1,21 +1,21 @@
-/** All that the doctor asks. docs/doctor.md prints the evidence queries. */
+/** All queries of the doctor. docs/doctor.md prints those that findings rest on. */
 
 /**
- * One question, in a transaction of its own that can write nothing and waits for nothing. The settings go with it, so that none
- * stays on a backend that a pooler lends to others. Without the search path, a function of the same name that the owner of the
- * database has made would run with the rights of the doctor's role.
+ * One query, in a transaction of its own that can write nothing and waits 0.5 s for a lock at most. The settings are local to it: behind a pooler, others would
+ * otherwise stay on a backend that the next client gets. The search path is set, because a function of the same name, made by the owner of the
+ * database, would otherwise run with the rights of the doctor's role.
  *
- * @param versionNumber as in `server_version_num`; 0 where it is not known yet
+ * @param versionNumber in the form of `server_version_num`; 0 if it is not known yet
  */
 export function readOnly(question: string, versionNumber: number): string {
-  // Counters of the moment; PostgreSQL 14 has no such setting, but reads them anew in each transaction.
+  // Reads the counters of this moment. PostgreSQL 14 lacks the setting, but reads them anew in each transaction.
   const fresh = versionNumber >= 150_000 ? 'set local stats_fetch_consistency = none;' : '';
   return `begin read only; set local search_path = pg_catalog; set local statement_timeout = '2s'; set local lock_timeout = '500ms'; ${fresh} ${question}; commit`;
 }
 
 export const VERSION = `select current_setting('server_version_num')::int`;
 
-/** What does not change within a window. */
+/** Facts that do not change within a window. */
 export const SERVER = `
   select json_build_object(
     'version', current_setting('server_version'),
@@ -39,7 +39,7 @@ export const SERVER = `
       where extname = 'pg_stat_statements' and current_setting('pg_stat_statements.track_planning', true) = 'on')
   )`;
 
-/** By OID, as the sessions have them: joining the names to each row of each sample costs the server more than the rows. */
+/** Names by OID, since the samples have OIDs: joining the names to each row of each sample costs the server more than the rows. */
 export const NAMES = `
   select json_build_object(
     'databases', (select json_object_agg(oid, datname) from pg_database),
@@ -49,7 +49,7 @@ export const NAMES = `
 
 const milliseconds = (time: string) => `(extract(epoch from ${time}) * 1000)::int8`;
 
-/** The clock of the moment, the start of the server, the counters of databases that anyone has been in: sessions may be too short to be there. */
+/** The server's clock, its start, and the counters of each database that had a session: sessions may be too short for a sample. */
 export const COUNTERS = `
   select json_build_object(
     'at', ${milliseconds('clock_timestamp()')},
@@ -62,12 +62,12 @@ export const COUNTERS = `
       from pg_stat_database where datname is not null and (sessions > 0 or datname = current_database()))
   )`;
 
-/** More are seldom needed to see what holds them, and each costs the server a look at all its locks. */
+/** More of them seldom change the finding, and for each the server looks through all its locks. */
 const BLOCKED_LOOKED_AT = 20;
 
 /**
- * The client sessions. A role without rights sees of others' sessions that they are there, and no \`backend_type\`: what has a
- * database and a role is then taken for a client.
+ * The client sessions. A role without rights sees others' sessions without their `backend_type`; a session with a database and a role then counts as
+ * a client.
  */
 export const SESSIONS = `
   select pid, ${milliseconds('backend_start')}, usesysid, datid, application_name, host(client_addr), state,
@@ -80,7 +80,7 @@ export const SESSIONS = `
 
 const STATEMENTS_LOOKED_AT = 200;
 
-/** Those in a transaction first: their last statement is shown. */
+/** The last statements. Sessions in a transaction come first, because the report shows theirs. */
 export const STATEMENTS = `
   select pid, left(query, 300), age(backend_xmin)
   from pg_stat_get_activity(null)
@@ -88,13 +88,13 @@ export const STATEMENTS = `
   order by (state like 'idle in transaction%') desc, pid
   limit ${STATEMENTS_LOOKED_AT}`;
 
-/** After blanks, comments and parentheses. Others, as BEGIN and SET, are never planned, prepared or not. */
+/** Statements that the server plans, after blanks, comments and parentheses. It never plans others, such as BEGIN and SET. */
 const IS_PLANNED = String.raw`^(\s|\(|/\*([^*]|\*+[^*/])*\*+/|--[^\n]*\n)*(select|insert|update|delete|merge|with|values|table)\M`;
 
 /**
- * The doctor's own questions are not the app's, and neither are those of other tools that read statistics.
+ * The plan counts of the app's statements. Those of the doctor, and of other tools that read statistics, are left out.
  *
- * @param schema of the extension, quoted
+ * @param schema the quoted schema of the extension
  */
 export function plansQuestion(schema: string): string {
   return `

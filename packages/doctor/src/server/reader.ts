@@ -2,19 +2,19 @@ import type { Counters, Sample, Session, Statement } from '../sample/sample.js';
 import { masked } from './mask.js';
 import { COUNTERS, NAMES, SESSIONS, STATEMENTS } from './queries.js';
 
-/** Asks questions in one read-only transaction; resolves to the rows of each, as arrays. */
+/** Runs queries in one read-only transaction, and resolves to the rows of each, as arrays. */
 export type Ask = (...questions: string[]) => Promise<unknown[][][]>;
 
 /** The doctor’s `application_name`. */
 export const OWN_NAME = 'tenure-doctor';
 const STATEMENTS_EVERY_MS = 3_000;
 
-/** Takes samples, one after the other, of one server. */
+/** Takes samples of one server, one after the other. */
 export class SampleReader {
   #names: Names = { databases: {}, roles: {} };
   #statementsAt = Number.NEGATIVE_INFINITY;
 
-  /** @param ownTransactions of the doctor before this sample */
+  /** @param ownTransactions transactions that the doctor ran before this sample */
   async read(ask: Ask, ownTransactions: number, pooler: boolean): Promise<Sample> {
     const withStatements = performance.now() >= this.#statementsAt;
     const questions = withStatements ? [COUNTERS, SESSIONS, STATEMENTS] : [COUNTERS, SESSIONS];
@@ -42,7 +42,7 @@ export class SampleReader {
   #sessionOf(row: SessionRow, pooler: boolean): Session[] {
     const [pid, startedAt, role, database, application, address, state, stateAt, transactionAt, waitEvent] = row;
     const [blockedBy, untouched, own] = row.slice(10) as [string | null, boolean, boolean];
-    // Behind a pooler the backend is the app’s as well.
+    // Behind a pooler, the doctor's backend serves the app as well.
     if (own && !pooler) return [];
     const { databases, roles } = this.#names;
     return [
@@ -51,7 +51,7 @@ export class SampleReader {
         startedAt: numberOf(startedAt),
         user: role === null || role === 0 ? null : (roles[role] ?? `role ${role}`),
         database: database === null ? null : (databases[database] ?? null),
-        // A pooler leaves the doctor’s name on the backends that it has lent to it.
+        // A backend that a pooler has lent to the doctor keeps the doctor’s name.
         application: pooler && application === OWN_NAME ? '' : (application ?? ''),
         address,
         state,
@@ -77,7 +77,7 @@ interface CountersRow {
   counters: Record<string, Counters>;
 }
 
-/** Numbers of 64 bits arrive as text: the start, and when state and transaction began. */
+/** The start, and when state and transaction began, are 64-bit numbers, which arrive as text. */
 type SessionRow = [
   pid: number,
   startedAt: string | null,

@@ -6,33 +6,33 @@ import { SampleReader } from './reader.js';
 import type { Target } from './target.js';
 
 const EVERY_MS = 200;
-/** A sample costs the server 10 to 15 µs of its CPU a session: with many sessions there are fewer, to stay below 1 % of a core. */
+/** A sample costs the server 10 to 15 µs of CPU for each session. Many sessions are sampled less often, to stay below 1 % of a core. */
 const EVERY_MS_PER_SESSION = 2;
-/** At a full server a slot is free only for a moment. */
+/** At a full server a slot is free only for a moment, so the doctor tries often. */
 const RETRY_MS = 250;
 const CONNECT_WITHIN_MS = 5_000;
 /** Busy backends report their counters once a second. */
 const LATE_REPORTS_MS = 1_200;
-/** A server that was full at first is watched for the whole window only if it lets the doctor in early enough. */
+/** If the server was full at first, the window is extended by this much at most, to be of full length. */
 const LATEST_END_MS = 5_000;
 
 export interface SampleOptions extends ConnectOptions {
   readonly seconds: number;
-  /** Forget samples older than this; all are kept by default. */
+  /** Samples older than this are dropped; by default all are kept. */
   readonly keepMs?: number;
   /** Ends the window early. */
   readonly signal?: AbortSignal;
-  /** After each sample and each refusal, with all so far. */
+  /** Called after each sample and each refusal, with all so far. */
   onChange?(recording: Recording): void;
-  /** When the window is over: whether to watch for another one as long. */
+  /** Called at the end of the window; `true` watches for another one as long. */
   another?(recording: Recording): boolean;
 }
 
 /**
- * Watches a server for `seconds`, over one connection, and no longer than ten seconds more.
+ * Watches a server over one connection, for `seconds` and at most ten more.
  *
- * @throws {ConnectionFailure} when the server refuses for good, as with a wrong password; a full server, one that restarts or one
- * that is lost on the way is asked again until the time is up, and then the recording says so.
+ * @throws {ConnectionFailure} when the server refuses for good, for example because of a wrong password. A server that is full, restarts, or closes
+ * the connection is tried again until the time is up; the recording then says so.
  */
 export async function watch(target: Target, options: SampleOptions): Promise<Recording> {
   return new Sampler(target, options).run();
@@ -49,7 +49,7 @@ class Sampler {
   #server: ServerFacts | null = null;
   #ownBefore = 0;
   #askedMs = 0;
-  /** The server's clock, less this machine's. */
+  /** The server's clock minus this machine's. */
   #clockAhead = 0;
 
   constructor(target: Target, options: SampleOptions) {
@@ -83,7 +83,7 @@ class Sampler {
     }
   }
 
-  /** The time that a person takes to answer is not the server’s. */
+  /** Asks for the password, and extends the window by the time that the answer takes. */
   async #askPassword(user: string): Promise<string | null> {
     const begun = performance.now();
     const password = await this.#options.askPassword(user);
@@ -111,7 +111,7 @@ class Sampler {
     return { server: this.#server, samples: this.#samples, refusals: this.#refusals, plans };
   }
 
-  /** Takes one sample; false where that was not possible for the moment. */
+  /** Takes one sample; false if the server gave none at this moment. */
   async #look(endAt: number): Promise<boolean> {
     try {
       this.#connection ??= await this.#connect(endAt);
@@ -124,7 +124,7 @@ class Sampler {
     } catch (error) {
       if (!(error instanceof ConnectionFailure)) throw error;
       this.#lose();
-      // One that has refused the doctor is there, whatever happens to the logins that follow.
+      // A server that has refused the doctor exists, so a later failure to connect is a restart.
       const wasThere = this.#server !== null || this.#refusals.length > 0;
       if (!error.passing && !wasThere) throw error;
       const refusal = { at: Math.round(Date.now() + this.#clockAhead), code: error.code, message: error.message };
@@ -166,7 +166,8 @@ class Sampler {
       const [rows] = await connection.read(plansQuestion(connection.plansFrom));
       return new Map((rows as [string, number, number][]).map(([id, calls, plans]) => [id, { calls, plans }]));
     } catch {
-      // Not loaded at the server’s start, or not allowed: one finding less, and the failed transaction is over.
+      // The extension is not loaded, or not allowed for this role. The report lacks one finding; the connection is replaced, since its transaction
+      // has failed.
       this.#lose();
       return null;
     }

@@ -2,22 +2,22 @@ import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { parse } from 'pg-connection-string';
 
-/** Where to connect, and how: what `psql` would make of the same argument and environment. */
+/** Where to connect, and how: the same as `psql` with this argument and environment. */
 export interface Target {
   readonly host: string;
   readonly port: number;
   readonly user: string;
   readonly database: string;
-  /** Undefined: the environment, a .pgpass file or a prompt has it. */
+  /** Undefined if the environment, a .pgpass file or a prompt has it. */
   readonly password: string | undefined;
-  /** In this order; the next one is tried when the server does not offer the one before. */
+  /** Tried in this order, as long as the server does not offer the one before. */
   readonly encryptions: readonly Encryption[];
 }
 
 /** `false` is none; otherwise what Node's TLS takes. */
 export type Encryption = false | { rejectUnauthorized?: boolean; [option: string]: unknown };
 
-/** A mistake of the caller's, said without what may be secret in it. */
+/** A mistake in the arguments. Its message leaves out what may be secret. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -28,7 +28,7 @@ const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-ful
 const DEFAULT_PORT = 5432;
 
 /**
- * @param argument a URL, `key=value` pairs, or the name of a database; undefined for what the `PG*` variables say
+ * @param argument a URL, `key=value` pairs, or the name of a database; undefined for the `PG*` variables
  * @throws {UsageError}
  */
 export function targetOf(argument: string | undefined, env: Environment): Target {
@@ -48,7 +48,7 @@ export function targetOf(argument: string | undefined, env: Environment): Target
   };
 }
 
-/** Read with those of the environment. */
+/** The environment may have these as well. */
 const TLS_SETTINGS = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey'] as const;
 
 type Settings = Partial<
@@ -88,7 +88,7 @@ function settingsOfAddress(url: string): Settings {
     const set = Object.entries({ host, port, user, password, dbname }).filter(([, value]) => value);
     return Object.fromEntries(set) as Settings;
   } catch {
-    // Only what is after the user and the password, which may be anything.
+    // Shows only the part after user and password, which may contain any character.
     const shown = /@([^@?]*)/.exec(url.split('?')[0]!.slice(url.lastIndexOf('@', url.indexOf('?'))))?.[1];
     throw new UsageError(
       `The URL${shown === undefined ? '' : ` (…@${shown})`} is not valid. In a password, @ : / # ? must be written as %40 %3A %2F %23 %3F.`,
@@ -114,7 +114,7 @@ function encryptionsOf(settings: Settings, env: Environment): Encryption[] {
   if (!MODES.includes(mode)) throw new UsageError(`sslmode “${mode}” is not one of ${MODES.join(', ')}.`);
   if (mode === 'disable') return [false];
   const parameters = new URLSearchParams({ uselibpqcompat: 'true' });
-  // With a mode that may go without encryption, libpq verifies nothing either.
+  // libpq verifies no certificate either in a mode that may go without encryption.
   const strict = mode === 'verify-ca' || mode === 'verify-full' || mode === 'require';
   parameters.set('sslmode', strict ? mode : 'require');
   for (const [name, variable] of [
@@ -123,7 +123,7 @@ function encryptionsOf(settings: Settings, env: Environment): Encryption[] {
     ['sslkey', 'PGSSLKEY'],
   ] as const) {
     const file = settings[name] || env[variable];
-    // Of the system, in place of a file: Node has those without being asked.
+    // `system` names the system's certificates, which Node uses by default.
     if (!file || (name === 'sslrootcert' && file === 'system')) continue;
     refuseUnlessPem(name, file);
     parameters.set(name, file);
@@ -138,7 +138,7 @@ function encryptionsOf(settings: Settings, env: Environment): Encryption[] {
   return mode === 'allow' ? [false, encrypted] : [encrypted];
 }
 
-/** Node takes any file, and then says that the server's certificate is not trusted. */
+/** Refuses a file that is not PEM. Node accepts any file, and then says that the server's certificate is not trusted. */
 function refuseUnlessPem(name: string, file: string): void {
   if (!readText(name, file).includes('-----BEGIN ')) {
     throw new UsageError(`${name} “${file}” holds no certificate and no key: it must be a file in PEM format.`);

@@ -2,7 +2,7 @@ import type { Pool as Engine } from '../../pool/pool.js';
 import { connectionOf } from '../connection.js';
 import { VERSION } from '../sharing/registry.js';
 
-/** How an adapter borrows the clients of a `Pool` that the app has made. Its errors are those of the engine. */
+/** The functions by which an adapter borrows the clients of an app's `Pool`. Their errors are those of the engine. */
 export interface Lender<C extends object> {
   readonly engine: Engine<C>;
   acquire(): Promise<C>;
@@ -13,12 +13,12 @@ export interface Lender<C extends object> {
 /** The member of a `Pool` that has its lender. Registered, so that the ESM and the CommonJS copy of this package accept each other's pools. */
 export const LENDER = Symbol.for(`@tenure/core ${VERSION} lender`);
 
-/** How to borrow from this pool; `undefined` for what is no `Pool` of this version. */
+/** The lender of this pool; `undefined` for an object that is not a `Pool` of this version. */
 export function lenderOf<C extends object>(pool: object): Lender<C> | undefined {
   return (pool as { readonly [LENDER]?: Lender<C> })[LENDER];
 }
 
-/** @param pool what a `Pool` does when it lends a client, and when it gets one back */
+/** @param pool the steps of a `Pool` when it lends a client, and when it gets one back */
 export function lenderOver<C extends object>(
   engine: Engine<C>,
   pool: { handedOut(client: C): void; takeBack(client: C): void },

@@ -31,14 +31,14 @@ export const ROLLED_BACK: PoolWarning = {
 };
 
 /**
- * The error of an acquire as code written for pg-pool expects it. Other errors are returned as they are. Errors are recognised by their codes:
- * they may come from another copy of this package.
+ * The error of an acquire in the form that code written for pg-pool expects. Other errors are returned unchanged. Errors are
+ * recognised by their codes, since they may come from another copy of this package.
  */
 export function toPgPoolError(error: unknown, acquireTimeoutMs: number): unknown {
   if (!(error instanceof Error)) return error;
   switch ((error as { code?: TenureErrorCode }).code) {
     case 'TENURE_CONNECT':
-      // PostgreSQL's own error (wrong password, no such database), or that of the app's hook.
+      // The cause is PostgreSQL's own error (wrong password, no such database), or that of the app's hook.
       return error.cause;
     case 'TENURE_CLOSED':
       return usedAfterEnd((error as TenureClosedError).figures);
@@ -53,8 +53,8 @@ export function toPgPoolError(error: unknown, acquireTimeoutMs: number): unknown
 }
 
 /**
- * Replaces a stack that ends at a socket or a timer with one that includes the awaiting caller, as pg-pool does: it shows the line of the app.
- * To be called in a `catch` of an async function, where the stack of the awaiting functions is available.
+ * Replaces a stack that ends at a socket or a timer by one with the awaiting caller, so that it shows the line of the app, as in
+ * pg-pool. Call it in a `catch` of an async function, where the stack of the awaiting functions is available.
  */
 export function withCallerStack(error: unknown): unknown {
   if (error instanceof Error && Object.isExtensible(error)) Error.captureStackTrace(error);

@@ -5,13 +5,13 @@ import type { Policy, PolicyKey, PolicyOverrides } from '../../policy/policy.js'
 import type { ConnectionInfo } from '../../pool/entry.js';
 import type { PoolStats } from '../../pool/stats.js';
 
-/** What `new Pool()` takes: the options of `pg.Pool`, and a policy. */
+/** The options of `new Pool()`: those of `pg.Pool`, and a policy. */
 export interface PoolConfig extends pg.PoolConfig {
-  /** Single settings, or a policy from `parsePolicy`: that one is used as it is, and neither the environment nor these options count. */
+  /** Single settings, or a policy from `parsePolicy`. Such a policy is used as it is: neither the environment nor these options count. */
   readonly policy?: Policy | PolicyOverrides | undefined;
 }
 
-/** What a `Pool` has besides the members of a `pg.Pool`. */
+/** The members of a `Pool` that a `pg.Pool` lacks. */
 export interface PoolAdditions {
   /** Present figures, counters since the pool was made, and the source of each setting. */
   stats(): PoolStats;
@@ -37,13 +37,13 @@ export function stockOptions(config: PoolConfig): pg.PoolConfig {
   return options;
 }
 
-/** The configuration of a new client. The pool's options are read anew for each, since apps change the password in them. */
+/** The configuration of a new client. The pool's options are read for each client, because apps change the password in them. */
 export function clientConfig(options: pg.PoolConfig, connection: object | undefined): pg.ClientConfig {
-  // The engine limits how long a connect takes. A second timer of `pg` would fire before it.
+  // The engine limits the duration of a connect. A second timer, of `pg`, would fire before it.
   return Object.assign(copyOf(options), { connectionTimeoutMillis: 0, ...(connection && { connection }) });
 }
 
-/** Not by spreading: pg-pool hides the password and the TLS key from enumeration, so a spread would lose them. */
+/** Copies by descriptors: a spread would lose the password and the TLS key, which pg-pool hides from enumeration. */
 function copyOf<T extends object>(options: T): T {
   return Object.create(Object.getPrototypeOf(options), Object.getOwnPropertyDescriptors(options));
 }
@@ -54,7 +54,7 @@ export function effectiveOptions(policy: Policy): pg.PoolConfig {
   return {
     max: maxConnections,
     min: minConnections,
-    // An age of 0 closes after each use; pg-pool would read its own 0 as no limit.
+    // An age of 0 closes after each use. pg-pool would read its own 0 as no limit.
     maxUses: maxAgeMs === 0 ? 1 : maxUses,
     maxLifetimeSeconds: zeroForNone(maxAgeMs) / 1_000,
     idleTimeoutMillis: zeroForNone(idleTimeoutMs),
@@ -67,30 +67,30 @@ function zeroForNone(ms: number): number {
   return Number.isFinite(ms) ? ms : 0;
 }
 
-/** How an option of pg-pool translates to the policy. */
+/** The translation of one option of pg-pool. */
 interface Row {
   readonly option: string;
   readonly keys: readonly PolicyKey[];
   readonly type?: 'boolean';
-  /** What pg-pool makes of 0; without this it is the number 0. */
+  /** The meaning of 0 in pg-pool; without this it is the number 0. */
   readonly zero?: 'not written' | 'no limit';
-  /** How many of Tenure's units are one of the option's. */
+  /** The number of Tenure's units in one unit of the option. */
   readonly factor?: number;
 }
 
 /**
- * From the source of pg-pool 3.14.0, `index.js`. A later row overrules an earlier one. Where 0 means no limit, so does `Infinity` here;
- * pg-pool hands that to `setTimeout`, which makes 1 ms of it.
+ * Read in the source of pg-pool 3.14.0, `index.js`. A later row overrules an earlier one. If 0 means no limit, so does `Infinity`
+ * here; pg-pool passes it to `setTimeout`, which makes 1 ms of it.
  */
 const ROWS: readonly Row[] = [
   // `max = max || poolSize || 10`
   { option: 'poolSize', keys: ['maxConnections'], zero: 'not written' },
   { option: 'max', keys: ['maxConnections'], zero: 'not written' },
-  // `min = min || 0`: idle connections are not closed below it; unlike here, nothing is opened for it.
+  // `min = min || 0`: pg-pool closes no idle connections below it, but does not open any to reach it.
   { option: 'min', keys: ['minConnections'] },
   // `if (idleTimeoutMillis && aboveMin) setTimeout(…)`; only `undefined` becomes 10 s.
   { option: 'idleTimeoutMillis', keys: ['idleTimeoutMs'], zero: 'no limit' },
-  // `if (!connectionTimeoutMillis)` the wait has no limit; `if (connectionTimeoutMillis)` a connect has one.
+  // `if (!connectionTimeoutMillis)`: the wait has no limit. `if (connectionTimeoutMillis)`: a connect has one.
   { option: 'connectionTimeoutMillis', keys: ['acquireTimeoutMs', 'connectTimeoutMs'], zero: 'no limit' },
   // `maxUses = maxUses || Infinity`
   { option: 'maxUses', keys: ['maxUses'], zero: 'no limit' },
@@ -100,7 +100,7 @@ const ROWS: readonly Row[] = [
   { option: 'allowExitOnIdle', keys: ['exitOnIdle'], type: 'boolean' },
 ];
 
-/** Translates what the app wrote in its `pg.Pool` options; what it did not write is left to Tenure. */
+/** Translates the `pg.Pool` options that the app wrote. The others are left to Tenure. */
 export function fromPgPool(options: object = {}): HostSettings {
   const settings: { [K in PolicyKey]?: HostSetting } = {};
   const problems: PolicyProblem[] = [];
@@ -119,12 +119,12 @@ function translate(row: Row, written: unknown): number | boolean | 'wrong type' 
   // `@types/pg` allows `null`, which pg-pool treats as 0 or false.
   if (written === null) return translate(row, type === 'boolean' ? false : 0);
   if (type === 'boolean') return typeof written === 'boolean' ? written : 'wrong type';
-  // pg-pool compares and computes, which reads text as a number: `max: process.env.DB_POOL_MAX` works there.
+  // pg-pool compares and computes, and so reads text as a number: `max: process.env.DB_POOL_MAX` works there.
   if (typeof written === 'string' && written.trim() !== '') return translate(row, Number(written));
   if (typeof written !== 'number' || Number.isNaN(written)) return 'wrong type';
   if (written === 0 && zero === 'not written') return undefined;
   if (written === 0 && zero === 'no limit') return Number.POSITIVE_INFINITY;
-  // The option may hold a fraction of a second (0.3 * 1000 may not be whole); a timer ignores what is below 1 ms.
+  // Rounded, since the option may have a fraction of a second (0.3 * 1000 may not be whole), and a timer ignores fractions of 1 ms.
   return factor === 1 ? written : Math.round(written * factor);
 }
 

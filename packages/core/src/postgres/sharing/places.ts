@@ -6,10 +6,10 @@ interface Place {
   readonly stacks: Stack[];
 }
 
-/** More places than this in one function are stacks that are never the same: further ones get no name. */
+/** A function with more places than this has a new stack each time. Further places get no name. */
 const PLACES = 1_000;
 
-/** Taken at load, since fake timers replace them. */
+/** Read when this file is loaded, since fake timers replace it. */
 const { nextTick } = process;
 const soon = queueMicrotask;
 
@@ -21,9 +21,9 @@ export class Places {
   #last = 0;
 
   /**
-   * The name of a pool by the place that makes it. Two pools have the same name if they were made at one place in different turns of the event
-   * loop: by a module that is evaluated again, or a function that is called for each request. Pools that are made in one turn are meant to be
-   * several: the first, the second and so on of each turn have different names.
+   * The name of a pool by the place that makes it. Two pools have the same name if they were made at one place in different turns
+   * of the event loop: by a module that is evaluated again, or a function that is called for each request. Pools made in one turn
+   * are meant to be several, so the first, the second and so on of each turn have different names.
    */
   nameOf(stack: Stack): string | undefined {
     const place = this.#placeOf(stack);
@@ -36,7 +36,7 @@ export class Places {
     this.#byFunction.set(where, places);
     const known = places.find(({ stacks }) => stacks.some((one) => compare(one, stack) === 'same'));
     if (known) return known;
-    // A new version of the modules: its first place is the first place of the version before, and so on.
+    // A new version of the modules. Its first place is the first place of the version before, and so on.
     const reloaded = places.find(({ stacks }) => stacks.every((one) => compare(one, stack) === 'version'));
     reloaded?.stacks.push(stack);
     if (reloaded || places.length >= PLACES) return reloaded;
@@ -58,7 +58,7 @@ export class Places {
   }
 }
 
-/** Whether two stacks are of the same place, may be of one place in two versions of the code, or are of two places. */
+/** Whether two stacks come from the same place, perhaps from one place in two versions of the code, or from two places. */
 function compare(one: Stack, other: Stack): 'same' | 'version' | 'other' {
   const [short, long] = one.frames.length <= other.frames.length ? [one, other] : [other, one];
   if (short.frames.length < long.frames.length && !short.isCut) return 'other';
@@ -72,7 +72,10 @@ function compare(one: Stack, other: Stack): 'same' | 'version' | 'other' {
   return result;
 }
 
-/** A function that is called and later awaited has two columns on one line: that of the call and that of the `await`. */
+/**
+ * Whether both frames are on one line. A function that is called and later awaited has two columns there: that of the call and
+ * that of the `await`.
+ */
 function isSameLine(one: Frame, other: Frame): boolean {
   return one.line === other.line && (one.column === other.column || one.isAsync !== other.isAsync);
 }
@@ -91,18 +94,18 @@ export interface Frame {
   readonly version: string;
   readonly line: number;
   readonly column: number;
-  /** The function awaits the one in the frame above. */
+  /** Whether the function awaits the one in the frame above. */
   readonly isAsync: boolean;
 }
 
 /** The app's frames, innermost first. */
 export interface Stack {
   readonly frames: readonly Frame[];
-  /** The last frame continued after an `await`, and nobody awaits it: its caller is unknown. */
+  /** Whether the last frame continued after an `await` without an awaiting function: its caller is unknown. */
   readonly isCut: boolean;
 }
 
-/** A frame of V8's; the script's hash is not in Node's types. */
+/** A frame of V8. Node's types lack the script's hash. */
 type Site = NodeJS.CallSite & {
   getScriptNameOrSourceURL(): string | null;
   getScriptHash?(): string;
@@ -113,15 +116,15 @@ type Site = NodeJS.CallSite & {
 const FRAMES = 100;
 
 const LIBRARY = /[\\/]node_modules[\\/]|^node:/;
-/** The only frame below a function that continues after an `await`: the queue of promises. */
+/** The file of the only frame below a function that continues after an `await`: the queue of promises. */
 const RESUMED = 'node:internal/process/task_queues';
-/** The name of a script without a path or an address (`eval`, `vm`, the REPL), or one whose address is its own text. */
+/** Matches the name of a script without a path or an address (`eval`, `vm`, the REPL), or with its own text as the address. */
 const NAMELESS = /^[^\\/]*$|^(?:data|blob):/;
 
 /**
  * The stack of the app's call of `maker`, a function or a class.
  *
- * @returns `undefined` where the app has turned stack traces off, a script has no name, or there is only library code
+ * @returns `undefined` if the app has turned stack traces off, a script has no name, or there is only library code
  */
 export function captureStack(maker: object): Stack | undefined {
   const sites = capture(maker);
@@ -134,7 +137,7 @@ export function captureStack(maker: object): Stack | undefined {
   return { frames: own.map(frameOf), isCut };
 }
 
-/** The frames as objects, however the app formats its stack traces. A source map would cost time and add nothing. */
+/** The frames as objects, whatever format the app has for its stack traces. A source map would cost time and add nothing. */
 function capture(maker: object): Site[] | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error;
   if (!(stackTraceLimit > 0)) return undefined;
@@ -145,16 +148,16 @@ function capture(maker: object): Site[] | undefined {
     Error.captureStackTrace(place, maker as () => void);
     return Array.isArray(place.stack) ? (place.stack as Site[]) : undefined;
   } catch {
-    // Frozen intrinsics.
+    // Intrinsics are frozen.
     return undefined;
   } finally {
-    // Not by assignment, which would throw once more.
+    // An assignment could throw once more.
     Reflect.set(Error, 'prepareStackTrace', prepareStackTrace);
     Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
   }
 }
 
-/** Built-in functions have no script: `Array.map`, `Promise.all`. */
+/** Whether a frame has a script. Built-in functions have none: `Array.map`, `Promise.all`. */
 function isOfApp(site: Site): boolean {
   const name = nameOf(site);
   return name === '' ? site.isEval() : !LIBRARY.test(name);
@@ -176,7 +179,7 @@ function frameOf(site: Site): Frame {
   };
 }
 
-/** A module's path without what a reload changes: `?t=123`, `#123`, the name of webpack's update. An address becomes a path. */
+/** A module's path without the parts that a reload changes: `?t=123`, `#123`, the name of webpack's update. An address becomes a path. */
 export function moduleOf(name: string): string {
   const bare = name.replace(/[?#].*$/, '').replace(/\.[0-9a-f]{8,}\.hot-update(?=\.\w+$)/, '');
   try {

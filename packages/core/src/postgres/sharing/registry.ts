@@ -11,14 +11,17 @@ import { captureStack, Places } from './places.js';
 /** The version of this package. Only copies of the same version share limits, since other versions may call each other differently. */
 export const VERSION = '0.1.0';
 
-/** What all copies of this version share, ESM and CommonJS. Each realm has its own, so that test files that a runner isolates stay apart. */
+/**
+ * The state that all copies of this version share, ESM and CommonJS. Each realm has its own, so that test files that a runner
+ * isolates stay apart.
+ */
 export class Registry {
   readonly places = new Places();
   /** Held weakly: the pools under a limit hold it. */
   readonly #limits = new Map<string, WeakRef<SharedLimit>>();
   readonly #salt = randomBytes(32);
 
-  /** The limit of all pools with this identity, which is kept as a hash, so that no names of hosts and users stay in memory. */
+  /** The limit of all pools with this identity. The identity is kept as a hash, so that no names of hosts and users stay in memory. */
   limitOf(identity: string): SharedLimit {
     const key = createHmac('sha256', this.#salt).update(identity).digest('base64url');
     const known = this.#limits.get(key)?.deref();
@@ -39,17 +42,17 @@ export function registry(): Registry {
   return realm[KEY]!;
 }
 
-/** What a pool connects to, and how. It must be the same in all pools under one limit. */
+/** The target of a pool, and how it connects. These must be the same in all pools under one limit. */
 export type TargetSettings = Readonly<Record<string, unknown>>;
 
 /** A class of clients of node-postgres. */
 export type ClientClass = new (config: pg.ClientConfig) => object;
 
-/** What decides which limit a pool is under. */
+/** The facts that decide which limit a pool is under. */
 export interface Identity {
-  /** A name for the place in the app where the pool was made; `undefined` where that is unknown. */
+  /** A name for the place in the app where the pool was made; `undefined` if that is unknown. */
   readonly place: string | undefined;
-  /** What the pool connects to now; `undefined` where that cannot be compared: the pool then shares no limit. */
+  /** The pool's present target; `undefined` if it cannot be compared: the pool then shares no limit. */
   target(): TargetSettings | undefined;
 }
 
@@ -57,7 +60,7 @@ export interface Identity {
  * A name for the place in the app that calls the maker, for pools with this policy.
  *
  * @param maker the function or class that makes the pool
- * @returns `undefined` where no limit is shared by place, or the place is unknown
+ * @returns `undefined` if no limit is shared by place, or the place is unknown
  */
 export function placeOf(maker: object, { share, maxConnections }: Policy): string | undefined {
   const stack = share === 'place' && maxConnections > 1 ? captureStack(maker) : undefined;
@@ -67,7 +70,8 @@ export function placeOf(maker: object, { share, maxConnections }: Policy): strin
 /** Finds the limit that a pool shares with others; `undefined` when it has one of its own. */
 export function limitFinder(policy: Policy, { place, target }: Identity): () => SharedLimit | undefined {
   const { share, maxConnections } = policy;
-  // To its app a pool of one connection is a session, with settings, locks and temporary tables: it is never closed for another pool.
+  // An app uses a pool of one connection as a session, with settings, locks and temporary tables. So that connection is never
+  // closed for another pool.
   const isOwn = share === 'none' || maxConnections === 1 || (share === 'place' && place === undefined);
   return () => {
     const settings = isOwn ? undefined : target();
@@ -78,26 +82,26 @@ export function limitFinder(policy: Policy, { place, target }: Identity): () => 
 }
 
 /**
- * What a client made with this configuration would connect to, once `pg` has read the connection string, the `PG*` variables and its own
+ * The target of a client made with this configuration, after `pg` has read the connection string, the `PG*` variables and its own
  * defaults.
  *
- * @returns `undefined` where `pg` does not decide that: the clients have a class of their own, or the app makes their sockets
+ * @returns `undefined` if `pg` does not decide it: the clients have a class of their own, or the app makes their sockets
  */
 export function targetOf(Client: ClientClass, config: pg.ClientConfig, Stock: ClientClass): TargetSettings | undefined {
   if (Client !== Stock || config.stream !== undefined) return undefined;
   try {
     const copy = Object.create(Object.getPrototypeOf(config), Object.getOwnPropertyDescriptors(config));
-    // With a connection given, `pg` makes no socket. With a class of promises it would emit a warning.
+    // With a given connection, `pg` makes no socket. A class of promises would make it emit a warning.
     const parts = { connection: new EventEmitter(), Promise: undefined, connectionTimeoutMillis: 0 };
     const { connectionParameters } = new Client(Object.assign(copy, parts)) as { connectionParameters?: object };
     return connectionParameters && plainValuesOf(connectionParameters);
   } catch {
-    // `pg` throws the same when it connects, and to the caller then.
+    // `pg` throws the same error when it connects, where the caller gets it.
     return undefined;
   }
 }
 
-/** Without the password, which may rotate, and without objects, which a module makes anew at each evaluation. */
+/** The values without the password, which may rotate, and without objects, which a module makes anew at each evaluation. */
 function plainValuesOf(parameters: object): TargetSettings {
   const { password: _, ...values } = parameters as Record<string, unknown>;
   return Object.fromEntries(Object.entries(values).filter(([, value]) => typeof value !== 'object'));

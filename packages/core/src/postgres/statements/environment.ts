@@ -5,16 +5,17 @@ import { Effect } from './text.js';
 
 /** Reported settings that no result depends on. */
 const NEUTRAL = words('application_name in_hot_standby default_transaction_read_only scram_iterations');
-/** Where a session changes so often that preparing does not pay, it must first stay unchanged for this many queries, twice as many each time. */
+/** If a session changes so often that preparing does not pay, it must first stay unchanged for this many queries, twice as many each time. */
 const FEWEST_UNPREPARED = 100;
 const MOST_UNPREPARED = 10_000;
 
 /**
- * What decides the meaning of names and values on one session: its settings, role, search path, temporary tables. A statement that was prepared
- * in one environment may mean something else in another, without an error (a tenant's table, a date in another time zone).
+ * The facts that decide the meaning of names and values on one session: settings, role, search path, temporary tables. A
+ * statement that was prepared in one environment may mean something else in another, without an error (a tenant's table, a date
+ * in another time zone).
  *
- * Each environment has a number. A change begins when a query is sent that may cause it; from then on no environment is current. At the end of
- * the transaction the old one is current again, if only settings of the transaction changed, and otherwise a new one.
+ * Each environment has a number. When a query is sent that may cause a change, no environment is current until the end of the
+ * transaction. Then the old one is current again if only settings of the transaction changed, and otherwise a new one.
  */
 export class Environment {
   readonly #parameters: ReadonlyMap<string, string>;
@@ -25,20 +26,21 @@ export class Environment {
   #newest = 0;
   /** Effects of the queries in the open transaction, including the one that is being sent. */
   #changes: number = Effect.none;
-  /** How many queries must still be sent unprepared in this environment. */
+  /** The number of queries that must still be sent unprepared in this environment. */
   #unpreparedLeft = 0;
-  /** The same, in the next one. */
+  /** The same for the next environment. */
   #nextUnprepared = 0;
 
   /** The number after the last session reset, or when the client was opened. */
   #original = 0;
-  /** What has changed since then. */
+  /** The changes since then. */
   #sinceOriginal: number = Effect.none;
   #originalSetUp = '';
   #reset: { readonly phase: 'clearing' } | { readonly phase: 'set-up'; setUp: string } | undefined;
 
   /**
-   * @param parameters the settings that the server has reported so far; kept up to date by the caller, before this listens
+   * @param parameters the settings that the server has reported so far; the caller keeps them up to date, before this gets the
+   * report
    * @param wire emits each further report
    */
   constructor(parameters: ReadonlyMap<string, string>, wire?: Pick<PgWire, 'on'>) {
@@ -54,17 +56,17 @@ export class Environment {
     return this.#changes || this.#unpreparedLeft > 0 || !this.#hasStandardLiterals ? undefined : this.#number;
   }
 
-  /** Without this setting a backslash escapes the end of a string literal, and text.ts would misread where literals end. */
+  /** Whether a backslash is an ordinary character in a literal. If not, text.ts would misread where literals end. */
   get #hasStandardLiterals(): boolean {
     return this.#parameters.get('standard_conforming_strings') === 'on';
   }
 
-  /** A query that could have used a statement was sent unprepared. */
+  /** Called when a query that could have used a statement was sent unprepared. */
   noteUnchanged(): void {
     if (this.#unpreparedLeft > 0 && !this.#changes) this.#unpreparedLeft--;
   }
 
-  /** A query is sent. Its text and values are compared where they are part of the app's set-up after a reset. */
+  /** Called when a query is sent. Its text and values are compared if they are part of the app's set-up after a reset. */
   follow(effect: number, text = '', values?: unknown): void {
     if (!effect || this.#reset?.phase === 'clearing') return;
     if (this.#reset) {
@@ -75,7 +77,7 @@ export class Environment {
     this.#sinceOriginal |= effect;
   }
 
-  /** No transaction is open any more. Returns the effects of the queries since the last time. */
+  /** Called when no transaction is open any more. Returns the effects of the queries since the last time. */
   transactionEnded(): number {
     const changes = this.#changes;
     if (!changes || this.#reset) return Effect.none;
@@ -101,17 +103,20 @@ export class Environment {
     this.#unpreparedLeft = this.#nextUnprepared;
   }
 
-  /** A session reset begins. Its commands restore the original environment. */
+  /** Called when a session reset begins. Its commands restore the original environment. */
   resetBegins(): void {
     this.#reset = { phase: 'clearing' };
   }
 
-  /** The session is cleared, and the app's set-up is sent next. */
+  /** Called when the session is cleared, and the app's set-up is sent next. */
   setUpBegins(): void {
     this.#reset = { phase: 'set-up', setUp: '' };
   }
 
-  /** The reset is complete. The environment is the original one, if the set-up was the same and nothing changed the session's statements. */
+  /**
+   * Called when the reset is complete. The environment is the original one, if the set-up was the same and no query changed the
+   * session's statements.
+   */
   resetEnds(): void {
     const setUp = this.#reset?.phase === 'set-up' ? this.#reset.setUp : '';
     const isOriginal = setUp === this.#originalSetUp && !(this.#sinceOriginal & (Effect.session | Effect.schema));

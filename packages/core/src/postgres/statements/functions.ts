@@ -1,12 +1,12 @@
 /*
- * Functions by what a call of them does. A name that is in no list may be the app's own: it may write, change the session, or be declared
- * immutable though it is not, and a prepared plan would then keep its first result.
+ * Functions by their effects. A name that is in no list may be the app's own: it may write, change the session, or be declared
+ * immutable although it is not, and a prepared plan would then keep its first result.
  */
 
 /** The words of a text as a set. */
 export const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
-/** Functions that only read, those of common extensions included. */
+/** Functions that only read, including those of common extensions. */
 export const READING = words(`
   abs acos asin atan atan2 cbrt ceil ceiling cos cot degrees div exp factorial floor gcd lcm ln log log10 mod pi power radians random round
   scale sign sin sqrt tan trim_scale trunc width_bucket min_scale
@@ -52,10 +52,10 @@ export const HARMLESS = words(`
   pg_advisory_unlock_shared pg_advisory_unlock_all pg_cancel_backend pg_terminate_backend pg_stat_reset setseed gen_salt
 `);
 
-/** PostGIS, whose hundreds of functions all have this prefix. */
+/** The prefix of PostGIS's hundreds of functions. */
 export const READING_PREFIX = /^st_/;
 
-/** Keywords that may stand before a parenthesis: they call no function. */
+/** Keywords that may precede a parenthesis without a call of a function. */
 export const NO_CALL = words(`
   select from where and or not in any all some between like ilike similar is on using when then else case end as over filter within
   group by having order limit offset fetch union intersect except distinct values returning set default check key conflict with
@@ -66,10 +66,11 @@ export const NO_CALL = words(`
 `);
 
 /**
- * Types whose values another type would read alike, or refuse. A statement keeps the types that its parameters had when it was prepared. Where a
- * column has changed since, PostgreSQL converts without an error: a parameter that was a `date` loses its time where it is now compared with a
- * `timestamptz`, one that was `numeric` is compared where an `int` would have been refused. With the types below such a comparison has no
- * operator, which is an error, and the query is run again. The schema check finds the other changes.
+ * Types whose values another type would read alike, or refuse. A statement keeps the types that its parameters had when it was
+ * prepared. If a column has changed since, PostgreSQL converts without an error: a parameter that was a `date` loses its time
+ * when it is compared with a `timestamptz`, and one that was `numeric` is compared when an `int` would have been refused. With
+ * the types below such a comparison has no operator, which is an error, and the query runs again. The schema check finds the
+ * other changes.
  */
 const LOSSLESS: readonly number[] = [
   ...[16, 1000], // boolean

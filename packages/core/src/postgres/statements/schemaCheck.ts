@@ -7,13 +7,13 @@ import { BACKEND_CHECK, SCHEMA_CHECK, type SchemaWatch } from './schemaWatch.js'
 export interface Checked {
   readonly watch: SchemaWatch;
   readonly pooler: Pooler;
-  /** What is known of this client. */
+  /** What is between this client and the server. */
   readonly kind: PoolerKind;
 }
 
 /**
- * Queries of Tenure's own on one client: whether a pooler is in between, as long as that is unknown, and whether the schema has changed. Each is sent
- * right before a query of the app that wants a statement, so that an idle connection sends nothing.
+ * Queries of Tenure's own on one client: whether a pooler is in between, as long as that is unknown, and whether the schema has
+ * changed. Each is sent right before a query of the app that could use a statement, so an idle connection sends nothing.
  */
 export class SchemaCheck {
   readonly #client: PreparingClient;
@@ -21,7 +21,7 @@ export class SchemaCheck {
   readonly #watch: SchemaWatch;
   readonly #pooler: Pooler;
   #kind: PoolerKind;
-  /** Queued or in flight. */
+  /** The check that is queued or in flight. */
   #query: PgQuery | undefined;
   #isOwed = false;
 
@@ -33,12 +33,12 @@ export class SchemaCheck {
     this.#kind = kind;
   }
 
-  /** What is known of this client. */
+  /** What is between this client and the server. */
   get kind(): PoolerKind {
     return this.#kind;
   }
 
-  /** A check was due inside a transaction, and is to be sent as soon as that has ended. */
+  /** Whether a check was due inside a transaction. It is sent as soon as the transaction has ended. */
   get isOwed(): boolean {
     return this.#isOwed;
   }
@@ -47,12 +47,12 @@ export class SchemaCheck {
     return query === this.#query;
   }
 
-  /** Queues a check before the query that is about to be sent, if one is due. Returns whether it did: the app's query then comes again. */
+  /** Queues a check before the query that is about to be sent, if one is due. Returns whether it did: the app's query is then submitted again. */
   queueIfDue(now: number, isIdle: boolean): boolean {
     this.#isOwed = false;
     const checksSchema = this.#watch.requestCheck(now);
     if (!checksSchema && this.#kind !== 'unknown') return false;
-    // In a transaction a check would see old counters, and end the transaction if it failed.
+    // Inside a transaction a check would see old counters, and end the transaction if it failed.
     this.#isOwed = !isIdle;
     if (this.#isOwed) return false;
     if (checksSchema) this.#watch.checkSent(now);
@@ -66,7 +66,7 @@ export class SchemaCheck {
 
   #answered(sentAt: number, { pid, sign }: { readonly pid?: string; readonly sign?: string }): void {
     this.#query = undefined;
-    // One that gave its process ID before was interrupted.
+    // A missing process ID is a result only while nothing is known: after an earlier one, it means that the check was interrupted.
     if (pid !== undefined || this.#kind === 'unknown') this.#kind = this.#pooler.compare(this.#client, pid);
     if (sign !== undefined) this.#watch.checkAnswered(sign, sentAt, performance.now());
   }

@@ -6,20 +6,20 @@ import { TextCounts } from './cache.js';
 const TEXTS = 1_000;
 /** The least time between two checks. */
 const CHECK_EVERY_MS = 1_000;
-/** A check that must scan is the rarer the longer it takes, so that it uses a thousandth of a core, but never rarer than this. */
+/** A check that must scan uses a thousandth of a core: the longer it takes, the rarer it is, but never rarer than this. */
 const RAREST_CHECK_MS = 10_000;
-/** The answer to a check is trusted for this long after the next one is due. */
+/** The answer to a check counts for this long after the next one is due. */
 const GRACE_MS = 1_000;
-/** A check takes a round trip. The first query after a silence of this length is sent unprepared rather than made to wait for one. */
+/** The first query after a silence of this length is sent unprepared, because a check before it would take a round trip. */
 const SILENCE_MS = 10_000;
-/** Where the schema changes so often that preparing does not pay, nothing is prepared for a while: twice as long each time. */
+/** If the schema changes so often that preparing does not pay, nothing is prepared for a while, twice as long each time. */
 const SHORTEST_REST_MS = 1_000;
 const LONGEST_REST_MS = 60_000;
 
 /** The text of a check begins with this, for readers of the server's log. */
 export const CHECK_MARK = '/* tenure: ';
 
-/** The sign of a server that replays another one's changes. */
+/** The sign of a server that replays the changes of another one. */
 const STANDBY = 'standby';
 
 /** Catalogs whose rows decide what a name means, and which type a parameter has. */
@@ -47,9 +47,9 @@ const scans = ['pg_attribute', 'pg_class', 'pg_type', 'pg_proc', 'pg_namespace']
 /**
  * Returns the backend that answers, and a sign that differs when tables, types, functions or schemas have changed.
  *
- * The sign consists of the statistics counters of the catalogs, which cost nothing and lag by up to 10 s behind a session that stays open. A
- * server with `track_counts` off counts nothing, and before PostgreSQL 15 an idle session may never report its counts: there the catalogs are
- * scanned. On a standby replay moves no counter: there nothing is prepared.
+ * The sign consists of the statistics counters of the catalogs, which cost nothing and lag by up to 10 s behind a session that
+ * stays open. A server with `track_counts` off counts nothing, and before PostgreSQL 15 an idle session may never report its
+ * counts; in these cases the catalogs are scanned. On a standby, replay changes no counter, so nothing is prepared there.
  */
 export const SCHEMA_CHECK = `${CHECK_MARK}have tables changed? */ select pg_catalog.pg_backend_pid()::text as pid, case
   when pg_catalog.pg_is_in_recovery() then '${STANDBY}'
@@ -69,34 +69,34 @@ export class SchemaWatch {
   #askedAt = Number.NEGATIVE_INFINITY;
   #trustedUntil = Number.NEGATIVE_INFINITY;
   #everyMs = CHECK_EVERY_MS;
-  /** When a query last wanted a statement. */
+  /** When a query could last have used a statement. */
   #wantedAt: number | undefined;
   #restMs = 0;
   #restUntil = Number.NEGATIVE_INFINITY;
 
-  /** Nothing is prepared for a while, since the schema changes too often. */
+  /** Whether nothing is prepared for a while, because the schema changes too often. */
   isResting(now: number): boolean {
     return now < this.#restUntil;
   }
 
-  /** The last check is recent and found no change. */
+  /** Whether the last check is recent and found no change. */
   isTrusted(now: number): boolean {
     return now < this.#trustedUntil && !this.isResting(now);
   }
 
-  /** Notes that a query wants a statement. Returns whether a check is to be sent before it. */
+  /** Called before a query that could use a statement. Returns whether a check must be sent before it. */
   requestCheck(now: number): boolean {
     const isFirstInALongTime = this.#wantedAt !== undefined && now - this.#wantedAt > SILENCE_MS;
     this.#wantedAt = now;
     return now - this.#askedAt >= this.#everyMs && !isFirstInALongTime && !this.isResting(now);
   }
 
-  /** A check was sent, so that other connections need not send one. */
+  /** Called when a check was sent, so that other connections need not send one. */
   checkSent(now: number): void {
     this.#askedAt = now;
   }
 
-  /** A check was answered. Returns whether the schema has changed. */
+  /** Called when a check was answered. Returns whether the schema has changed. */
   checkAnswered(sign: string, askedAt: number, now: number): boolean {
     const isChanged = this.#sign !== undefined && this.#sign !== sign;
     this.#sign = sign;
@@ -107,7 +107,7 @@ export class SchemaWatch {
     return isChanged;
   }
 
-  /** All texts are prepared anew. If changes come so fast that this does not pay, nothing is prepared for a while. */
+  /** Makes all statements be prepared again. If changes come so fast that this does not pay, nothing is prepared for a while. */
   schemaChanged(now: number): void {
     this.texts.expireAll();
     const judgement = this.reuse.judge();

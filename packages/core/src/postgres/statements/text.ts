@@ -1,11 +1,11 @@
 import { HARMLESS, NO_CALL, READING, READING_PREFIX, words } from './functions.js';
 
-/** What a text may change, as flags: after such a change later queries of the session may mean something else. */
+/** What a text may change, as flags. After such a change later queries of the session may mean something else. */
 export const Effect = {
   none: 0,
-  /** Settings, until the transaction ends. */
+  /** Settings that last until the transaction ends. */
   transaction: 1,
-  /** Settings, for as long as nothing sets them again. */
+  /** Settings that last until they are set again. */
   settings: 2,
   /** Anything of the session: temporary tables, its statements, its settings. */
   session: 4,
@@ -16,14 +16,14 @@ export const Effect = {
 /** Why a text is never prepared. */
 export type Unfit = 'command' | 'function' | 'literal' | 'size';
 
-/** What a text is, by its words alone. */
+/** Facts about a text, by its words alone. */
 export interface TextFacts {
   /** A single statement that only reads, one that may also write or lock, or why it must not be prepared. */
   readonly kind: 'read' | 'write' | Unfit;
   readonly effect: number;
 }
 
-/** A longer text is not parsed: it may change anything of its session. */
+/** A longer text is not parsed, and so may change anything of its session. */
 const LONGEST_READ = 1_048_576;
 /**
  * A longer text, or one with more parameters, is not prepared: a session keeps up to 60 bytes of a plan for each character of a select list, and
@@ -38,18 +38,18 @@ const NUMBER = /[a-z_0-9.]*/iy;
 const SPACE = /[ \t\n\r\f\v]*/y;
 const LINE = /[^\n\r]*/y;
 const DOLLAR = /\$(?:[a-z_\u0080-\uffff][a-z_0-9\u0080-\uffff]*)?\$/iy;
-/** Ends where a comment begins. */
+/** Ends before a comment. */
 const OPERATOR = /(?:(?!--|\/\*)[-+*/<>=~!@#%^&|`?])+/y;
 const PREFIX = /^(?:[enbx]|u&)$/i;
 
 /** A literal of such characters means the same to every input function, under every setting. */
 const PUNCTUATION = /^[ %_,./:;|(){}[\]<>=*+!?#@&~^-]*$/;
-/** A literal on their right is a key, and means itself. */
+/** A literal to the right of one of these is a key, and has no other meaning. */
 const KEY_OPERATORS = words('-> ->> #> #>>');
 
 const READS = words('select with values table');
 const WRITES = words('insert update delete merge');
-/** Statements that change nothing of the session but by the functions they call. */
+/** Statements that change nothing of the session, except through the functions they call. */
 const NEUTRAL = words(`
   select with values table insert update delete merge begin start commit end rollback abort savepoint release prepare lock declare fetch move
   close show explain listen unlisten notify copy analyze vacuum checkpoint truncate comment cluster reindex refresh
@@ -61,11 +61,11 @@ const NEUTRAL_SETTINGS = words(`
   client_min_messages transaction constraints characteristics
 `);
 const TEMPORARY = words('temp temporary');
-/** A name between one of these and a parenthesis is a table or an alias with a list of columns, and not a function. */
+/** A name between one of these and a parenthesis is a table or an alias with a list of columns, not a function. */
 const BEFORE_NAMES = words(') into as with recursive table copy');
 const HEAD = 5;
 
-/** Parses a text as a server with `standard_conforming_strings` would. */
+/** Parses a text like a server with `standard_conforming_strings`. */
 export function readText(text: string): TextFacts {
   if (text.length > LONGEST_READ) return { kind: 'size', effect: Effect.session };
   const reader = new Reader(text);
@@ -83,7 +83,7 @@ class Reader {
   #isWrite = false;
   #hasLiteral = false;
   #hasUnknown = false;
-  /** `INTO` of a `SELECT` came last. */
+  /** Whether `INTO` of a `SELECT` was the last token. */
   #isInto = false;
   /** The last token and the one before it: a word in lower case, a symbol, or `value`. */
   #last = '';
@@ -188,7 +188,7 @@ class Reader {
   }
 
   #word(word: string, isPlain: boolean): void {
-    // Of qualified names only those in `pg_catalog` are known.
+    // Qualified names are known only in `pg_catalog`.
     const isQualified = this.#last === '.';
     const after = isQualified ? this.#name.after : this.#last;
     const isKnown = isQualified ? this.#name.word === 'pg_catalog' : true;
@@ -202,7 +202,7 @@ class Reader {
 
   #keyword(word: string): void {
     if (WRITES.has(word)) this.#isWrite = true;
-    // A lock of rows, which a read-only transaction refuses as it does writes.
+    // A lock of rows, which a read-only transaction refuses like a write.
     if (this.#last === 'for' && ['share', 'key'].includes(word)) this.#isWrite = true;
     if (word === 'into' && READS.has(this.#head[0] ?? '') && !['insert', 'merge'].includes(this.#last)) {
       this.#isInto = true;
@@ -221,7 +221,7 @@ class Reader {
     this.#push(symbol);
   }
 
-  /** Decides what a parenthesis after a name means. Returns true for a call of `set_config`. */
+  /** Decides the meaning of a parenthesis after a name. Returns true for a call of `set_config`. */
   #call(): boolean {
     const { word, isPlain, after } = this.#name;
     const isName = /[\w"\u0080-\uffff]$/.test(this.#last) && this.#last !== 'value';
@@ -286,7 +286,7 @@ function isDigit(char = ''): boolean {
   return char >= '0' && char <= '9';
 }
 
-/** What a statement changes by itself, without the functions that it calls. */
+/** The changes of a statement itself, without the functions that it calls. */
 function effectOf(first: string, head: readonly string[]): number {
   const [, second = '', third = ''] = head;
   if (first === 'set') {
@@ -296,7 +296,7 @@ function effectOf(first: string, head: readonly string[]): number {
   }
   if (first === 'reset') return NEUTRAL_SETTINGS.has(second) ? Effect.none : Effect.settings;
   if (first === 'discard') return ['plans', 'sequences'].includes(second) ? Effect.none : Effect.session;
-  // Two-phase commit: the transaction may have been begun by another session.
+  // Two-phase commit: another session may have begun the transaction.
   if ((first !== 'execute' && second === 'prepared') || (first === 'prepare' && second === 'transaction'))
     return Effect.schema;
   if (first === 'create' && head.some((word) => TEMPORARY.has(word))) return Effect.session;

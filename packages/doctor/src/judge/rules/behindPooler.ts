@@ -2,11 +2,11 @@ import type { Facts } from '../facts.js';
 import { plural } from '../format.js';
 import type { Rule } from './rule.js';
 
-/** A driver may name its session once, after it connects; a pooler names it for each client that gets it. */
+/** A driver may name its session once, after it connects. A pooler renames a session for each client that gets it. */
 const NAMES_OF_A_POOLER = 3;
 const LEAST_RENAMED = 2;
 
-/** What the rules about connections then describe. */
+/** A sentence for the findings about connections: behind a pooler they describe the pooler's. */
 export function poolerNote(facts: Facts): string {
   return signOf(facts) === null
     ? ''

@@ -70,7 +70,10 @@ function reset({ rises, samples }: Facts): Reason | null {
   };
 }
 
-/** Counters run behind, and a recording without a header does not say which are the sampler's: what moved is seen. */
+/**
+ * Why the window shows too little work. Counters are late, and a recording without a header does not count the sampler's own transactions, so moves
+ * of the sessions are counted instead.
+ */
 function quiet({ samples, lives, rises, server, to, from, hiddenShare }: Facts): Reason | null {
   if (samples.length === 0 || hiddenShare > HIDDEN_SHARE) return null;
   const seen = lives.reduce((sum, { moves, born }) => sum + moves.length + (born ? 1 : 0), 0);

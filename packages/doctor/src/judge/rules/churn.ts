@@ -9,19 +9,19 @@ import type { Rule } from './rule.js';
 const PER_REQUEST = { births: 20, perSecond: 1, transactions: 10, fairTransactions: 50, lifeMs: 2_000 };
 const BY_ERRORS = { births: 10, leastRollbacks: 0.5, mostRollbacks: 1.5, transactions: 30 };
 const CRITICAL_PER_SECOND = 5;
-/** Above this share, the app rolls everything back: that is its way to end a transaction, not an error. */
+/** An app above this share ends every transaction with ROLLBACK: a habit, not errors. */
 const ROLLS_ALL_BACK = 0.9;
-/** Where more are opened than are seen, most live shorter than the time between two samples. */
+/** If fewer than this share of the opened sessions are seen, most live shorter than the time between two samples. */
 const SEEN_SHARE = 0.5;
-/** A burst of a script ends; an app goes on. */
+/** A script's burst ends sooner; an app goes on. */
 const LASTS_MS = { least: 5_000, most: 8_000, share: 0.4 };
 const LAST_SECONDS_SHARE = 0.4;
 const SHORT_SHARE = 0.5;
 const LEAST_SHORT = 2;
 const SHORT_OF_ALL = 0.8;
-/** A process that ends closes many in one moment. */
+/** Variance over mean of the ends. A process that ends closes many connections at one moment. */
 const BURSTY = 3;
-/** Of the moves in a database: above it, another app’s transactions are in the counters too. */
+/** Share of a database's moves. Above it, the counters have another app's transactions too. */
 const OTHERS_SHARE = 0.2;
 
 /** Sessions that are opened and closed all the time: per request, or because each error closes one. */
@@ -34,12 +34,12 @@ export const churn: Rule = (facts) => {
 
 interface Churn {
   group: Group;
-  /** Sessions opened: as seen, or as counted where samples miss most. */
+  /** Sessions opened: as seen, or as counted when the samples miss most of them. */
   opened: number;
   seen: number;
   perSecond: number;
   medianLifeMs: number | null;
-  /** Transactions for each session opened; null where other apps’ are in it. */
+  /** Transactions for each session opened; null when the counters have another app's too. */
   transactions: number | null;
   rollbacks: number | null;
   rollsAllBack: boolean;
@@ -79,7 +79,7 @@ function perSession(rise: Rise | null, opened: number, alone: boolean) {
   };
 }
 
-/** The counters are the database’s: they are this group’s only where others do little there. */
+/** Whether this group did nearly all the work in its database. The counters are the database's, and describe the group only then. */
 function isAlone({ groups }: Facts, group: Group): boolean {
   const movesOf = ({ lives }: Group) => lives.reduce((sum, { moves, born }) => sum + moves.length + (born ? 1 : 0), 0);
   const inDatabase = groups.filter(({ database }) => database === group.database);
@@ -93,7 +93,7 @@ function closesByErrors({ rollbacks, transactions, rollsAllBack }: Churn): boole
   return rollbacks >= leastRollbacks && rollbacks <= mostRollbacks && transactions <= BY_ERRORS.transactions;
 }
 
-/** Over seconds, not in one burst, and still in the last third. */
+/** Whether births are spread over seconds, not one burst, and go on into the last third. */
 function lasts({ from, to }: Facts, { births, from: begun, to: ended }: Group): boolean {
   const times = births.map(({ bornAt }) => bornAt).sort((a, b) => a - b);
   const length = times.at(-1)! - times[0]!;
@@ -104,7 +104,7 @@ function lasts({ from, to }: Facts, { births, from: begun, to: ended }: Group): 
   );
 }
 
-/** Of those born early enough to show it, the share that ended within two seconds. */
+/** Share of sessions that ended within two seconds, among those born early enough to show it. */
 function shortShare({ to }: Facts, { births, to: ended }: Group): number {
   const old = births.filter(({ bornAt }) => bornAt <= Math.min(to, ended) - PER_REQUEST.lifeMs);
   const judged = old.length > 0 ? old : births.filter(({ died }) => died);
@@ -112,7 +112,7 @@ function shortShare({ to }: Facts, { births, to: ended }: Group): number {
   return judged.length === 0 ? 0 : short.length / judged.length;
 }
 
-/** Ends that have nothing to do with each other are spread as chance has it: then variance and mean are alike. */
+/** Independent ends are spread by chance: their variance equals their mean. A larger variance shows bursts. */
 function endsInBursts({ samples }: Facts, { deaths, from, to }: Group): boolean {
   const ends = new Map(samples.filter(({ at }) => at >= from && at <= to).map(({ at }) => [at, 0]));
   for (const { lastSeen } of deaths) ends.set(lastSeen, (ends.get(lastSeen) ?? 0) + 1);
@@ -121,7 +121,7 @@ function endsInBursts({ samples }: Facts, { deaths, from, to }: Group): boolean 
   return variance >= BURSTY * average;
 }
 
-/** More sessions are counted than are seen: none lives long enough to be seen. */
+/** More sessions are counted than seen, because none lives long enough for a sample. */
 function unseen(facts: Facts, explained: ReadonlySet<string>): Finding[] {
   const { groups, rises, seconds } = facts;
   return [...rises].flatMap(([database, rise]) => {
@@ -147,7 +147,7 @@ function unseen(facts: Facts, explained: ReadonlySet<string>): Finding[] {
   });
 }
 
-/** The counter does not say whose they are: the few that were seen must agree. */
+/** The group whose sessions are opened and closed. The counter does not name it, so the few sessions seen must agree. */
 function shortLivedGroup(groups: readonly Group[]): Group | undefined {
   const short = groups.map((group) => {
     const lives = group.births.filter(({ died, lastSeen, bornAt }) => died && lastSeen - bornAt < PER_REQUEST.lifeMs);
@@ -157,7 +157,7 @@ function shortLivedGroup(groups: readonly Group[]): Group | undefined {
   return short.find(({ number }) => number >= LEAST_SHORT && number >= SHORT_OF_ALL * all)?.group;
 }
 
-/** The counter rises in each part of the window: a late report of earlier sessions is one step. */
+/** Whether the counter rises in each part of the window. A late report of earlier sessions is one step. */
 function goesOnUnseen(facts: Facts, database: string): boolean {
   const { from, to } = facts;
   const PARTS = 4;

@@ -4,13 +4,13 @@ import type { Rule } from './rule.js';
 
 const LEAST = 10;
 const SHARE = 0.2;
-/** A process that ends leaves its sessions in one moment; after a deployment that is nothing to worry about. */
+/** A process that ends leaves its sessions at one moment. After a deployment that is harmless. */
 const BURST = 5;
 const BURSTS_SHARE = 0.8;
 const LEAST_PARTS = 3;
 const PARTS = 6;
 
-/** Clients go without a word: the server finds the connection closed, with no Terminate before. */
+/** Clients disappear without a Terminate message: the server finds the connection closed. */
 export const clientsVanish: Rule = (facts) =>
   [...facts.rises].flatMap(([database, rise]) => {
     if (!rise || rise.abandoned < LEAST) return [];

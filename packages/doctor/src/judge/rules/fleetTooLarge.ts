@@ -8,7 +8,7 @@ import { foundAny, type Rule } from './rule.js';
 const HELD_SHARE = 0.8;
 const MOST_UNUSED_SHARE = 0.1;
 
-/** Everything that is open is used, and more is asked for. */
+/** All open connections are used, and the apps want more. */
 export const fleetTooLarge: Rule = (facts, before) => {
   if (!foundAny(before, ['full']) || foundAny(before, ['not-reused', 'per-request', 'closed-by-errors'])) return [];
   const fullest = fullnessOf(facts).find(({ fullMs, heldShare }) => fullMs > 0 && heldShare >= HELD_SHARE);

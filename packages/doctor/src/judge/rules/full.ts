@@ -6,19 +6,19 @@ import type { Rule } from './rule.js';
 const FULL_SHARE = 0.97;
 const WARN_SHARE = 0.85;
 const INFO_SHARE = 0.7;
-/** A spike of one look is a warning; this long is an outage. */
+/** One sample above the limit is a warning; this long is an outage. */
 const FULL_FOR_MS = 1_000;
-/** Slots that logins take are free again in a moment; those of sessions are not. */
+/** A slot that a login takes is free again in a moment; a session's slot is not. */
 export const HELD_SHARE = 0.5;
 
 export interface Fullness {
   readonly limit: number;
-  /** What has the limit: the server, a role or a database. */
+  /** Whose limit it is: the server's, a role's or a database's. */
   readonly of: string;
   readonly peak: number;
   /** How long 97 % or more of the slots were taken. */
   readonly fullMs: number;
-  /** Share of the slots that sessions, not logins, held while it was full: the median, since at a start logins fill it for a moment. */
+  /** Median share of the slots that sessions held while it was full. Logins are left out: at a start they fill it for a moment. */
   readonly heldShare: number;
   readonly fullFrom: number;
   readonly fullTo: number;

@@ -6,7 +6,7 @@ import type { Rule } from './rule.js';
 const SILENT_MS = 2 * 3_600_000;
 const LATE_KEEPALIVE_SECONDS = 7_200;
 
-/** Sessions of an address from which nothing has come for hours, while the server would not notice a dead peer. */
+/** Sessions of an address that has been silent for hours, while the server's keepalive is too late to notice a dead peer. */
 export const halfOpen: Rule = ({ server, groups, to }) => {
   const keepalive = server?.tcpKeepalivesIdleSeconds ?? 0;
   if (keepalive < LATE_KEEPALIVE_SECONDS) return [];

@@ -5,7 +5,7 @@ import type { Group } from '../groups.js';
 import { keyOf } from '../groups.js';
 import type { Rule } from './rule.js';
 
-/** `wait_event` of the type Lock, as far as sessions wait for each other. */
+/** `wait_event` values of the type Lock for which sessions wait for each other. */
 const LOCKS = new Set([
   'relation',
   'frozenid',
@@ -18,7 +18,7 @@ const LOCKS = new Set([
   'userlock',
   'applytransaction',
 ]);
-/** Waiting for one is often how workers choose a leader. */
+/** Waiting for an advisory lock is often how workers choose a leader, so it is only worth an info. */
 const ADVISORY = 'advisory';
 const SHARE = 0.2;
 const IN_A_ROW = 3;

@@ -4,7 +4,7 @@ import { foundAny, type Rule } from './rule.js';
 
 const LEAST_SAMPLES = 10;
 
-/** Logins all the time, and none of the findings that would explain them. */
+/** Crowds of logins all the time, and no finding that explains them. */
 export const loginStorm: Rule = (facts, before) => {
   if (foundAny(before, ['not-reused', 'per-request', 'closed-by-errors', 'fleet-too-large'])) return [];
   const share = loginShare(facts, facts.from, facts.to);

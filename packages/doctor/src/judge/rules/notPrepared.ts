@@ -4,7 +4,7 @@ import type { Rule } from './rule.js';
 const LEAST_CALLS = 100;
 const SHARE = 0.5;
 
-/** From pg_stat_statements, where it counts plans. */
+/** Statements that are planned at each call, by the plan counts of pg_stat_statements. */
 export const notPrepared: Rule = ({ plans }) => {
   if (!plans || plans.calls < LEAST_CALLS) return [];
   const share = plans.callsPlannedEachTime / plans.calls;

@@ -11,26 +11,29 @@ import type { Rule } from './rule.js';
 const LEAST_UNUSED = 5;
 const UNUSED_SHARE = 0.2;
 const LEAST_BIRTHS = 3;
-/** At a full server, where others are refused meanwhile, three seconds are long, or a quarter of the window. */
+/**
+ * Shortest unused stretch that counts at a full server, or a quarter of the window if that is longer. Other clients are refused meanwhile, so three
+ * seconds are long.
+ */
 const LEAST_REST_MS = 3_000;
 const REST_SHARE = 0.25;
-/** Of the moments at which logins were refused: at the first of them all are in use. */
+/** Share of the refused logins that must have unused connections beside them. At the first refusals all connections are in use. */
 const MOMENTS_SHARE = 0.25;
-/** A connection counts as unused beside a birth when it was so for this long before. */
+/** A connection counts as unused beside a birth after it was unused for this long. */
 const SETTLED_MS = 2_000;
-/** A pool that renews its connections by age closes one for each that it opens. */
+/** A pool that replaces its connections by age closes one for each that it opens. */
 const ROTATION_SHARE = 0.7;
 const ROTATION_AGE_MS = 60_000;
-/** A pool that breathes uses most of its connections again and again. */
+/** A pool that shrinks and grows uses most of its connections again and again. */
 const BREATHING_SHARE = 0.5;
 const REUSED_SHARE = 0.3;
 const REUSED_AFTER_MS = 1_500;
-/** Two windows of eight seconds: growth that goes on through both does not end by itself. */
+/** Growth that goes on through two windows of eight seconds does not end by itself. */
 const CONFIRMED_AFTER_MS = 15_000;
-/** Enough to judge by, where thousands are born. */
+/** A sample of this many moments is enough when thousands of connections are born. */
 const MOST_MOMENTS = 200;
 
-/** Connections are opened while others of the same app lie unused: the one exact sign of "persistent, not reused". */
+/** Connections are opened while others of the same app are unused: the one exact sign of "persistent, not reused". */
 export const notReused: Rule = (facts) => {
   return facts.groups
     .filter(({ hidden }) => !hidden)
@@ -66,7 +69,7 @@ export const notReused: Rule = (facts) => {
     });
 };
 
-/** Whether another window would settle what this one leaves open: a warm-up beside unused connections, or growth that may end. */
+/** Whether a second window could answer what this one leaves open: a warm-up beside unused connections, or growth that may end. */
 export function isUnsettled(facts: Facts): boolean {
   if (facts.to - facts.from >= CONFIRMED_AFTER_MS) return false;
   return facts.groups.some((group) => {
@@ -96,12 +99,12 @@ function unusedBesideBirths(facts: Facts, group: Group): Seen | null {
   return { ...byBirth, logins, confirmed: inBothHalves(group, byBirth.moments) };
 }
 
-/** Of each client address by itself: what lies unused on another machine is no use to this one. */
+/** Looks at each client address by itself, because one machine cannot use a connection of another. */
 function besideBirths(facts: Facts, group: Group) {
   const byAddress = new Map<string | null, Life[]>();
   for (const life of group.lives) push(byAddress, life.address, life);
   const found = Array.from(byAddress.values(), (lives) => {
-    // One that has run nothing was opened ahead of need: no one lacked a connection.
+    // A connection that has run nothing was opened ahead of need, so no caller waited for it.
     const births = lives.filter(({ born, untouched }) => born && !untouched);
     const at = beside(
       facts,
@@ -120,14 +123,17 @@ function besideBirths(facts: Facts, group: Group) {
   };
 }
 
-/** A login in progress has no role yet. Where there is room it ends as a birth; where there is none, only those who get some in show whose it is. */
+/**
+ * Whether the crowd of logins may be this group's. A login in progress has no role yet. It becomes a birth if a slot is free; if none is, only the
+ * group of the few births shows whose logins they are.
+ */
 function mayBeRefused(facts: Facts, group: Group): boolean {
   const isFull = fullnessOf(facts).some(({ fullMs, heldShare }) => fullMs > 0 && heldShare >= HELD_SHARE);
   const born = ({ births }: Group) => births.length > 0;
   return isFull && isAskedForMore(facts, group.from, group.to) && (born(group) || !facts.groups.some(born));
 }
 
-/** Of an app that was started in the window, its own time counts. */
+/** The unused stretch that counts is shorter for an app that was started in the window. */
 function besideLogins(facts: Facts, group: Group) {
   const moments = unmetMoments(facts, group.from, group.to);
   const restMs = Math.min(facts.restMs, Math.max(LEAST_REST_MS, REST_SHARE * (group.to - group.from)));
@@ -135,7 +141,7 @@ function besideLogins(facts: Facts, group: Group) {
   return found.moments.length < moments.length * MOMENTS_SHARE ? null : found;
 }
 
-/** The moments at which enough lay unused, and how many did. */
+/** The moments at which enough connections were unused, and how many were. */
 function beside(facts: Facts, lives: readonly Life[], all: readonly number[]) {
   const rests = lives.flatMap((life) => life.rests.filter((rest) => rest.to - rest.from >= facts.restMs));
   const sessions = mean(
@@ -173,7 +179,7 @@ function thinned(values: readonly number[], most: number): readonly number[] {
   return Array.from({ length: most }, (_, index) => values[Math.floor(index * step)]!);
 }
 
-/** A warm-up ends; this goes on into the last third, and is not one burst. */
+/** Whether births go on into the last third. A warm-up ends before, and is one burst. */
 function goesOn({ from, to }: Group, moments: readonly number[]): boolean {
   const seconds = new Set(moments.map((at) => Math.floor((at - from) / 1_000)));
   return (
@@ -191,7 +197,7 @@ function rotates({ births, deaths }: Group): boolean {
   return deaths.length >= ROTATION_SHARE * births.length && median(ages) >= ROTATION_AGE_MS;
 }
 
-/** It closes what is idle and opens again in the next burst, but uses what it has. */
+/** Whether a pool closes idle connections and opens new ones in the next burst, but uses the ones it has. */
 function breathes({ births, deaths, lives }: Group): boolean {
   if (deaths.length < BREATHING_SHARE * births.length) return false;
   const old = lives.filter(({ lastSeen, bornAt }) => lastSeen - bornAt >= REUSED_AFTER_MS);

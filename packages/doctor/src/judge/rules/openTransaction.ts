@@ -14,7 +14,7 @@ const WARN_MS = 60_000;
 const CRITICAL_MS = 300_000;
 const ABORTED_MS = 10_000;
 const INFO_MS = 10_000;
-/** Of a group's sessions, in every sample, and the same ones all the time. */
+/** Share of a group's sessions that must be in an open transaction, in every sample, and the same ones all the time. */
 const STUCK_SHARE = 0.3;
 const STUCK_MS = 8_000;
 
@@ -23,14 +23,14 @@ interface Open {
   key: string;
   application: string;
   aborted: boolean;
-  /** Since it last did anything: a batch that works in between is young here, however old its transaction. */
+  /** Time since its last statement. A batch that works in between is young here, however old its transaction. */
   idleMs: number;
   transactionMs: number;
   blocks: number;
   statement: Statement | undefined;
 }
 
-/** A transaction that nobody goes on with keeps its locks, and vacuum from its work. */
+/** An abandoned transaction keeps its locks, and stops vacuum from removing old rows. */
 export const openTransaction: Rule = (facts) => {
   const open = openOnes(facts);
   return facts.groups.flatMap((group) => {
@@ -83,7 +83,7 @@ function openOnes({ samples, to }: Facts): Open[] {
   });
 }
 
-/** Of the group's mean: those that did nothing from the first sample to the last. */
+/** The sessions that did nothing from the first sample to the last, as a share of the group's mean. */
 function stuckShare({ from, to }: Facts, group: Group, open: readonly Open[]): number {
   const length = to - from;
   const stuck = open.filter(({ idleMs }) => idleMs >= length && idleMs >= STUCK_MS);

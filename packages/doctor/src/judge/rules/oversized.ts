@@ -5,7 +5,7 @@ import type { Rule } from './rule.js';
 
 const LEAST_SESSIONS = 20;
 const UNUSED_SHARE = 0.8;
-/** What a shorter window shows may be a quiet moment. */
+/** A shorter window may show only a quiet moment. */
 const LONG_MS = 60_000;
 
 export const oversized: Rule = (facts) => {

@@ -1,7 +1,7 @@
 import type { Facts } from '../facts.js';
 import type { Finding, FindingId } from '../finding.js';
 
-/** Gets what the rules before it have found: some findings explain others. */
+/** `before` has the findings of earlier rules, which may explain the same signs. */
 export type Rule = (facts: Facts, before: readonly Finding[]) => Finding[];
 
 export function foundAny(before: readonly Finding[], ids: readonly FindingId[]): boolean {

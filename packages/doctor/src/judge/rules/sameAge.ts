@@ -7,12 +7,12 @@ import type { Rule } from './rule.js';
 
 const COHORT = 5;
 const WITHIN_MS = 1_000;
-/** A limit that somebody set is a round number of half minutes. */
+/** A configured maximum age is a multiple of half a minute. */
 const LEAST_AGE_MS = 30_000;
 const ROUND_MS = 30_000;
 const ROUND_SLACK = 0.01;
 
-/** Connections of one birth that reach their maximum age together, and are opened together again. */
+/** Connections of the same age, which reach their maximum age together and are replaced together. */
 export const sameAge: Rule = (facts) =>
   facts.groups.flatMap((group) => {
     const herd = largestHerd(group, facts);
@@ -53,7 +53,7 @@ function largestHerd({ deaths, births }: Group, { samples, to }: Facts) {
   const endedAt = median(best.map(({ lastSeen }) => lastSeen));
   const opened = births.filter(({ bornAt }) => Math.abs(bornAt - endedAt) <= 2 * WITHIN_MS).length;
   if (opened < COHORT || endedAt >= to) return null;
-  // The end came between the last sample that shows it and the next.
+  // The end was between the last sample that shows it and the next.
   const ageMs = median(best.map(({ lastSeen, bornAt }) => lastSeen - bornAt)) + gapMs / 2;
   const nearest = Math.round(ageMs / ROUND_MS) * ROUND_MS;
   const isRound = nearest > 0 && Math.abs(ageMs - nearest) <= Math.max(gapMs, ROUND_SLACK * nearest);

@@ -49,7 +49,10 @@ function reportOf(measured: Measured, rounds: number): Report {
       title: LOADS[load].title,
       head: ['contender', 'operations/s', 'p99 ms', 'slow p50 ms', 'client µs', 'server µs'],
       rows: CONTENDERS.map((name) => {
-        const of = (key: keyof Figures, digits: number) => median(figuresOf(measured, load, name, key)).toFixed(digits);
+        const of = (key: keyof Figures, digits: number) => {
+          const value = median(figuresOf(measured, load, name, key));
+          return Number.isNaN(value) ? '–' : value.toFixed(digits);
+        };
         return [name, of('perSecond', 0), of('p99', 1), of('slowP50', 1), of('clientCpu', 0), of('serverCpu', 0)];
       }),
     })),

@@ -14,8 +14,8 @@ const conditions = ['@tenure/source', 'module', 'node', 'development|production'
 const shared = {
   environment: 'node',
   restoreMocks: true,
-  // Tests with servers mostly wait: even of two cores there is work for two workers, where Vitest would take one.
-  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // Tests with servers mostly wait: even of two cores there is work for three workers, where Vitest would take one.
+  maxWorkers: Math.max(3, availableParallelism() - 1),
 } as const;
 
 /** What takes a server takes longer on a machine that has other things to do, and so may whatever is waited for. */
@@ -78,8 +78,9 @@ export default defineConfig({
           ...databaseTests,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          // After all others, since these assert deadlines. Two files at a time mostly wait.
+          // After all others, and fewer at a time, since these assert deadlines.
           sequence: { groupOrder: 1 },
+          maxWorkers: 2,
         },
       },
       { extends: true, test: withKnex('knex-3.1') },
@@ -89,6 +90,8 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'package',
+          // npm and TypeScript do not wait: they work.
+          maxWorkers: 2,
           include: ['test/package/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,

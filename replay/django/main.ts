@@ -8,9 +8,13 @@ import { startPostgres } from '@tenure/test/support/postgres.js';
 import { getBorderCharacters, table } from 'table';
 import { count, percent, rough } from '../src/figures/format.js';
 import { type Figures, measure } from './measure.js';
+import { drawPlot } from './plot.js';
 import { SCENARIOS, type Scenario } from './scenarios.js';
 
-/** The app of the incident itself, Debian's Django under gunicorn: what its clients get, and what the doctor says of it. */
+/**
+ * The app of the incident itself, Debian's Django under gunicorn: what its clients get, and what the doctor says of it. With `WRITE_DOCS=1` it also
+ * draws docs/incident.svg.
+ */
 
 const PYTHON = '/usr/bin/python3';
 const NEEDED = 'python3-django gunicorn python3-eventlet python3-gevent python3-psycopg2 pgbouncer';
@@ -31,10 +35,14 @@ if (!isInstalled()) {
   process.exitCode = 2;
 } else {
   const rows: string[][] = [];
+  const lines = [];
   for (const scenario of chosen) {
-    rows.push(rowOf(scenario, await examine(scenario)));
+    const figures = await examine(scenario);
+    rows.push(rowOf(scenario, figures));
+    lines.push({ title: scenario.title, sessions: figures.sessions });
     console.log(`\n${drawn(rows)}`);
   }
+  if (process.env.WRITE_DOCS) await drawPlot(lines);
 }
 
 function isInstalled(): boolean {
@@ -104,7 +112,7 @@ async function untilAnswered(url: string): Promise<void> {
 }
 
 function rowOf({ title }: Scenario, figures: Figures): string[] {
-  const { served, failed, timedOut, mostSessions, opened, cpuPerRequestMs } = figures;
+  const { served, failed, timedOut, sessions, opened, cpuPerRequestMs } = figures;
   const requests = served + failed + timedOut;
   return [
     title,
@@ -112,7 +120,7 @@ function rowOf({ title }: Scenario, figures: Figures): string[] {
     count(served),
     percent(failed + timedOut, requests),
     percent(timedOut, requests),
-    count(mostSessions),
+    count(Math.max(0, ...sessions.map((seen) => seen.count))),
     count(opened),
     cpuPerRequestMs === null ? 'n/a' : rough(cpuPerRequestMs),
   ];

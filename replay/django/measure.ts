@@ -11,6 +11,11 @@ const CLIENT_TIMEOUT_S = 10;
 const LOAD_S = 30;
 const LOOK_EVERY_MS = 250;
 
+export interface Sessions {
+  readonly at: number;
+  readonly count: number;
+}
+
 /** What the clients got, and what the server saw. */
 export interface Figures {
   served: number;
@@ -18,8 +23,8 @@ export interface Figures {
   failed: number;
   /** Requests without an answer within the client's ten seconds. */
   timedOut: number;
-  /** The most sessions at one time. */
-  mostSessions: number;
+  /** The app's sessions over time, in seconds since the load began. */
+  sessions: Sessions[];
   /** Sessions opened, by the server's own count. */
   opened: number;
   /** The server's CPU for each request that was served; null where it cannot be had. */
@@ -42,18 +47,18 @@ export async function measure(url: string, postgres: PostgresServer, meanwhile: 
       timeout: CLIENT_TIMEOUT_S,
     });
     const done = { yet: false };
-    const most = watchSessions(watcher, done);
+    const watched = watchSessions(watcher, done);
     const other = meanwhile();
     const { '2xx': served, non2xx: failed, timeouts: timedOut } = await load;
     done.yet = true;
-    const mostSessions = await most;
+    const sessions = await watched;
     const cpuAfter = await cpu.readMs();
     await other;
     return {
       served,
       failed,
       timedOut,
-      mostSessions,
+      sessions,
       opened: (await openedOn(watcher)) - openedBefore,
       cpuPerRequestMs: cpuBefore === null || cpuAfter === null ? null : (cpuAfter - cpuBefore) / served,
     };
@@ -62,16 +67,17 @@ export async function measure(url: string, postgres: PostgresServer, meanwhile: 
   }
 }
 
-async function watchSessions(watcher: pg.Client, done: { yet: boolean }): Promise<number> {
-  let most = 0;
+async function watchSessions(watcher: pg.Client, done: { yet: boolean }): Promise<Sessions[]> {
+  const begun = performance.now();
+  const seen: Sessions[] = [];
   while (!done.yet) {
     const { rows } = await watcher.query<{ sessions: number }>(
       `select count(*)::int as sessions from pg_stat_activity where usename = 'app'`,
     );
-    most = Math.max(most, rows[0]!.sessions);
+    seen.push({ at: (performance.now() - begun) / 1_000, count: rows[0]!.sessions });
     await sleep(LOOK_EVERY_MS);
   }
-  return most;
+  return seen;
 }
 
 async function openedOn(watcher: pg.Client): Promise<number> {

@@ -6,7 +6,7 @@ import type { Runtime } from './runtimes.js';
 import { SCRIPTS } from './scripts.js';
 
 /** Versions of what an app has beside Tenure. */
-export const BASE = {
+const BASE = {
   knex: '3.3.0',
   pg: '8.23.1',
   prisma: '7.10.0',

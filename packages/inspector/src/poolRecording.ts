@@ -13,6 +13,11 @@ const LONG_MS = 1_000;
 
 type Closing = PoolEvents<object>['closing'];
 
+/** A message of `tenure:pool:warning`. It names the pool as `stats()` does. */
+export type WarningMessage = Pick<PoolStats, (typeof IDENTITY)[number]> & { readonly code: string };
+
+const IDENTITY = ['poolName', 'serverAddress', 'serverPort', 'database'] as const;
+
 /** The recording of one pool while a page is open. */
 export class PoolRecording {
   readonly #view: PoolView;
@@ -40,6 +45,12 @@ export class PoolRecording {
 
   get figures(): PoolFigures {
     return this.#view.figures;
+  }
+
+  /** A pool has warned. Its message may name hosts and users: the code is shown. */
+  warned(warning: WarningMessage): void {
+    const stats = this.#view.stats();
+    if (IDENTITY.every((name) => warning[name] === stats[name])) this.#note('warning', warning.code);
   }
 
   look(): void {

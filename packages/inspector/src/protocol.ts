@@ -82,6 +82,6 @@ export interface LaneUpdate {
 /** An event of the pool. */
 export interface LogEntry {
   readonly t: number;
-  readonly kind: 'closed' | 'failed' | 'rollback';
+  readonly kind: 'closed' | 'failed' | 'rollback' | 'warning';
   readonly text: string;
 }

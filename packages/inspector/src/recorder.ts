@@ -1,10 +1,14 @@
+import { channel } from 'node:diagnostics_channel';
 import { type PoolView, processPools } from '@tenure/core/adapter';
-import { LOOK_EVERY_MS, PoolRecording } from './poolRecording.js';
+import { LOOK_EVERY_MS, PoolRecording, type WarningMessage } from './poolRecording.js';
 import type { Update } from './protocol.js';
 
 /** A reader that has not polled for this long counts as gone. */
 const LEASE_MS = 10_000;
 const MOST_POOLS = 50;
+
+/** Warnings of all pools. A listener for the event of a pool would keep its warnings from `process.emitWarning`. */
+const WARNINGS = channel('tenure:pool:warning');
 
 /** The clock and the timers, which tests inject. */
 export interface Time {
@@ -92,6 +96,7 @@ class Recording {
     this.#pools = pools;
     this.#time = time;
     this.#began = time.now();
+    WARNINGS.subscribe(this.#warned);
   }
 
   look(): void {
@@ -127,8 +132,13 @@ class Recording {
   }
 
   stop(): void {
+    WARNINGS.unsubscribe(this.#warned);
     for (const { of } of this.#recorded.values()) of.stop();
   }
+
+  readonly #warned = (message: unknown): void => {
+    for (const { of } of this.#recorded.values()) of.warned(message as WarningMessage);
+  };
 
   #add({ name, view }: NamedPool): void {
     const id = ++this.#lastId;

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { channel } from 'node:diagnostics_channel';
+import { describe, expect, it, vi } from 'vitest';
 import type { PolicyOverrides } from '../../../packages/core/src/policy/policy.js';
 import { type NamedPool, Recorder } from '../../../packages/inspector/src/recorder.js';
 import { fakePool, follow, take, warm } from '../../support/fakePool.js';
@@ -254,5 +255,30 @@ describe('what is shown', () => {
     const { pools: shown, unrecorded } = read();
     expect(shown.slice(0, 3).map(({ name }) => name)).toEqual(['orders', 'orders (2)', 'pool 3']);
     expect([shown.length, unrecorded]).toEqual([50, 11]);
+  });
+});
+
+describe('a warning of a pool', () => {
+  const warning = { code: 'TENURE_LEAK' as const, message: 'A connection of db.example has been held for 60 s.' };
+
+  it('is in its log by its code, and not in that of another pool', async () => {
+    const orders = recorded({ name: 'orders' });
+    const { pool: other } = fakePool({ name: 'billing' });
+    orders.read();
+    other.warn(warning);
+    orders.pool.warn(warning);
+    await orders.pass(250);
+    expect(orders.read().pool?.log).toEqual([expect.objectContaining({ kind: 'warning', text: 'TENURE_LEAK' })]);
+  });
+
+  it('has no subscriber once nobody reads', async () => {
+    const warnings = channel('tenure:pool:warning');
+    const subscribed = vi.spyOn(warnings, 'subscribe');
+    const unsubscribed = vi.spyOn(warnings, 'unsubscribe');
+    const { read, pass } = recorded();
+    read();
+    expect(subscribed).toHaveBeenCalledOnce();
+    await pass(10_500);
+    expect(unsubscribed.mock.calls).toEqual(subscribed.mock.calls);
   });
 });

@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import { Pool } from '@tenure/core/pg';
 
 const WORKERS = 8;
-const CONNECTIONS = 16; // of all workers together
+const CONNECTIONS = 16; // of all workers together, however many each needs
 
 if (cluster.isPrimary) {
-  for (let worker = 0; worker < WORKERS; worker++) cluster.fork({ MAX_CONNS: CONNECTIONS / WORKERS });
+  for (let worker = 0; worker < WORKERS; worker++) cluster.fork({ CONN_BUDGET: CONNECTIONS });
   let listening = 0;
   cluster.on('listening', (_, { port }) => {
     listening += 1;

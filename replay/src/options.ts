@@ -13,13 +13,16 @@ export interface Options {
   report: string | undefined;
 }
 
-const KEYS = CONTENDERS.filter(({ pooled }) => !pooled).map(({ key }) => key);
+const DIRECT = CONTENDERS.filter(({ pooled }) => !pooled);
+const KEYS = DIRECT.map(({ key }) => key);
+/** Those of `--quick`, unless it names others: a doubling takes its time. */
+const QUICK_KEYS = DIRECT.filter(({ doubles }) => !doubles).map(({ key }) => key);
 
 export const USAGE = `Replays the incident on a real PostgreSQL, with and without Tenure.
 
   npx -y pnpm@12 start [options]
 
-  --quick          a few seconds per contender and 100 clients, instead of 400; what CI runs
+  --quick          a few seconds per contender and 100 clients, instead of 400, without the deployment; what CI runs
   --only a,b       only these contenders: ${KEYS.join(', ')}
   --report FILE    where to write the HTML report (default: a new file in replay/results)
   --serve          no replay: one process with Tenure under load, and the live page of its pool, until Ctrl-C
@@ -29,6 +32,7 @@ export const USAGE = `Replays the incident on a real PostgreSQL, with and withou
 Environment:
   DATABASE_URL     run on this server instead of a fresh one; works in a schema of its own and drops it at the end
   MAX_CONNS, CONN_MAX_AGE, CONN_HEALTH_CHECKS, …   the policy of the contenders with Tenure
+  CONN_BUDGET      40 by default: what their processes may open together; none turns it off
 
 The exit code is 0 when Tenure kept its promises, 1 when it did not or the replay failed, 2 when it was called wrongly.
 `;
@@ -38,7 +42,7 @@ export function parseOptions(args: string[]): Options {
   return {
     help: values.help ?? false,
     quick: values.quick ?? false,
-    only: values.only === undefined ? KEYS : contenders(values.only),
+    only: values.only === undefined ? (values.quick ? QUICK_KEYS : KEYS) : contenders(values.only),
     serve: values.serve ?? false,
     allowRemote: values['allow-remote'] ?? false,
     report: values.report,

@@ -1,7 +1,7 @@
 import { type Fleet, startFleet } from './app/fleet.js';
 import type { WorkerReport } from './app/worker.js';
-import { contenderOf, routeOf } from './contenders/catalogue.js';
-import { ROUTES } from './contenders/routes.js';
+import { contenderOf, PROCESSES, routeOf } from './contenders/catalogue.js';
+import { DEPLOYMENT_CLIENTS, ROUTES } from './contenders/routes.js';
 import type { Database } from './database/database.js';
 import { type Pooler, startPooler } from './database/pooler.js';
 import type { PassFigures } from './figures/passFigures.js';
@@ -26,9 +26,9 @@ export interface Stage {
 /** One contender, once: a fresh app, the load, and what the server saw of it. Ends when no session is left. */
 export async function runPass(pass: Pass, stage: Stage): Promise<PassFigures> {
   const generator = await startGenerator(stage.onProgress, stage.cleanup);
-  const { database, plan, cleanup } = stage;
-  const { pooled } = contenderOf(pass.contender);
-  const pooler = pooled ? await startPooler(database.url, plan.connections, cleanup) : undefined;
+  const { database, cleanup } = stage;
+  const { pooled, limit } = contenderOf(pass.contender);
+  const pooler = pooled ? await startPooler(database.url, PROCESSES * (await limit()), cleanup) : undefined;
   const job = { contender: pass.contender, url: pooler?.url ?? database.url, schema: database.schema };
   const fleet = await beforeDeath([generator.died, database.died], startFleet(job, cleanup));
   return beforeDeath([fleet.died, generator.died, database.died], measure(pass, stage, fleet, generator, pooler));
@@ -68,6 +68,7 @@ async function measure(
     refused: sum(reports, ({ refused }) => refused),
     failures: tally(reports.map(({ failures }) => failures)),
     limit: limitOf(reports),
+    budget: reports.some(({ budget }) => budget === null) ? null : reports[0]!.budget,
     appCpuMs: sum(reports, ({ cpuMs }) => cpuMs),
     serverCpuMs: difference(serverBefore, serverAfter),
     poolerCpuMs: difference(poolerBefore, poolerAfter),
@@ -79,10 +80,13 @@ function difference(before: number | null = null, after: number | null = null): 
 }
 
 function loadJob(pass: Pass, { clients, clientTimeoutMs }: Plan, { urls }: Fleet): LoadJob {
-  const { contender, forMs, untilAnswered, maxMs } = pass;
+  const { contender, forMs, untilAnswered, maxMs, doublesAfterMs: afterMs } = pass;
   const { method } = ROUTES[routeOf(contender)];
   const maxRequests = clients * REQUESTS_PER_CLIENT;
-  return { urls, method, clients, forMs, untilAnswered, maxMs, clientTimeoutMs, maxRequests };
+  const job = { urls, method, clients, forMs, untilAnswered, maxMs, clientTimeoutMs, maxRequests };
+  if (afterMs === null) return job;
+  const joining = { urls: urls.slice(PROCESSES), clients: DEPLOYMENT_CLIENTS, afterMs };
+  return { ...job, urls: urls.slice(0, PROCESSES), clients: DEPLOYMENT_CLIENTS, joining };
 }
 
 function sum(reports: WorkerReport[], figure: (report: WorkerReport) => number): number {

@@ -18,6 +18,8 @@ export interface Pass {
   /** A pass goes on until so many requests are answered, so that a slow machine changes no count that is asserted. */
   untilAnswered: number;
   maxMs: number;
+  /** When the processes are doubled, where that is the contender's act. They are there before, and get no request. */
+  doublesAfterMs: number | null;
 }
 
 export interface PlanOptions {
@@ -28,8 +30,10 @@ export interface PlanOptions {
 }
 
 const CLIENT_TIMEOUT_MS = 10_000;
-const PASS_MS = 6_000;
+const PASS_MS = 8_000;
 const QUICK_PASS_MS = 2_500;
+/** Processes that share a budget, and all that were doubled, are at rest within it: who found the budget in use has a slot by then. */
+const SETTLED_MS = 8_000;
 const LONGEST_PASS_MS = 40_000;
 /** Half as much again as a connection must serve. */
 const ENOUGH_PER_CONNECTION = 75;
@@ -50,6 +54,8 @@ const INTERLEAVED: readonly ContenderKey[] = [
     'tenure',
   ] as const),
   ...(['prisma', 'prisma-tenure', 'prisma-pgbouncer', 'prisma-pgbouncer', 'prisma-tenure', 'prisma'] as const),
+  'stock-deployment',
+  'tenure-deployment',
 ];
 
 export function makePlan({ only, quick, limit }: PlanOptions): Plan {
@@ -74,7 +80,11 @@ function inFull(only: readonly ContenderKey[]): ContenderKey[] {
 }
 
 function extentOf(contender: ContenderKey, forMs: number, connections: number) {
+  const { starves, doubles, isTenure } = contenderOf(contender);
+  const extent = doubles
+    ? { forMs: forMs + SETTLED_MS, doublesAfterMs: forMs }
+    : { forMs: isTenure ? Math.max(forMs, SETTLED_MS) : forMs, doublesAfterMs: null };
   // It may never answer so many.
-  if (contenderOf(contender).starves) return { forMs, untilAnswered: 0, maxMs: forMs };
-  return { forMs, untilAnswered: connections * ENOUGH_PER_CONNECTION, maxMs: LONGEST_PASS_MS };
+  if (starves) return { ...extent, untilAnswered: 0, maxMs: extent.forMs };
+  return { ...extent, untilAnswered: connections * ENOUGH_PER_CONNECTION, maxMs: LONGEST_PASS_MS };
 }

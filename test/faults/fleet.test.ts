@@ -1,82 +1,26 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { build } from 'vite';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import { usePostgres } from '../support/usePostgres.js';
+import { buildApp, FleetProcess, SLOT_HOLDERS } from './fleetProcesses.js';
 
 const LIMIT = 40;
 const CALLERS = 12;
 const postgres = await usePostgres({ maxConnections: 120 });
-const APP = new URL('../node_modules/.fleet/fleetApp.mjs', import.meta.url);
+let app: string;
 
-/** One file: two dozen processes that each compile all of Tenure would take a minute. */
 beforeAll(async () => {
-  await build({
-    configFile: false,
-    logLevel: 'silent',
-    resolve: { conditions: ['@tenure/source'] },
-    ssr: { noExternal: [/^@tenure/], external: ['pg'], resolve: { conditions: ['@tenure/source'] } },
-    build: {
-      ssr: fileURLToPath(new URL('fleetApp.ts', import.meta.url)),
-      outDir: fileURLToPath(new URL('.', APP)),
-      rollupOptions: { output: { entryFileNames: 'fleetApp.mjs' } },
-    },
-  });
+  app = await buildApp('fleetApp');
 }, 120_000);
 
-interface Report {
-  readonly slots: number;
-  readonly guests: number;
-  readonly hungry: boolean;
-  readonly closed: number;
-  readonly acquired: number;
-  readonly failures: readonly string[];
-}
-
-class Process {
-  readonly #child: ChildProcess;
-  isKilled = false;
-
-  constructor() {
-    this.#child = fork(fileURLToPath(APP), {
-      env: { ...process.env, DATABASE_URL: postgres.url, CONN_BUDGET: String(LIMIT) },
-      execArgv: [],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    this.#child.on('error', () => {});
-  }
-
-  get ready(): Promise<unknown> {
-    return once(this.#child, 'message');
-  }
-
-  set callers(callers: number) {
-    this.#child.send(callers);
-  }
-
-  async report(): Promise<Report> {
-    const answer = once(this.#child, 'message');
-    this.#child.send('report');
-    const [report] = await answer;
-    return report;
-  }
-
-  kill(): void {
-    this.isKilled = true;
-    this.#child.kill('SIGKILL');
-  }
-}
-
-const fleet: Process[] = [];
+const fleet: FleetProcess[] = [];
 afterEach(() => {
   for (const one of fleet.splice(0)) one.kill();
 });
 
-async function start(count: number): Promise<Process[]> {
-  const started = Array.from({ length: count }, () => new Process());
+async function start(count: number): Promise<FleetProcess[]> {
+  const env = { DATABASE_URL: postgres.url, CONN_BUDGET: String(LIMIT) };
+  const started = Array.from({ length: count }, () => new FleetProcess(app, env));
   fleet.push(...started);
   await Promise.all(started.map(({ ready }) => ready));
   return started;
@@ -84,13 +28,10 @@ async function start(count: number): Promise<Process[]> {
 
 const reports = () => Promise.all(fleet.filter(({ isKilled }) => !isKilled).map((one) => one.report()));
 
-/** A session with a slot has a lock of its member as well, the key of which is the next one. */
 const SAMPLE = `select (select count(*)::int from pg_stat_activity a where usename = 'app' and (backend_start > now() - interval '1 s'
     -- A backend that ends gives its locks back, and is listed until it is gone.
     or exists (select from pg_locks l where l.pid = a.pid and locktype = 'advisory'))) as sessions,
-  (select count(distinct slot.pid)::int from pg_locks slot join pg_locks member
-    on member.pid = slot.pid and member.classid::bigint = slot.classid::bigint + 1
-    where slot.locktype = 'advisory' and slot.objsubid = 2 and slot.objid < 1000) as slots`;
+  (${SLOT_HOLDERS}) as slots`;
 
 /** Samples ten times a second until it is ended. */
 async function sampling() {
@@ -150,6 +91,53 @@ it('12 processes under load, then 24, then half of them killed: never above the 
   expect(last.reduce((sum, one) => sum + one.slots, 0)).toBe(LIMIT);
   expect(last.map(({ guests }) => guests)).toEqual(last.map(() => 0));
 }, 180_000);
+
+it('one busy process beside eleven that have just stopped has at least half of the budget soon', async () => {
+  const stop = await sampling();
+  const [busy, ...others] = await start(12);
+  for (const one of fleet) one.callers = CALLERS;
+  await untilEqual(30_000);
+  for (const one of others) one.callers = 0;
+  busy!.callers = LIMIT;
+  const began = performance.now();
+  await expect
+    .poll(async () => (await busy!.report()).slots, { timeout: 10_000, interval: 50 })
+    .toBeGreaterThanOrEqual(LIMIT / 2);
+  const tookMs = performance.now() - began;
+  const found = await reports();
+  const samples = await stop();
+  console.log(`half of the budget after ${Math.round(tookMs)} ms: ${found.map(({ slots }) => slots).join(' ')}`);
+  // 1.5 s on a machine that has nothing else to do.
+  expect(tookMs).toBeLessThan(5_000);
+  // Lent, not taken: nobody goes without a connection, and nobody but the busy one is hungry.
+  expect(Math.min(...found.map(({ slots }) => slots))).toBeGreaterThanOrEqual(1);
+  expect(found.slice(1).map(({ hungry }) => hungry)).toEqual(others.map(() => false));
+  expect(found.flatMap(({ failures }) => failures)).toEqual([]);
+  expect(Math.max(...samples.map(({ slots }) => slots))).toBeLessThanOrEqual(LIMIT);
+}, 90_000);
+
+it('three busy processes, then twelve: all come to equal shares, and then no connection goes for the budget', async () => {
+  const stop = await sampling();
+  const processes = await start(12);
+  for (const one of processes.slice(0, 3)) one.callers = LIMIT;
+  await expect
+    .poll(async () => (await reports()).reduce((sum, { slots }) => sum + slots, 0), { timeout: 20_000 })
+    .toBe(LIMIT);
+  for (const one of processes) one.callers = CALLERS;
+  const tookMs = await untilEqual(20_000);
+  const closed = (await reports()).map((one) => one.closed);
+  await sleep(10_000);
+  const last = await reports();
+  const samples = await stop();
+  console.log(
+    `equal shares after ${Math.round(tookMs)} ms and ${closed.reduce((sum, count) => sum + count)} closings: ${last.map(({ slots }) => slots).join(' ')}`,
+  );
+  expect(last.map((one) => one.closed)).toEqual(closed);
+  const slots = last.map((one) => one.slots);
+  expect(Math.max(...slots) - Math.min(...slots)).toBeLessThanOrEqual(1);
+  expect(last.flatMap(({ failures }) => failures)).toEqual([]);
+  expect(Math.max(...samples.map((one) => one.slots))).toBeLessThanOrEqual(LIMIT);
+}, 120_000);
 
 it('more processes than slots: each has one guest at most, and none fails', async () => {
   const processes = await start(4);

@@ -1,9 +1,10 @@
-import { routeOf } from '@tenure/replay/contenders/catalogue.js';
+import { type ContenderKey, routeOf } from '@tenure/replay/contenders/catalogue.js';
 import { byRoute, ROUTES } from '@tenure/replay/contenders/routes.js';
 import { milliseconds, percent, rough } from '@tenure/replay/figures/format.js';
 import { requestsOf, type Summary } from '@tenure/replay/figures/summary.js';
 import { titleOf } from '@tenure/replay/figures/titles.js';
-import type { Bars, Table } from '../report/report.js';
+import { atLeast } from '../figures/ratio.js';
+import type { Bars, Table, Target } from '../report/report.js';
 
 /** A column: its head, and how to say it of a contender. */
 type Column = readonly [string, (summary: Summary) => string];
@@ -47,6 +48,14 @@ export function barsOf(summaries: readonly Summary[]): Bars[] {
       bars('p99, ms, less is better', ({ p99Ms }) => p99Ms),
     ];
   });
+}
+
+/** Both open as many connections to the server. */
+export function targetsOf(summaries: readonly Summary[]): Target[] {
+  const perSecond = (key: ContenderKey) => summaries.find(({ contender }) => contender === key)?.perSecond;
+  const [ours, theirs] = [perSecond('tenure'), perSecond('pgbouncer')];
+  if (ours === undefined || !theirs) return [];
+  return [atLeast('Requests/s of Tenure by those of Knex behind PgBouncer', ours / theirs, 1)];
 }
 
 /** CPU time is a pass's, so that it is divided by what a pass answered. */

@@ -1,4 +1,4 @@
-import { type ContenderKey, highestLimit, PROCESSES } from '@tenure/replay/contenders/catalogue.js';
+import { type ContenderKey, contenderOf, highestLimit, PROCESSES } from '@tenure/replay/contenders/catalogue.js';
 import { summariseAll } from '@tenure/replay/figures/summary.js';
 import { ProgressLine } from '@tenure/replay/output/progress.js';
 import { makePlan } from '@tenure/replay/plan.js';
@@ -6,7 +6,7 @@ import { Cleanup } from '@tenure/replay/processes/cleanup.js';
 import { replay } from '@tenure/replay/replay.js';
 import { findPgBouncer } from '@tenure/test/support/pgbouncer.js';
 import type { Outcome } from '../bench.js';
-import { barsOf, tablesOf } from './figures.js';
+import { barsOf, tablesOf, targetsOf } from './figures.js';
 
 const DIRECT: readonly ContenderKey[] = ['oversized', 'stock', 'tenure', 'prisma', 'prisma-tenure'];
 const POOLED: readonly ContenderKey[] = ['pgbouncer', 'prisma-pgbouncer'];
@@ -30,11 +30,11 @@ export async function runFleet(quick: boolean): Promise<Outcome> {
             'as a peer. “Knex 8 × 50” is eight processes with a max of 50 each. Medians of the passes, which take turns; failed and timed out are of all passes. ' +
             'Server connections: the peak. Opened: by the app, to the server or to PgBouncer. CPU: per request that was answered. ' +
             'The server, the processes, PgBouncer and the clients share the cores.',
-          pgBouncerLine(hasPgBouncer, plan.connections),
+          pgBouncerLine(hasPgBouncer, PROCESSES * (await contenderOf('pgbouncer').limit())),
         ],
         tables: tablesOf(summaries),
         plots: barsOf(summaries),
-        targets: [],
+        targets: targetsOf(summaries),
         figures: { fleet: summaries },
       },
     };
@@ -46,6 +46,6 @@ export async function runFleet(quick: boolean): Promise<Outcome> {
 
 function pgBouncerLine(installed: boolean, connections: number): string {
   return installed
-    ? `PgBouncer: transaction mode, at most ${connections} connections to the server, as many as Tenure’s processes have together.`
+    ? `PgBouncer: transaction mode, at most ${connections} connections to the server, as many as Tenure’s processes may have together.`
     : 'PgBouncer is not installed here, so it did not run: apt-get install pgbouncer.';
 }

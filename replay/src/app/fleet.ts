@@ -1,4 +1,4 @@
-import { PROCESSES, routeOf } from '../contenders/catalogue.js';
+import { processesOf, routeOf } from '../contenders/catalogue.js';
 import { ROUTES } from '../contenders/routes.js';
 import { builtFile } from '../output/folders.js';
 import { type Child, startChild } from '../processes/child.js';
@@ -21,7 +21,11 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-export async function startFleet(job: WorkerJob, cleanup: Cleanup, processes = PROCESSES): Promise<Fleet> {
+export async function startFleet(
+  job: WorkerJob,
+  cleanup: Cleanup,
+  processes = processesOf(job.contender),
+): Promise<Fleet> {
   const entry = await builtFile(ENTRY);
   const workers = Array.from({ length: processes }, (_, index) =>
     startChild<WorkerFunctions>(entry, `Worker ${index + 1}`),

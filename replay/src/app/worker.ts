@@ -25,6 +25,7 @@ export interface WorkerReport {
   /** Since `begin`. */
   cpuMs: number;
   limit: number | null;
+  budget: number | null;
 }
 
 export type WorkerFunctions = typeof functions;
@@ -56,7 +57,8 @@ const functions = {
   },
   report(): WorkerReport {
     const { user, system } = process.cpuUsage(cpuBefore);
-    return { served, ...connects, failures, cpuMs: (user + system) / 1_000, limit: app?.limit ?? null };
+    const limits = { limit: app?.limit ?? null, budget: app?.budget?.() ?? null };
+    return { served, ...connects, failures, cpuMs: (user + system) / 1_000, ...limits };
   },
   async close(): Promise<void> {
     await app?.close();

@@ -9,6 +9,8 @@ export type ContenderKey =
   | 'stock'
   | 'pgbouncer'
   | 'tenure'
+  | 'stock-deployment'
+  | 'tenure-deployment'
   | 'prisma'
   | 'prisma-pgbouncer'
   | 'prisma-tenure';
@@ -27,6 +29,8 @@ export interface Contender {
   readonly starves: boolean;
   /** Its way in is a PgBouncer in transaction mode. Only benchmarks run those: PgBouncer may not be installed. */
   readonly pooled: boolean;
+  /** In mid-pass as many processes again start beside those that run, as in a rolling deployment. */
+  readonly doubles: boolean;
   /** The most connections that each process may open, or that PgBouncer may open for each. Asks Tenure's policy, so a bad one is refused here. */
   limit(): Promise<number>;
   /** Loaded in the worker that needs it, and nowhere else. */
@@ -36,10 +40,20 @@ export interface Contender {
 const OVERSIZED = 50;
 const AFFORDABLE = 10;
 
-const KNEX = { route: 'orders', isTenure: false, exhausts: false, starves: false, pooled: false } as const;
+const KNEX = {
+  route: 'orders',
+  isTenure: false,
+  exhausts: false,
+  starves: false,
+  pooled: false,
+  doubles: false,
+} as const;
 const PRISMA = { ...KNEX, route: 'sign-ups' } as const;
+const DEPLOYMENT = { ...KNEX, route: 'deployment', doubles: true } as const;
 const stockLimit = async () => AFFORDABLE;
 const tenureLimit = async () => (await import('./tenureLimit.js')).tenureLimit(AFFORDABLE);
+const pooledLimit = async () => (await import('./tenureLimit.js')).limitInBudget(AFFORDABLE, PROCESSES);
+const POOLED_STORY = `each with a max of ${OVERSIZED}, through a PgBouncer that opens as many connections as the processes with Tenure may`;
 
 export const CONTENDERS: readonly Contender[] = [
   {
@@ -74,9 +88,9 @@ export const CONTENDERS: readonly Contender[] = [
     ...KNEX,
     key: 'pgbouncer',
     title: `Knex ${PROCESSES} × ${OVERSIZED}, PgBouncer`,
-    story: `one stock Knex per process, each with a max of ${OVERSIZED}, through a PgBouncer that opens ${PROCESSES * AFFORDABLE}`,
+    story: `one stock Knex per process, ${POOLED_STORY}`,
     pooled: true,
-    limit: stockLimit,
+    limit: pooledLimit,
     load: async () => (await import('./stock.js')).stock(OVERSIZED),
   },
   {
@@ -84,6 +98,25 @@ export const CONTENDERS: readonly Contender[] = [
     key: 'tenure',
     title: 'Tenure',
     story: `the same code as Knex ${PROCESSES} × ${AFFORDABLE} plus the one call; its policy comes from the environment`,
+    isTenure: true,
+    limit: tenureLimit,
+    load: async () => (await import('./tenure.js')).withTenure(AFFORDABLE),
+  },
+  {
+    ...DEPLOYMENT,
+    key: 'stock-deployment',
+    title: `Knex ${PROCESSES}, then ${2 * PROCESSES} × ${AFFORDABLE}`,
+    story: `one stock Knex per process, each with a max of ${AFFORDABLE}: the server can give that to ${PROCESSES} processes, and not to ${2 * PROCESSES}`,
+    exhausts: true,
+    starves: true,
+    limit: stockLimit,
+    load: async () => (await import('./stock.js')).stock(AFFORDABLE),
+  },
+  {
+    ...DEPLOYMENT,
+    key: 'tenure-deployment',
+    title: 'Tenure',
+    story: 'the same code plus the one call; the new processes find the budget in use, and get their shares of it',
     isTenure: true,
     limit: tenureLimit,
     load: async () => (await import('./tenure.js')).withTenure(AFFORDABLE),
@@ -101,10 +134,10 @@ export const CONTENDERS: readonly Contender[] = [
     ...PRISMA,
     key: 'prisma-pgbouncer',
     title: `Prisma ${PROCESSES} × ${OVERSIZED}, PgBouncer`,
-    story: `one stock Prisma client per process, each with a max of ${OVERSIZED}, through a PgBouncer that opens ${PROCESSES * AFFORDABLE}`,
+    story: `one stock Prisma client per process, ${POOLED_STORY}`,
     starves: true,
     pooled: true,
-    limit: stockLimit,
+    limit: pooledLimit,
     load: async () => (await import('./prisma.js')).stockPrisma(OVERSIZED),
   },
   {
@@ -124,6 +157,10 @@ export function contenderOf(key: ContenderKey): Contender {
 
 export function routeOf(key: ContenderKey): RouteKey {
   return contenderOf(key).route;
+}
+
+export function processesOf(key: ContenderKey): number {
+  return contenderOf(key).doubles ? 2 * PROCESSES : PROCESSES;
 }
 
 /** The most connections a process may open, among those contenders that stay within a limit. */

@@ -7,6 +7,8 @@ export interface App {
   close(): Promise<unknown>;
   /** The most connections this process may open, where something limits it. */
   readonly limit: number | null;
+  /** The most connections that all processes may open together, where Tenure's budget limits them. */
+  budget?(): number | null;
 }
 
 export interface Answer {

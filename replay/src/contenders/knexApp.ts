@@ -3,17 +3,16 @@ import { lastOrders } from '../database/orders.js';
 import { ACQUIRE_TIMEOUT_MS, type App } from './contender.js';
 
 /** How one variant of the app uses Knex. */
-interface KnexUse extends Pick<App, 'close' | 'limit'> {
+interface KnexUse extends Omit<App, 'answer' | 'waitedTooLong'> {
   forRequest(): Knex;
 }
 
 /** `GET /orders`: the last orders of some customer. */
-export function knexApp(schema: string, { forRequest, close, limit }: KnexUse): App {
+export function knexApp(schema: string, { forRequest, ...use }: KnexUse): App {
   return {
     answer: async () => ({ status: 200, body: await lastOrders(forRequest(), schema) }),
     waitedTooLong: (error) => error instanceof knex.KnexTimeoutError,
-    close,
-    limit,
+    ...use,
   };
 }
 

@@ -1,8 +1,11 @@
 import { TAKEN_PERCENT } from '../database/signUps.js';
 
-export type RouteKey = 'orders' | 'sign-ups';
+export type RouteKey = 'orders' | 'deployment' | 'sign-ups';
 
-/** What a request asks of the app. Contenders are compared with those of the same route. */
+/** Enough that each stock pool of eight grows to its max of ten. */
+export const DEPLOYMENT_CLIENTS = 100;
+
+/** What a request asks of the app, and what happens meanwhile. Contenders are compared with those of the same route. */
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -11,6 +14,11 @@ export interface Route {
 
 export const ROUTES: Record<RouteKey, Route> = {
   orders: { method: 'GET', path: '/orders', story: 'reads ten rows of one indexed join' },
+  deployment: {
+    method: 'GET',
+    path: '/orders',
+    story: `the same, with ${DEPLOYMENT_CLIENTS} clients; then a rolling deployment starts as many processes again, with ${DEPLOYMENT_CLIENTS} more`,
+  },
   'sign-ups': {
     method: 'POST',
     path: '/sign-ups',

@@ -2,11 +2,19 @@ import { poolOf, tenure } from '@tenure/knex';
 import knex from 'knex';
 import type { OpenApp } from './contender.js';
 import { knexApp, knexConfig } from './knexApp.js';
+import { setBudget } from './tenureLimit.js';
 
 /** The same code plus the one call. The policy comes from the environment. */
 export function withTenure(max: number): OpenApp {
   return (url, schema) => {
+    setBudget(process.env);
     const db = knex(tenure(knexConfig(url, max)));
-    return knexApp(schema, { forRequest: () => db, close: () => db.destroy(), limit: poolOf(db).stats().max });
+    const pool = poolOf(db);
+    return knexApp(schema, {
+      forRequest: () => db,
+      close: () => db.destroy(),
+      limit: pool.stats().max,
+      budget: () => pool.stats().budget?.limit ?? null,
+    });
   };
 }

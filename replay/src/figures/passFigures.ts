@@ -17,6 +17,8 @@ export interface PassFigures {
   failures: Record<string, number>;
   /** The most connections that all processes together may open, where something limits it. */
   limit: number | null;
+  /** What they may open by their budget, where they have one. */
+  budget: number | null;
   appCpuMs: number;
   serverCpuMs: number | null;
   /** Of the PgBouncer in front, where there is one. */

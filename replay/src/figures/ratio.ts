@@ -5,6 +5,7 @@ import type { Summary } from './summary.js';
 /** On each route: the contender with Tenure, and the same code without. */
 export const PAIRS: Record<RouteKey, { ours: ContenderKey; theirs: ContenderKey }> = {
   orders: { ours: 'tenure', theirs: 'stock' },
+  deployment: { ours: 'tenure-deployment', theirs: 'stock-deployment' },
   'sign-ups': { ours: 'prisma-tenure', theirs: 'prisma' },
 };
 

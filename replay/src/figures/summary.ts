@@ -9,6 +9,8 @@ export interface Summary {
   passes: number;
   /** The highest of all passes; everything else that counts connections is a pass's median. */
   peak: number;
+  /** The most in the last second of the clients' work, of all passes. */
+  peakAtEnd: number;
   mean: number;
   backends: number;
   opened: number;
@@ -17,6 +19,7 @@ export interface Summary {
   openedPerThousand: number;
   refused: number;
   limit: number | null;
+  budget: number | null;
   transactionsPerConnection: number;
   /** The pass where it was lowest. */
   fewestTransactionsPerConnection: number;
@@ -46,6 +49,7 @@ export function summarise(contender: ContenderKey, passes: readonly PassFigures[
     contender,
     passes: passes.length,
     peak: Math.max(...passes.map(peak)),
+    peakAtEnd: Math.max(...passes.map(peakAtEnd)),
     mean: mid(mean) ?? 0,
     backends: mid(({ trace }) => trace.lifelines.length) ?? 0,
     opened: mid(({ opened }) => opened) ?? 0,
@@ -53,6 +57,7 @@ export function summarise(contender: ContenderKey, passes: readonly PassFigures[
     openedPerThousand: mid(openedPerThousand) ?? 0,
     refused: mid(({ refused }) => refused) ?? 0,
     limit: passes[0]?.limit ?? null,
+    budget: passes[0]?.budget ?? null,
     transactionsPerConnection: mid(perConnection) ?? 0,
     fewestTransactionsPerConnection: Math.min(...passes.map(perConnection)),
     perSecond: mid(({ load }) => load.perSecond) ?? 0,
@@ -84,6 +89,11 @@ export function summariseAll(passes: readonly PassFigures[]): Summary[] {
 
 function peak({ trace }: PassFigures): number {
   return Math.max(0, ...trace.samples.map(({ connections }) => connections));
+}
+
+function peakAtEnd({ trace, load }: PassFigures): number {
+  const atEnd = trace.samples.filter(({ at }) => at * 1_000 <= load.ms && at * 1_000 > load.ms - 1_000);
+  return Math.max(0, ...atEnd.map(({ connections }) => connections));
 }
 
 /** While the clients were at work. */

@@ -1,8 +1,11 @@
-import { contenderOf, PROCESSES } from '../contenders/catalogue.js';
+import { contenderOf, PROCESSES, processesOf } from '../contenders/catalogue.js';
 import type { Summary } from './summary.js';
 
-/** A contender's name; with Tenure its limit is known only once it ran, since the environment may set it. */
-export function titleOf({ contender, limit }: Pick<Summary, 'contender' | 'limit'>): string {
-  const { title, isTenure } = contenderOf(contender);
-  return isTenure && limit !== null ? `${title} ${PROCESSES} × ${limit / PROCESSES}` : title;
+/** A contender's name; with Tenure its limits are known only once it ran, since the environment may set them. */
+export function titleOf({ contender, limit, budget }: Pick<Summary, 'contender' | 'limit' | 'budget'>): string {
+  const { title, isTenure, doubles } = contenderOf(contender);
+  if (!isTenure || limit === null) return title;
+  const processes = processesOf(contender);
+  const before = doubles ? `${PROCESSES}, then ` : '';
+  return `${title} ${before}${processes} × ${limit / processes}${budget === null ? '' : `, budget ${budget}`}`;
 }

@@ -10,14 +10,15 @@ import { titleOf } from './titles.js';
 export function verdicts(summaries: readonly Summary[], maxConnections: number): string[] {
   return byRoute(summaries, ({ contender }) => routeOf(contender)).flatMap(([route, members]) =>
     members.map((summary) => {
-      const did = route === 'orders' ? held(summary, maxConnections) : opened(summary);
+      const did = route === 'sign-ups' ? opened(summary) : held(summary, maxConnections);
       return `${titleOf(summary)}: ${did}. It answered ${share(summary)}${comparison(summary, members, route)}.`;
     }),
   );
 }
 
-function held({ peak, transactionsPerConnection: each }: Summary, maxConnections: number): string {
-  return `up to ${peak} of ${maxConnections} connections, ${rough(each)} ${each === 1 ? 'transaction' : 'transactions'} each`;
+function held({ peak, refused, transactionsPerConnection: each }: Summary, maxConnections: number): string {
+  const more = refused > 0 ? `, ${rough(refused)} connects refused` : '';
+  return `up to ${peak} of ${maxConnections} connections${more}, ${rough(each)} ${each === 1 ? 'transaction' : 'transactions'} each`;
 }
 
 function opened({ openedPerThousand }: Summary): string {

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import { serve } from '../processes/serve.js';
 import { LoadCount } from './loadCount.js';
@@ -18,11 +19,22 @@ async function run(job: LoadJob): Promise<LoadResult> {
   const cpuBefore = process.cpuUsage();
   const count = new LoadCount(job, performance.now());
   const report = setInterval(() => main.progress.asEvent(count.progress()), PROGRESS_EVERY_MS);
+  const { joining } = job;
+  await Promise.all([
+    sendRequests(job, job, count),
+    joining && sleep(joining.afterMs).then(() => sendRequests(job, joining, count)),
+  ]);
+  clearInterval(report);
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return count.result(performance.now(), (user + system) / 1_000);
+}
+
+async function sendRequests(job: LoadJob, { urls, clients }: Pick<LoadJob, 'urls' | 'clients'>, count: LoadCount) {
   await autocannon({
     // Its types know one URL; it spreads its clients evenly over several.
-    url: job.urls as unknown as string,
+    url: urls as unknown as string,
     method: job.method,
-    connections: job.clients,
+    connections: clients,
     ...(job.rate !== undefined && { overallRate: job.rate }),
     timeout: job.clientTimeoutMs / 1_000,
     maxOverallRequests: job.maxRequests,
@@ -30,9 +42,6 @@ async function run(job: LoadJob): Promise<LoadResult> {
     sampleInt: 250,
     setupClient: (client) => follow(client as unknown as Client, count),
   });
-  clearInterval(report);
-  const { user, system } = process.cpuUsage(cpuBefore);
-  return count.result(performance.now(), (user + system) / 1_000);
 }
 
 /** What autocannon's client has beside what its types tell. */

@@ -14,6 +14,8 @@ export interface LoadJob {
   maxRequests: number;
   /** After this a client gives its request up. */
   clientTimeoutMs: number;
+  /** More clients, which come later, to other processes. */
+  joining?: { urls: string[]; clients: number; afterMs: number };
 }
 
 export interface Progress {

@@ -12,6 +12,7 @@ export function rowsOf(route: RouteKey): Row[] {
 
 const CONNECTIONS: readonly Row[] = [
   ['connections, peak', ({ peak }) => count(peak)],
+  ['connections, at the end', ({ peakAtEnd }) => count(peakAtEnd)],
   ['connections, mean', ({ mean }) => rough(mean)],
   ['backend PIDs seen', ({ backends }) => rough(backends)],
   ['connections opened', ({ opened }) => rough(opened)],

@@ -1,5 +1,5 @@
 import { comparisonPlot, html, lifelinesPlot, Markup, type Scales, STYLE } from '@tenure/doctor/internal';
-import { contenderOf, routeOf } from '../contenders/catalogue.js';
+import { type ContenderKey, contenderOf, routeOf } from '../contenders/catalogue.js';
 import { byRoute, ROUTES, type RouteKey } from '../contenders/routes.js';
 import type { Findings } from '../database/findings.js';
 import type { Check } from '../figures/checks.js';
@@ -68,18 +68,28 @@ function checkList(checks: readonly Check[]): Markup {
   return html`<ul class="checks">${items}</ul>`;
 }
 
-/** The one picture that the page opens with. */
-function connectionsSection({ passes, summaries, findings }: ReportContent): Markup {
+/** The picture that the page opens with; and one more where the processes are doubled. */
+function connectionsSection(content: ReportContent): Markup {
+  const acts = [false, true].map((doubles) => actOf(content, doubles)).filter(({ summaries }) => summaries.length > 0);
+  return html`<section>
+<h2>Connections over time</h2>
+${acts.map(connections)}
+</section>`;
+}
+
+function connections({ passes, summaries, findings }: ReportContent): Markup {
   const compared = summaries.map((summary) => ({
     name: titleOf(summary),
     samples: tracesOf(summary, passes)[0]!.samples,
     isMarked: contenderOf(summary.contender).isTenure,
   }));
   const about = aboutConnections(summaries, findings.maxConnections);
-  return html`<section>
-<h2>Connections over time</h2>
-<figure>${comparisonPlot(compared, scalesOf(passes, findings), about)}<figcaption>${about}</figcaption></figure>
-</section>`;
+  return html`<figure>${comparisonPlot(compared, scalesOf(passes, findings), about)}<figcaption>${about}</figcaption></figure>`;
+}
+
+function actOf(content: ReportContent, doubles: boolean): ReportContent {
+  const isPart = ({ contender }: { contender: ContenderKey }) => contenderOf(contender).doubles === doubles;
+  return { ...content, passes: content.passes.filter(isPart), summaries: content.summaries.filter(isPart) };
 }
 
 function lifelines(summary: Summary, { passes, findings }: ReportContent): Markup {

@@ -22,6 +22,21 @@ test.each([
   expect(broken(given)).toEqual([expect.stringContaining(text)]);
 });
 
+const seconds = (...connections: number[]) => ({
+  samples: connections.map((count, at) => ({ at, connections: count })),
+  lifelines: [],
+});
+
+test.each([
+  ['one above the budget for each process that connects for the first time', seconds(0, 48, 44, 40, 40), []],
+  ['one more than that', seconds(0, 49, 40, 40, 40), ['49 connections at most (≤ 48']],
+  ['above the budget at the end', seconds(0, 40, 40, 40, 41), ['41 connections at the end (≤ 40']],
+])('with a budget: %s', (_, trace, texts) => {
+  const doubled = { contender: 'tenure-deployment', limit: 160 } as const;
+  for (const contender of [{}, doubled])
+    expect(broken({ ...contender, budget: 40, trace })).toEqual(texts.map((text) => expect.stringContaining(text)));
+});
+
 test.each(['stock', 'prisma'] as const)('of %s nothing was promised', (contender) => {
   expect(checkTenure([summaryOf({ contender })])).toEqual([]);
 });

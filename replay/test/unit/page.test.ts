@@ -27,6 +27,18 @@ test('opens with one picture of all contenders, then has the lifelines of each, 
   expect(labels[2]).toMatch(/One bar for each backend PID/);
 });
 
+test('a deployment has a picture of its own, with a scale of its own', () => {
+  const passes = [passOf(), passOf({ contender: 'tenure-deployment' })];
+  const summaries = [summaryOf(), summaryOf({ contender: 'tenure-deployment', limit: 160, budget: 40 })];
+  const { document } = parseHTML(page({ ...CONTENT, passes, summaries }));
+  const [pictures] = document.querySelectorAll('section');
+  const captions = [...pictures!.querySelectorAll('figcaption')].map((caption) => caption.textContent);
+  expect(captions).toEqual([
+    expect.stringMatching(/ Tenure 8\s×\s10: at most 80 of 100\.$/),
+    expect.stringMatching(/ Tenure 8, then 16\s×\s10, budget 40: at most 80 of 100\.$/),
+  ]);
+});
+
 test('text is shown as it is', () => {
   const { document } = parseHTML(page(CONTENT));
   expect(document.querySelector('.verdict')?.textContent).toBe('One <line> & no more.');

@@ -28,10 +28,23 @@ test('quick, each runs once', () => {
   expect(clients).toBe(100);
 });
 
+test('in full, all passes of a route take as long: the first moments of an app are slow', () => {
+  const passes = makePlan({ only: ALL, quick: false, limit: 10 }).passes;
+  expect(new Set(passes.map(({ forMs }) => forMs)).size).toBe(1);
+});
+
 test('a pass of a bounded pool goes on until each connection could have served enough', () => {
   const { passes, connections } = makePlan({ only: ['tenure'], quick: true, limit: 12 });
   expect(connections).toBe(96);
   expect(passes[0]!.untilAnswered).toBeGreaterThanOrEqual(96 * 50);
+});
+
+test('in the middle of a deployment’s pass the processes are doubled, and in no other', () => {
+  const only = ['tenure', 'stock-deployment', 'tenure-deployment'] as const;
+  const { passes } = makePlan({ only, quick: true, limit: 10 });
+  const [steady, ...doubled] = passes;
+  expect(steady!.doublesAfterMs).toBeNull();
+  for (const { forMs, doublesAfterMs } of doubled) expect(forMs - doublesAfterMs!).toBe(steady!.forMs);
 });
 
 test.each(['per-request', 'oversized', 'prisma'] as const)('a pass of %s is bounded in time alone', (contender) => {

@@ -7,6 +7,7 @@ test('contenders are grouped by route; a route without any is left out', () => {
   const groups = byRoute(CONTENDERS, ({ route }) => route);
   expect(groups.map(([route, members]) => [route, members.length])).toEqual([
     ['orders', 5],
+    ['deployment', 2],
     ['sign-ups', 3],
   ]);
   expect(byRoute([contenderOf('prisma')], ({ route }) => route)).toHaveLength(1);

@@ -40,6 +40,12 @@ test('the mean counts only what was seen while the clients were at work', () => 
   expect(summarise('tenure', [passOf({ trace: { samples, lifelines: [] } })]).mean).toBe(20);
 });
 
+test('at the end: the most in the last second of the clients’ work, of all passes', () => {
+  const samples = [1.5, 3.2, 3.9, 4.5].map((at, index) => ({ at, connections: [48, 41, 40, 99][index]! }));
+  const steady = passOf({ trace: { samples: [{ at: 3.5, connections: 39 }], lifelines: [] } });
+  expect(summarise('tenure', [steady, passOf({ trace: { samples, lifelines: [] } })]).peakAtEnd).toBe(41);
+});
+
 test('a contender that opened nothing and answered nothing has figures all the same', () => {
   const nothing = passOf({ served: 0, opened: 0, load: { answered: 0, p50Ms: null, p99Ms: null } });
   expect(summarise('tenure', [nothing])).toMatchObject({ transactionsPerConnection: 0, p50Ms: null });

@@ -20,6 +20,7 @@ export function passOf(
     refused: 0,
     failures: {},
     limit: 80,
+    budget: null,
     appCpuMs: 1_000,
     serverCpuMs: 500,
     poolerCpuMs: null,

@@ -30,6 +30,16 @@ test('of sign-ups it has what errors cost', () => {
   ]);
 });
 
+test('says the budget, and how many processes had it; and what was refused', () => {
+  const stock = summaryOf({ contender: 'stock-deployment', refused: 63 });
+  const ours = summaryOf({ contender: 'tenure-deployment', limit: 160, budget: 40 });
+  expect(verdicts([summaryOf({ budget: 40 }), stock, ours], 100)).toEqual([
+    'Tenure 8 × 10, budget 40: up to 80 of 100 connections, 100 transactions each. It answered all 8,000 requests.',
+    'Knex 8, then 16 × 10: up to 80 of 100 connections, 63 connects refused, 100 transactions each. It answered all 8,000 requests.',
+    'Tenure 8, then 16 × 10, budget 40: up to 80 of 100 connections, 100 transactions each. It answered all 8,000 requests.',
+  ]);
+});
+
 test('does not flatter Tenure', () => {
   const bad = summaryOf({ limit: 160, load: { answered: 10, failed: 5, timedOut: 5 } });
   expect(verdicts([bad], 100)).toEqual([

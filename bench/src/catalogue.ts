@@ -23,6 +23,13 @@ export const BENCHES: readonly Bench[] = [
     load: async () => (await import('./queries/run.js')).runQueries,
   },
   {
+    name: 'pipeline',
+    story: 'short reads that share connections, beside those that do not',
+    seconds: 480,
+    quickSeconds: 30,
+    load: async () => (await import('./pipeline/run.js')).runPipeline,
+  },
+  {
     name: 'errors',
     story: 'what a failing query costs',
     seconds: 40,

@@ -5,7 +5,17 @@ import { duration, parseOptions } from '../../src/options.js';
 const namesOf = (...args: string[]) => parseOptions(args).benches.map(({ name }) => name);
 
 test('without a name all run, and with names those, in their own order', () => {
-  expect(namesOf()).toEqual(['pool', 'observed', 'queries', 'errors', 'fleet', 'ageing', 'recovery', 'inspector']);
+  expect(namesOf()).toEqual([
+    'pool',
+    'observed',
+    'queries',
+    'pipeline',
+    'errors',
+    'fleet',
+    'ageing',
+    'recovery',
+    'inspector',
+  ]);
   expect(namesOf('--', 'errors', 'pool', '--quick')).toEqual(['pool', 'errors']);
 });
 

@@ -10,6 +10,7 @@ export { type CancelOptions, cancelRequest, type PgConnectionClass } from './pos
 export { connectionOf, type EndListeners, type PgConnection } from './postgres/connection.js';
 export { type ClientConnector, type ConnectorHooks, clientConnector } from './postgres/pgConnector.js';
 export type { PgClient } from './postgres/pgTypes.js';
+export type { ReadHost, SharedReads } from './postgres/pipeline/sharedReads.js';
 export { type Lender, lenderOf } from './postgres/pool/lender.js';
 export { poolMadeAt } from './postgres/pool/pgPool.js';
 export { fromPgPool } from './postgres/pool/pgPoolOptions.js';

@@ -6,7 +6,18 @@ import { ConnectionsChart, OpenedChart, WaitChart } from './charts.js';
 import { time } from './format.js';
 import { follow, type History } from './history.js';
 import { Lifelines } from './lifelines.js';
-import { BudgetFacts, Closings, Connections, Counts, Holders, Log, PolicyTable, Statements, Tiles } from './parts.js';
+import {
+  BudgetFacts,
+  Closings,
+  Connections,
+  Counts,
+  Holders,
+  Log,
+  Pipelining,
+  PolicyTable,
+  Statements,
+  Tiles,
+} from './parts.js';
 import './style.css';
 import { verdictOf } from './verdict.js';
 
@@ -163,6 +174,7 @@ function Pool({ history, windowMs: most }: { history: History; windowMs: number 
         <Closings history={history} />
         <Counts history={history} />
         <Statements history={history} />
+        <Pipelining history={history} />
         <BudgetFacts history={history} />
       </div>
       <Connections history={history} />

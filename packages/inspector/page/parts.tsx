@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { count, duration, plural, rough, time } from './format.js';
+import { count, duration, percent, plural, rough, time } from './format.js';
 import type { History } from './history.js';
 import { isPlanned } from './spells.js';
 
@@ -214,6 +214,28 @@ export function Statements({ history }: { history: History }) {
         ['Evicted', count(evicted)],
         ['Invalidated', count(invalidated)],
         ['Sent unprepared', reasons.join(', ') || 'none'],
+      ]}
+    />
+  );
+}
+
+export function Pipelining({ history }: { history: History }) {
+  const { pipelined } = history.pool.stats;
+  if (!pipelined) return null;
+  const { state, queries, share, deepest, waitedBehindMs, again } = pipelined;
+  return (
+    <Facts
+      id="pipelining"
+      title="Reads that share connections"
+      rows={[
+        ['State', state.replaceAll('-', ' ')],
+        ['Sent behind others', `${count(queries)}, ${percent(share)} of short reads`],
+        ['Most on one connection', count(deepest)],
+        [
+          'Waited for those before them',
+          `${duration(waitedBehindMs.p50)}, 99 % at most ${duration(waitedBehindMs.p99)}`,
+        ],
+        ['Sent again, alone', count(again)],
       ]}
     />
   );

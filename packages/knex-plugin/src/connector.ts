@@ -1,5 +1,5 @@
 import type { Connector, Policy } from '@tenure/core';
-import { clientConnector, isOpen, type TargetSettings } from '@tenure/core/adapter';
+import { type ClientConnector, clientConnector, isOpen, type TargetSettings } from '@tenure/core/adapter';
 import knex, { type Knex } from 'knex';
 import type { Connection, Dialect } from './dialect.js';
 import { openForPool } from './opening.js';
@@ -19,7 +19,7 @@ interface Made {
 export function knexConnector(
   client: Dialect,
   { pool, policy: { connectTimeoutMs }, closeErrors, target }: Made,
-): Connector<Connection> {
+): ClientConnector<Connection> {
   /** What the app's set-up threw on a connection that worked: the next connection would meet the same. */
   const refusals = new WeakSet<object>();
   const afterCreate = afterCreateOf(pool, (connection, error) => {

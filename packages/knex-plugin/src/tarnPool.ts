@@ -2,9 +2,16 @@ import type { Pool, PoolEvents } from '@tenure/core';
 import { type Lending, PendingAcquire } from './pendingAcquire.js';
 import { type TarnEventMap, TarnEvents, type TarnLog } from './tarnEvents.js';
 
+/** Gives Knex's runner what it needs to share a connection; see `KnexReads`. */
+interface RunnerLender {
+  lend<R extends object>(runner: R, builder: object, client: object): R;
+}
+
 /** The pool as Knex and tools for it expect it: the public methods and events of tarn, over Tenure's engine. */
 export class TarnPool<C extends object> {
   readonly #events: TarnEvents<C>;
+  /** `undefined` unless the policy allows that reads share connections. */
+  reads: RunnerLender | undefined;
   #lastEventId = 0;
   #reaping = false;
   #destroyed: Promise<void> | undefined;

@@ -10,6 +10,7 @@ import { Origins, withOrigins } from './origins.js';
 import { remember } from './poolOf.js';
 import { streamOf } from './setUp.js';
 import { Borrowings } from './sharedPool.js';
+import { KnexReads } from './sharedReads.js';
 import { isGivenBackByStream, runStream } from './streams.js';
 import { targetOfClient } from './target.js';
 import { TarnPool } from './tarnPool.js';
@@ -59,6 +60,12 @@ export function tenureClient(
       warnOfIgnored(this, config.pool);
       remember(engine, this.logger);
       this.pool = new TarnPool(engine, closeErrors, config.pool?.log);
+      if (connector.reads && !origins) this.pool.reads = new KnexReads(connector.reads, engine);
+    }
+
+    override runner(builder: object) {
+      const runner = super.runner(builder);
+      return this.pool?.reads?.lend(runner, builder, this) ?? runner;
     }
 
     override acquireConnection(): Promise<Connection> {

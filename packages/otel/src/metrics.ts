@@ -44,6 +44,11 @@ const ofStatements =
   ({ statements }: Stats) =>
     statements ? [[statements[key]] as const] : [];
 
+const ofPipeline =
+  (key: 'queries' | 'share' | 'deepest' | 'again') =>
+  ({ pipelined }: Stats) =>
+    pipelined ? [[pipelined[key]] as const] : [];
+
 /**
  * The metrics that are read from `stats()`: those of the semantic conventions for connection pools, 1.45, then those that the conventions lack.
  * docs/observability.md has the same table.
@@ -164,6 +169,37 @@ export const METRICS: Readonly<Record<string, Metric>> = {
     unit: '{query}',
     description: 'Repeated queries with parameters that were sent unprepared, by reason.',
     read: ({ statements }) => by('reason', statements?.unprepared ?? {}),
+  }),
+  'tenure.pipeline.enabled': upDownCounter({
+    unit: '{pool}',
+    description: '1 while short reads may share connections, else 0, by state.',
+    read: ({ pipelined }) => (pipelined ? [[Number(pipelined.state === 'on'), { state: pipelined.state }]] : []),
+  }),
+  'tenure.pipeline.queries': counter({
+    unit: '{query}',
+    description: 'Reads that were sent on a connection behind others.',
+    read: ofPipeline('queries'),
+  }),
+  'tenure.pipeline.share': gauge({
+    unit: '1',
+    description: 'The share of short reads that did not get a connection of their own, 0 to 1.',
+    read: ofPipeline('share'),
+  }),
+  'tenure.pipeline.deepest': gauge({
+    unit: '{query}',
+    description: 'The most queries that were in flight on one connection.',
+    read: ofPipeline('deepest'),
+  }),
+  'tenure.pipeline.waited_behind': gauge({
+    unit: 's',
+    description: 'How long reads waited for the answers to those before them, by quantile.',
+    read: ({ pipelined }) =>
+      Object.entries(pipelined?.waitedBehindMs ?? {}).map(([quantile, ms]) => [ms / 1_000, { quantile }]),
+  }),
+  'tenure.pipeline.again': counter({
+    unit: '{query}',
+    description: 'Reads that were sent again, on a connection of their own.',
+    read: ofPipeline('again'),
   }),
   'tenure.budget.limit': gauge({
     unit: '{connection}',

@@ -13,7 +13,7 @@ const { CA: ca } = process.env;
 const config = ca ? { connectionString: url.replace('127.0.0.1', 'localhost'), ssl: { ca } } : url;
 const policy = parsePolicy({}, { exitOnIdle: what !== 'stay' });
 const connector = pgConnector(config, { setUp });
-connector.usePolicy?.(policy, () => {});
+connector.usePolicy?.(policy, { warn() {} });
 // While it opens, a connection does not keep the process: that is up to whoever waits.
 const waiting = setTimeout(() => {}, 10_000);
 const client = await connector.connect(

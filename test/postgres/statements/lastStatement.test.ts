@@ -10,7 +10,7 @@ const postgres = await usePostgres();
 
 async function kept(policy: PolicyOverrides) {
   const connector = pgConnector(postgres.url);
-  connector.usePolicy?.(parsePolicy({}, { statements: 0, ...policy }), () => {});
+  connector.usePolicy?.(parsePolicy({}, { statements: 0, ...policy }), { warn() {} });
   const client = await connector.connect(
     soon(),
     () => {},

@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface Pace {
   /** How long each chunk is held, in milliseconds; 0: not at all. */
   latencyMs: number;
+  /** Each chunk is passed on in pieces of this many bytes; `Infinity`: whole. */
+  pieceBytes: number;
   /** How many bytes pass in a second, each way; `Infinity`: no limit. */
   bytesPerSecond: number;
 }
@@ -59,11 +61,21 @@ export class Link {
     try {
       for await (const chunk of from.iterator({ destroyOnReturn: false })) {
         await this.#takeTime(chunk.length);
-        if (!this.#frozen) pass(chunk);
+        const { pieceBytes } = this.pace;
+        if (chunk.length > pieceBytes) await this.#passInPieces(chunk, pieceBytes, pass);
+        else if (!this.#frozen) pass(chunk);
       }
       if (!this.#frozen) to.end();
     } catch {
       if (!this.#frozen) to.resetAndDestroy();
+    }
+  }
+
+  async #passInPieces(chunk: Buffer, bytes: number, pass: (piece: Buffer) => void): Promise<void> {
+    for (let from = 0; from < chunk.length; from += bytes) {
+      if (!this.#frozen) pass(chunk.subarray(from, from + bytes));
+      // Or they would be sent, and read, as one.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

@@ -31,6 +31,7 @@ export class FaultProxy implements AsyncDisposable, Pace {
   /** How long it takes until a client that connects reaches the server, in milliseconds. */
   connectDelayMs = 0;
   latencyMs = 0;
+  pieceBytes = Number.POSITIVE_INFINITY;
   bytesPerSecond = Number.POSITIVE_INFINITY;
   /** Most connections that were open at once, frozen ones left out. */
   mostOpen = 0;
@@ -95,7 +96,7 @@ export class FaultProxy implements AsyncDisposable, Pace {
     this.arrivals = 'served';
     this.swallowNext = 0;
     this.connectDelayMs = this.latencyMs = 0;
-    this.bytesPerSecond = Number.POSITIVE_INFINITY;
+    this.bytesPerSecond = this.pieceBytes = Number.POSITIVE_INFINITY;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -20,6 +20,8 @@ const CONTEXT = {
 };
 const BUDGET = { limit: 40, slots: 0, guests: 0, hungry: false, members: null };
 const STATEMENTS = { state: 'on', hits: 0, prepared: 0, evicted: 0, invalidated: 0, unprepared: {} } as const;
+const WAITED = { p50: 0, p99: 0, max: 0 };
+const PIPELINED = { state: 'on', queries: 0, share: 0, deepest: 0, waitedBehindMs: WAITED, again: 0 } as const;
 
 it('docs/observability.md has each field of stats()', () => {
   const stats = takeStats(CONTEXT, new Counters(), parsePolicy({}), {
@@ -27,8 +29,9 @@ it('docs/observability.md has each field of stats()', () => {
     pooler: 'none',
     budget: BUDGET,
     statements: STATEMENTS,
+    pipelined: PIPELINED,
   });
-  const names = [stats, BUDGET, STATEMENTS, stats.waitMs].flatMap(Object.keys);
+  const names = [stats, BUDGET, STATEMENTS, PIPELINED, stats.waitMs].flatMap(Object.keys);
   expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 
@@ -39,7 +42,7 @@ it('docs/observability.md has each close reason', () => {
 it('docs/observability.md has each channel, and no other', () => {
   const source = readFileSync(new URL('../../../packages/core/src/pool/channels.ts', import.meta.url), 'utf8');
   const channelsIn = (written: string) => new Set(written.match(/tenure:\w+:\w+/g));
-  expect(channelsIn(source).size).toBe(9);
+  expect(channelsIn(source).size).toBe(10);
   expect([...channelsIn(text)].sort()).toEqual([...channelsIn(source)].sort());
 });
 

@@ -102,6 +102,14 @@ async function collected(): Promise<MetricData[]> {
   const stats = () => ({
     ...pool.stats(),
     statements: { state: 'on' as const, hits: 3, prepared: 2, evicted: 1, invalidated: 0, unprepared: { size: 4 } },
+    pipelined: {
+      state: 'on' as const,
+      queries: 90,
+      share: 0.5,
+      deepest: 4,
+      waitedBehindMs: { p50: 1, p99: 4, max: 20 },
+      again: 2,
+    },
     budget: { limit: 40, slots: 3, guests: 1, hungry: true, members: 8 },
   });
   const stop = instrument(
@@ -181,6 +189,10 @@ describe('the metrics beside them', () => {
     ['tenure.budget.hungry', 1],
     ['tenure.budget.members', 8],
     ['tenure.statement.hits', 3],
+    ['tenure.pipeline.queries', 90],
+    ['tenure.pipeline.share', 0.5],
+    ['tenure.pipeline.deepest', 4],
+    ['tenure.pipeline.again', 2],
   ])('%s is read from the budget and the statements of stats()', (name, value) => {
     expect(valuesOf(name)).toEqual([['', value]]);
   });

@@ -211,6 +211,14 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
     values: [1, Number.MAX_SAFE_INTEGER],
     badValues: [...badCount.values, 0, 2 ** 53, NONE, 'none', 'auto'],
   },
+  pipeline: {
+    env: 'CONN_PIPELINE',
+    default: 'none',
+    texts: { none: 'none', reads: 'reads', ' Reads ': 'reads', NONE: 'none' },
+    badTexts: ['', ' ', '0', '1', 'true', 'false', 'off', 'writes', 'all'],
+    values: ['none', 'reads'],
+    badValues: [0, 1, true, false, null, '', 'Reads', ' none', NONE, Number.NaN, [], ['none'], {}],
+  },
   budget: {
     env: 'CONN_BUDGET',
     default: NONE,
@@ -272,6 +280,7 @@ const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true
   statements: false,
   statementsForWrites: false,
   prepareThreshold: false,
+  pipeline: true,
   budget: true,
   budgetName: true,
   budgetStrict: false,

@@ -37,6 +37,7 @@ const LEVELS: Readonly<Record<PolicyKey, Levels>> = {
   statements: counts,
   statementsForWrites: { argument: false, own: ['yes', true], common: ['no', false], host: true },
   prepareThreshold: counts,
+  pipeline: { argument: 'reads', own: ['reads', 'reads'], common: ['none', 'none'], host: 'reads' },
   budget: { ...counts, own: ['auto', 'auto'] },
   budgetName: { argument: 'a', own: ['b', 'b'], common: ['c', 'c'], host: 'd' },
   budgetStrict: { argument: true, own: ['no', false], common: ['yes', true], host: false },

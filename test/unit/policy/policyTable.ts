@@ -29,6 +29,7 @@ const TIER_OF: Readonly<Record<PolicyKey, Tier>> = {
   inFlightCheckMs: 'rarely',
   statementsForWrites: 'rarely',
   prepareThreshold: 'rarely',
+  pipeline: 'rarely',
   pooler: 'rarely',
   exitOnIdle: 'rarely',
   retryReads: 'rarely',

@@ -10,6 +10,7 @@ function waiter(name: number, timeoutMs = Number.POSITIVE_INFINITY, unsubscribed
     since: 0,
     timeoutMs,
     isDefault: false,
+    joins: undefined,
     resolve: () => {},
     reject: () => {},
     stack: undefined,

@@ -188,6 +188,14 @@ export const POLICY_OPTIONS: { readonly [K in PolicyKey]: PolicyOption } = {
     largest: Number.MAX_SAFE_INTEGER,
     zero: 'nothing could be prepared (`statements: 0` turns it off)',
   }),
+  pipeline: {
+    env: 'CONN_PIPELINE',
+    kind: 'choice',
+    default: 'none',
+    choices: ['none', 'reads'],
+    meaning:
+      'when all connections are in use: `reads`: short prepared reads [share](performance.md#pipelining) a connection that others of their kind use; `none`: each query has its connection alone',
+  },
   budget: count('CONN_BUDGET', {
     default: NONE,
     meaning: 'most connections that [all processes together](fleet.md) may open',

@@ -86,6 +86,11 @@ export interface PolicyValues {
    */
   prepareThreshold: number;
   /**
+   * When all connections are in use. `reads`: a prepared read outside transactions, which has proved to be short, is sent on a connection that
+   * other such reads are using (pipelining). `none` leaves it its connection alone. `CONN_PIPELINE`, default none. `0`: refused.
+   */
+  pipeline: 'none' | 'reads';
+  /**
    * Most connections that all processes with this setting may open together, on one database; `auto`: 80 % of what the server allows.
    * `CONN_BUDGET`, default none. `0`: off. `none`: off. See docs/fleet.md.
    */

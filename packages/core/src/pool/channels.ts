@@ -4,7 +4,7 @@ import type { CheckLevel } from '../lifecycle/freshness.js';
 import type { CloseReason } from '../lifecycle/state.js';
 import type { EffectiveLimits } from '../policy/limits.js';
 import { soon } from './clock.js';
-import type { Connector } from './connector.js';
+import type { Connector, PipelineStats } from './connector.js';
 import type { PoolIdentity } from './identity.js';
 import type { PoolWarning } from './messages.js';
 import type { BudgetStats } from './slotLocks.js';
@@ -47,6 +47,8 @@ export interface PointContexts {
   'tenure:pool:warning': PoolContext & PoolWarning;
   /** What `stats().budget` has. */
   'tenure:budget:change': PoolContext & { readonly budget: BudgetStats };
+  /** What `stats().pipelined` has. */
+  'tenure:pipeline:change': PoolContext & { readonly pipelined: PipelineStats };
 }
 
 type TracingName = keyof TracingContexts;
@@ -69,6 +71,7 @@ const POINTS: { readonly [N in PointName]: diagnostics.Channel } = {
   'tenure:pool:resize': diagnostics.channel('tenure:pool:resize'),
   'tenure:pool:warning': diagnostics.channel('tenure:pool:warning'),
   'tenure:budget:change': diagnostics.channel('tenure:budget:change'),
+  'tenure:pipeline:change': diagnostics.channel('tenure:pipeline:change'),
 };
 
 /** Whether someone has subscribed to any of the five channels. A tracing channel's own `hasSubscribers` is missing in some runtimes. */

@@ -79,6 +79,27 @@ export interface StatementStats {
   readonly unprepared?: Readonly<Partial<Record<UnpreparedReason, number>>>;
 }
 
+/** Reads that were sent on connections which other reads were using, counted since the pool was made. */
+export interface PipelineStats {
+  /**
+   * - `behind-pooler`: off, since a pooler is in front of the server.
+   * - `unproven`: off, since what is between app and server did not answer several queries in their order.
+   * - `mismatch`: off for this process, since an answer did not belong to the query in whose turn it came.
+   * - `off`: something that sharing needs is off (`statements`), or `reset` is `session`, or the version of `pg` cannot do it, or a tool wraps the
+   *   method `query` of its client.
+   */
+  readonly state: 'on' | 'off' | 'behind-pooler' | 'unproven' | 'mismatch';
+  readonly queries: number;
+  /** The share of all short reads that did not get a connection of their own, 0 to 1; 0 before the first. */
+  readonly share: number;
+  /** The most queries that were in flight on one connection. */
+  readonly deepest: number;
+  /** How long they waited for the answers to those before them, in milliseconds; at most an eighth too long. */
+  readonly waitedBehindMs: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** Queries that were sent again on a connection of their own: theirs was lost, slow or outdated. */
+  readonly again: number;
+}
+
 /** Why a repeated query with parameters is sent unprepared. */
 export type UnpreparedReason =
   /** It writes or locks rows, and `statementsForWrites` is off. */
@@ -110,6 +131,14 @@ export interface ServerTarget {
   readonly database?: string;
 }
 
+/** How a driver reports what the outside of its pool should see. */
+export interface PoolReport {
+  /** Emits a warning of the pool. */
+  warn(warning: PoolWarning): void;
+  /** The state in `pipelineStats()` has changed. */
+  pipelineChanged?(): void;
+}
+
 /**
  * The functions by which the engine uses a driver. `connect` and `close` are required; a driver leaves out what it cannot do.
  *
@@ -117,10 +146,10 @@ export interface ServerTarget {
  */
 export interface Connector<C extends object> {
   /**
-   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. `warn` emits a
-   * warning of the pool. Throws when the connector belongs to a pool already.
+   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. Throws when the
+   * connector belongs to a pool already.
    */
-  usePolicy?(policy: Policy, warn: (warning: PoolWarning) => void): void;
+  usePolicy?(policy: Policy, report: PoolReport): void;
   /** Where it connects to, as far as that is known: for the names of pools, and for what they publish. Costs no I/O. */
   target?(): ServerTarget;
   /**
@@ -207,4 +236,6 @@ export interface Connector<C extends object> {
   slotLocks?(member: number): SlotLocks<C>;
   /** Figures of the prepared statements that the driver keeps on its connections. */
   statementStats?(): StatementStats;
+  /** Figures of reads that share connections; `undefined` where none may. */
+  pipelineStats?(): PipelineStats | undefined;
 }

@@ -3,7 +3,7 @@ import { type EffectiveLimits, effectiveLimits, type Limits, withLimits } from '
 import type { Policy } from '../policy/policy.js';
 import { Channels } from './channels.js';
 import { Alarm, Clock, type Runtime } from './clock.js';
-import type { Connector } from './connector.js';
+import type { Connector, PoolReport } from './connector.js';
 import { Events } from './events.js';
 import { ServerRecord } from './server.js';
 import type { Membership } from './sharedLimit.js';
@@ -68,6 +68,25 @@ export class Context<C extends object> {
   /** Bounds the pool beside its policy. @param connections at most; `Infinity` for no bound */
   grant(connections: number): void {
     this.#setLimits(this.#policy, connections);
+  }
+
+  /** What the driver reports about its part. */
+  get report(): PoolReport {
+    const { connector, events, channels } = this;
+    return {
+      warn: (warning) => events.warn(warning),
+      pipelineChanged() {
+        channels.publish('tenure:pipeline:change', () => ({ pipelined: connector.pipelineStats!()! }));
+      },
+    };
+  }
+
+  /** Where a connection is asked for, which a leak report names. `undefined` where none is wanted: to find out takes long. */
+  stackAbove(method: (...args: never[]) => unknown): string | undefined {
+    if (this.#policy.leakAfterMs === Number.POSITIVE_INFINITY) return undefined;
+    const place: { stack?: string } = {};
+    Error.captureStackTrace(place, method);
+    return place.stack?.split('\n').slice(1).join('\n');
   }
 
   #setLimits(policy: Policy, granted: number): void {

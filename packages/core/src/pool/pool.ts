@@ -19,6 +19,7 @@ import { Opener } from './opener.js';
 import { dropOne } from './operations.js';
 import { processPools } from './processPools.js';
 import { type LimitMember, Membership, type SharedLimit } from './sharedLimit.js';
+import { SharedUse } from './sharedUse.js';
 import { type Histogram, type PoolStats, takeStats } from './stats.js';
 import { PendingChecks } from './timeLimit.js';
 import type { UseObserver } from './uses.js';
@@ -39,6 +40,8 @@ export class Pool<C extends object> {
   readonly #crowding: Crowding<C>;
   readonly #opener: Opener<C>;
   readonly #maintenance: Maintenance<C>;
+  /** `undefined` unless the policy allows that callers share connections. */
+  readonly sharing: SharedUse<C> | undefined;
   /** Connections that a drain took from their holders, whose release then does nothing. */
   readonly #revoked = new WeakSet<C>();
   readonly #unlist: () => void;
@@ -51,9 +54,9 @@ export class Pool<C extends object> {
     runtime: Runtime = systemRuntime,
     findLimit: () => SharedLimit | undefined = () => undefined,
   ) {
-    connector.usePolicy?.(policy, (warning) => this.warn(warning));
     const membership = new Membership(findLimit);
     const context = new Context(connector, policy, runtime, membership);
+    connector.usePolicy?.(policy, context.report);
     const connections = new Connections(context);
     const queue = new WaitQueue(context, connections);
     const checks = new PendingChecks(context, () => queue.isStuck);
@@ -64,6 +67,10 @@ export class Pool<C extends object> {
     const inFlight = new InFlightCheck(context, connections, checkout, opener);
     const maintenance = new Maintenance(context, { connections, checkout, successors, inFlight });
     this.#maintenance = maintenance;
+    if (policy.pipeline !== 'none') {
+      const refuse = (now: number) => this.#refuse(now);
+      this.sharing = new SharedUse(context, { connections, queue, refuse });
+    }
     if (hasBudget(policy)) context.budget = Budget.join(context, { connections, queue, checkout, maintenance });
     this.#context = context;
     this.#connections = connections;
@@ -102,13 +109,14 @@ export class Pool<C extends object> {
     const unusable = unusableTimeout(options?.timeoutMs);
     if (unusable) return Promise.reject(unusable);
     const { clock, runtime, membership, loop } = this.#context;
-    const fresh = this.#queue.length === 0 ? this.#checkout.takeFresh(clock.read(), this.#captureStack()) : undefined;
+    const stack = this.#context.stackAbove(this.acquire);
+    const fresh = this.#queue.length === 0 ? this.#checkout.takeFresh(clock.read(), stack) : undefined;
     if (fresh) return fresh;
     const now = runtime.now();
     const error = this.#refuse(now, options?.timeoutMs);
     if (error) return Promise.reject(error);
     membership.join();
-    const promise = this.#queue.join(now, this.#captureStack(), options);
+    const promise = this.#queue.join(now, stack, options);
     loop.request(now);
     return promise;
   }
@@ -164,6 +172,7 @@ export class Pool<C extends object> {
       pooler: connector.pooler?.() ?? 'unknown',
       budget: budget?.stats ?? null,
       statements: connector.statementStats?.(),
+      pipelined: connector.pipelineStats?.(),
     });
   }
 
@@ -234,6 +243,7 @@ export class Pool<C extends object> {
   #run(now: number): void {
     if (this.#connections.isClosing) return this.#finishDraining();
     this.#checkout.serve(now);
+    if (this.sharing !== undefined) this.sharing.serve(now);
     // A full pool may hold a place for a connect that is to be given up.
     if (!this.#connections.isFull || this.#connections.opening > 0) this.#opener.grow(now);
     this.#context.membership.request(this.#connections.lacking(this.#queue.length));
@@ -308,13 +318,6 @@ export class Pool<C extends object> {
       if (entry.kind === 'closing') dropOne(connector, entry.connection);
     }
     loop.request(runtime.now());
-  }
-
-  #captureStack(): string | undefined {
-    if (this.#context.policy.leakAfterMs === Number.POSITIVE_INFINITY) return undefined;
-    const place: { stack?: string } = {};
-    Error.captureStackTrace(place, this.acquire);
-    return place.stack?.split('\n').slice(1).join('\n');
   }
 }
 

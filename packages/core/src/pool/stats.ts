@@ -3,7 +3,7 @@ import { CLOSE_REASONS, type CloseReason } from '../lifecycle/state.js';
 import { describePolicy } from '../policy/describePolicy.js';
 import type { Policy } from '../policy/policy.js';
 import type { PoolContext } from './channels.js';
-import type { Connector, PoolerKind, StatementStats } from './connector.js';
+import type { Connector, PipelineStats, PoolerKind, StatementStats } from './connector.js';
 import type { ConnectionInfo, PoolEntry } from './entry.js';
 import type { BudgetStats } from './slotLocks.js';
 
@@ -37,6 +37,8 @@ export interface PoolStats extends PoolContext {
   readonly budget: BudgetStats | null;
   /** Prepared statements. Absent where the connector keeps none. */
   readonly statements?: StatementStats;
+  /** Reads that share connections. Absent unless `pipeline` allows that. */
+  readonly pipelined?: PipelineStats;
   /** Each setting, and the source of its value. */
   readonly policy: ReturnType<typeof describePolicy>;
 }
@@ -50,7 +52,11 @@ export function takeStats(
     pooler,
     budget,
     statements,
-  }: Pick<PoolStats, 'owners' | 'pooler' | 'budget'> & { readonly statements: StatementStats | undefined },
+    pipelined,
+  }: Pick<PoolStats, 'owners' | 'pooler' | 'budget'> & {
+    readonly statements: StatementStats | undefined;
+    readonly pipelined: PipelineStats | undefined;
+  },
 ): PoolStats {
   const { acquired, reused, opened, openFailures, timeouts, refused, rolledBack, epochs, waits } = counters;
   return {
@@ -75,6 +81,7 @@ export function takeStats(
     pooler,
     budget,
     ...(statements && { statements }),
+    ...(pipelined && { pipelined }),
     policy: describePolicy(policy),
   };
 }

@@ -36,6 +36,11 @@ export class Uses<C extends object> {
     for (const observer of this.#observers ?? []) observer.lent(waitedMs);
   }
 
+  /** A caller shares a connection that others use. It is held from its first checkout until it comes back. */
+  joined(waitedMs: number): void {
+    for (const observer of this.#observers ?? []) observer.lent(waitedMs);
+  }
+
   /** A return that ends in a close is noted twice, and counts once. */
   returned(entry: PoolEntry<C>): void {
     if (entry.observedAt === undefined) return;

@@ -17,6 +17,15 @@ export interface AcquireOptions {
   readonly timeoutMs?: number;
 }
 
+/** A caller that needs no connection of its own. It is called back once: with a connection, or with an error. */
+export interface Sharer<C> {
+  /** Whether it may use this connection now, beside those that do. */
+  readonly joins: (connection: C) => boolean;
+  /** It has the connection: alone, unless `joins` has allowed this one right before. */
+  readonly lent: (connection: C) => void;
+  readonly refused: (error: unknown) => void;
+}
+
 /** The callers that wait for a connection, oldest first. One timer serves them all, and keeps the process alive while one waits. */
 export class WaitQueue<C extends object> {
   readonly #context: Context<C>;
@@ -56,34 +65,75 @@ export class WaitQueue<C extends object> {
   /** Adds a caller. */
   join(now: number, stack: string | undefined, options: AcquireOptions | undefined): Promise<C> {
     return new Promise<C>((resolve, reject) => {
-      const timeoutMs = options?.timeoutMs ?? this.#context.policy.acquireTimeoutMs;
-      const waiter: Waiter<C> = {
-        since: now,
-        timeoutMs,
-        isDefault: this.#isDefault && options?.timeoutMs === undefined,
-        resolve,
-        reject,
-        stack,
-        unsubscribe: undefined,
-        next: undefined,
-        previous: undefined,
-        queued: false,
-      };
+      const waiter = this.#add(now, stack, options?.timeoutMs, resolve, reject, undefined);
       if (options?.signal) this.#removeWhenAborted(options.signal, waiter);
-      this.#waiters.add(waiter);
-      this.#alarm.hold(true);
-      this.#alarm.setFor(now + Math.min(timeoutMs, STALL_MS), now);
     });
+  }
+
+  /** Adds a caller that may share a connection. */
+  joinToShare(now: number, stack: string | undefined, { joins, lent, refused }: Sharer<C>): void {
+    this.#add(now, stack, undefined, lent, refused, joins);
+  }
+
+  #add(
+    now: number,
+    stack: string | undefined,
+    ownTimeoutMs: number | undefined,
+    resolve: Waiter<C>['resolve'],
+    reject: Waiter<C>['reject'],
+    joins: Waiter<C>['joins'],
+  ): Waiter<C> {
+    const timeoutMs = ownTimeoutMs ?? this.#context.policy.acquireTimeoutMs;
+    const waiter: Waiter<C> = {
+      since: now,
+      timeoutMs,
+      isDefault: this.#isDefault && ownTimeoutMs === undefined,
+      resolve,
+      reject,
+      joins,
+      stack,
+      unsubscribe: undefined,
+      next: undefined,
+      previous: undefined,
+      queued: false,
+    };
+    this.#waiters.add(waiter);
+    this.#alarm.hold(true);
+    this.#alarm.setFor(now + Math.min(timeoutMs, STALL_MS), now);
+    return waiter;
   }
 
   /** Removes the oldest waiter, to be served. Only to be called while one waits. */
   takeOldest(now: number): Waiter<C> {
-    const waiter = this.#waiters.take() as Waiter<C>;
+    const waiter = this.#waiters.oldest as Waiter<C>;
+    this.#take(waiter, now);
+    return waiter;
+  }
+
+  /**
+   * Removes the first waiter that may share this connection, to be served.
+   *
+   * @param ahead how many others may come before it
+   * @returns `others` when more than that do
+   */
+  takeSharer(connection: C, ahead: number, now: number): Waiter<C> | 'others' | undefined {
+    let others = 0;
+    for (let waiter = this.#waiters.oldest; waiter; waiter = waiter.next) {
+      if (waiter.joins?.(connection)) {
+        this.#take(waiter, now);
+        return waiter;
+      }
+      if (++others > ahead) return 'others';
+    }
+    return undefined;
+  }
+
+  #take(waiter: Waiter<C>, now: number): void {
+    this.#waiters.remove(waiter);
     this.#waiters.progressAt = now;
     // `now` may be a millisecond early, where it comes from the warm path's clock.
     this.#context.counters.waits.add(Math.max(0, now - waiter.since));
     this.#restIfEmpty();
-    return waiter;
   }
 
   /** Refuses all waiters, or those who have come up to this moment. */
@@ -173,6 +223,8 @@ export interface Waiter<C> {
   readonly isDefault: boolean;
   readonly resolve: (connection: C) => void;
   readonly reject: (error: unknown) => void;
+  /** Of a caller that may share: see `Sharer`. */
+  readonly joins: ((connection: C) => boolean) | undefined;
   /** Where the caller asked; captured only when `leakAfterMs` is set. */
   readonly stack: string | undefined;
   /** Removes the listener of the caller's abort signal. */

@@ -10,6 +10,7 @@ import type { PgQuery, PgWire, PreparingClient } from './pgTypes.js';
  * | client     | `query`             | connection.ts               | gives the errors of a client that has ended their cause    | never; the client is at its end |
  * | client     | `query`             | statements/preparer.ts      | leaves queries alone that the app constructed itself       | never |
  * | client     | `_pulseQueryQueue`  | `onSubmit`, below           | sees each query right before it is sent                    | never |
+ * | client     | `_pulseQueryQueue`  | pipeline/answerOrder.ts     | sends a shared read in its order, and nothing else with it | never |
  * | client     | `release`           | pool/pgPool.ts              | returns the client to Tenure's engine, as pg-pool does     | replaced at each checkout |
  * | connection | `emit`              | `guardParser`, below        | separates errors of the app's listeners from parse errors  | never |
  * | connection | `attachListeners`   | `guardParser`, below        | a parse error ends this connection, not the process        | never |

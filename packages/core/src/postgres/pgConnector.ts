@@ -1,13 +1,13 @@
 import pg from 'pg';
 import { TenureUsageError } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
-import type { ConnectFailure, Connector, ResetMode, ResetResult } from '../pool/connector.js';
-import type { PoolWarning } from '../pool/messages.js';
+import type { ConnectFailure, Connector, PoolReport, ResetMode, ResetResult } from '../pool/connector.js';
 import { breakOff, findLost, queryInFlight } from './backends.js';
 import { type CancelOptions, probe } from './cancel.js';
 import { connectionOf, type EndListeners } from './connection.js';
 import { classifyConnectError, classifyLogin, classifyLoss } from './failures.js';
 import type { PgClient, PgWire } from './pgTypes.js';
+import type { SharedReads } from './pipeline/sharedReads.js';
 import { Pooler } from './pooler.js';
 import { CLEAR_SESSION, finish, reset, runSetUp, type SetUp, settle } from './reset.js';
 import { Servers, serverOf } from './servers.js';
@@ -90,7 +90,10 @@ export type ConnectorHooks<C extends PgClient> = Making<C> & {
 
 /** Everything that a `Connector` may have. */
 export type ClientConnector<C extends object> = Required<Omit<Connector<C>, 'validate'>> &
-  Pick<Connector<C>, 'validate'>;
+  Pick<Connector<C>, 'validate'> & {
+    /** Of a connector whose pool has passed its policy; `undefined` unless that allows reads to share connections. */
+    readonly reads: SharedReads | undefined;
+  };
 
 /** What works on any connected client of node-postgres, however it was opened. */
 const operations = {
@@ -116,7 +119,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
   return {
     ...operations,
     ...(validate && { validate }),
-    usePolicy: (policy, warn) => opener.usePolicy(policy, warn),
+    usePolicy: (policy, report) => opener.usePolicy(policy, report),
     target: () => servers.target ?? serverOf(hooks.target?.() ?? {}),
     connect: (signal, onLost, onReadOnly) => opener.open(signal, { onLost, onReadOnly }),
     close: (client) => (hooks.close ? hooks.close(client) : connectionOf(client).close()),
@@ -128,6 +131,10 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
     probe: (client, signal) => probe(client, { signal, stream: hooks.stream }),
     pooler: () => opener.pooler?.kind ?? 'unknown',
     statementStats: () => opener.statements?.stats ?? NO_STATEMENTS,
+    pipelineStats: () => opener.statements?.pipelineStats,
+    get reads() {
+      return opener.statements?.reads;
+    },
     makesRoom: (error, connection) => servers.makesRoom(error, connection as PgClient),
     slotLocks: (member) => new PgSlotLocks(opener.policy!, member, () => opener.pooler?.kind),
     classifyConnectError(error): ConnectFailure {
@@ -165,11 +172,11 @@ class Opener<C extends PgClient> {
     this.#servers = servers;
   }
 
-  usePolicy(policy: Policy, warn: (warning: PoolWarning) => void): void {
+  usePolicy(policy: Policy, report: PoolReport): void {
     if (this.policy) throw new TenureUsageError('This connector belongs to another pool already: make one for each.');
     this.policy = policy;
-    this.pooler = new Pooler(policy, warn);
-    this.statements = new Statements(policy, this.pooler, warn);
+    this.pooler = new Pooler(policy, (warning) => report.warn(warning));
+    this.statements = new Statements(policy, this.pooler, report);
   }
 
   /**
@@ -243,7 +250,8 @@ class Opener<C extends PgClient> {
       const kind = await this.pooler?.detect(client, signal);
       // Only from here on the texts are those of the app.
       if (Number.isFinite(this.policy?.leakAfterMs)) rememberLastStatement(client);
-      this.statements?.adopt(client, kind);
+      const isInOrder = this.statements?.reads && (await this.statements.proveOrder(client, kind, signal));
+      this.statements?.adopt(client, kind, isInOrder);
     } catch (error) {
       hooks.setUpFailed?.(client, error);
       throw error;

@@ -22,6 +22,7 @@ import {
   withCallerStack,
 } from './pgPoolErrors.js';
 import { effectiveOptions, fromPgPool, type PoolAdditions, type PoolConfig, stockOptions } from './pgPoolOptions.js';
+import { PoolQueries } from './poolQueries.js';
 import { callBack, fateAfterError, isError, noteOutcome, type Outcome, runQuery, throwOutside } from './query.js';
 
 type Client = pg.PoolClient;
@@ -49,6 +50,8 @@ class TenurePool extends StockPool {
   readonly #engine: Engine<Client>;
   /** Clients that are checked out, or were returned with something left on them and are being reset. */
   readonly #engaged = new Set<Client>();
+  /** Of the method `query`, while nobody has replaced `connect`. */
+  readonly #queries: PoolQueries;
   #endCalled = false;
   /** The warning of a transaction that `query` began was given. */
   #hasWarned = false;
@@ -71,7 +74,21 @@ class TenurePool extends StockPool {
     const self = new WeakRef(this);
     const target = () => targetNow(self.deref());
     const emit = whileKept(self, (pool, event: string, client: Client) => pool.#emit(event, client));
-    this.#engine = makeEngine({ pool: this, policy, emit, engaged: this.#engaged, identity: { place, target } })
+    const { engine, reads } = makeEngine({
+      pool: this,
+      policy,
+      emit,
+      engaged: this.#engaged,
+      identity: { place, target },
+    });
+    this.#queries = new PoolQueries(engine, reads, {
+      acquire: () => this.#acquire(),
+      handedOut: (client) => this.#handedOut(client),
+      takeBack: (client, connection, error) => this.#takeBack(client, connection, error),
+      explained: (error) => this.#explained(error),
+      isWatched: () => this.#isWatched,
+    });
+    this.#engine = engine
       .on(
         'closing',
         whileKept(self, (pool, client, reason, cause) => pool.#closing(client, reason, cause)),
@@ -116,7 +133,7 @@ class TenurePool extends StockPool {
     if (super.query !== pristine.query) return super.query(query, values, callback);
     if (typeof values === 'function') [values, callback] = [undefined, values as Outcome];
     const isOurs = this.connect === TenurePool.prototype.connect && super.connect === pristine.connect;
-    const answer = isOurs ? this.#answer(query, values) : this.#answerThroughConnect(query, values);
+    const answer = isOurs ? this.#queries.run(query, values) : this.#answerThroughConnect(query, values);
     if (!callback) return this.#promised(answer);
     const outcome = callback;
     answer.then(
@@ -188,29 +205,6 @@ class TenurePool extends StockPool {
   get expiredCount(): number {
     const { maxAgeMs } = this.#engine.policy;
     return this.connections().filter(({ state, ageMs }) => state === 'used' && ageMs >= maxAgeMs).length;
-  }
-
-  async #answer(query: unknown, values: unknown): Promise<unknown> {
-    try {
-      const client = await this.#acquire();
-      const connection = connectionOf(client);
-      const { borrower } = connection;
-      // Only this query is sent, since nobody else has the client. A listener to checkouts gets it as well, and may send more.
-      const wasRefused = borrower.isRefused && !this.#isWatched;
-      borrower.begin();
-      this.#handedOut(client);
-      return await new Promise((resolve, reject) => {
-        runQuery(client, query, values, (error, result) => {
-          noteOutcome(connection, error);
-          this.#takeBack(client, connection, error);
-          if (error) reject(error);
-          else resolve(result);
-        });
-        borrower.isRefused = wasRefused;
-      });
-    } catch (error) {
-      throw withCallerStack(this.#explained(error));
-    }
   }
 
   /** The app or a tool has replaced `connect`, to set clients up or to count them. */

@@ -5,6 +5,7 @@ import type { Pool as Engine } from '../../pool/pool.js';
 import { whenCollected } from '../../pool/sharedLimit.js';
 import { connectionOf } from '../connection.js';
 import { type ConnectorHooks, clientConnector } from '../pgConnector.js';
+import type { SharedReads } from '../pipeline/sharedReads.js';
 import { isOpen } from '../session.js';
 import { type Identity, sharedPool } from '../sharing/registry.js';
 import { clientConfig } from './pgPoolOptions.js';
@@ -37,19 +38,20 @@ const LOGGED: { readonly [R in CloseReason]?: string } = {
 };
 
 /** The engine behind a `Pool`. Sockets hold the engine, which therefore holds the `Pool` weakly. */
-export function makeEngine(front: PoolFront): Engine<Client> {
+export function makeEngine(front: PoolFront): { engine: Engine<Client>; reads: SharedReads | undefined } {
   const { pool: made, policy, identity } = front;
   const asMade = { options: made.options, Client: made.Client, log: (..._: unknown[]) => {} };
   const ref = new WeakRef(made);
   const pool = (): MutablePool => ref.deref() ?? asMade;
-  const engine = sharedPool(clientConnector(poolHooks(pool, front)), policy, identity)
+  const connector = clientConnector(poolHooks(pool, front));
+  const engine = sharedPool(connector, policy, identity)
     .on('opening', () => pool().log('connecting new client'))
     .on('opened', () => pool().log('new client connected'))
     .on('openFailed', (error) => pool().log('client failed to connect', error))
     .on('closing', (_, reason) => pool().log(LOGGED[reason] ?? `remove client: ${reason}`));
   // An app may make a pool for a request and never end it.
   whenCollected.register(made, () => void engine.drain());
-  return engine;
+  return { engine, reads: connector.reads };
 }
 
 /** Does what the options of `pg.Pool` say, at the moments at which pg-pool does it. */

@@ -31,6 +31,19 @@ export function runQuery(client: pg.ClientBase, query: unknown, values: unknown,
   }
 }
 
+/** Sends a query of the pool's own on a client that is shared, whose holder before that may still have it and be refused. */
+export function sendAsPool(
+  { client, borrower }: PgConnection,
+  query: unknown,
+  values: unknown,
+  callback: Outcome,
+): void {
+  const { isRefused } = borrower;
+  borrower.isRefused = false;
+  runQuery(client as pg.Client, query, values, callback);
+  borrower.isRefused = isRefused;
+}
+
 function isSubmittable(query: unknown): boolean {
   return typeof (query as { submit?: unknown } | null)?.submit === 'function';
 }

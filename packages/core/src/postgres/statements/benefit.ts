@@ -34,6 +34,11 @@ export class SlowPlanDetector {
   #trialAfter = FIRST_TRIAL_AFTER;
   #trial: Trial | undefined;
 
+  /** The two kinds are being compared. */
+  get isComparing(): boolean {
+    return this.#trial !== undefined;
+  }
+
   /**
    * Decides how the next run is sent. During a trial the two kinds alternate, also where many are in flight at once: a moment in which the machine
    * is slow must meet as many runs of one kind as of the other.

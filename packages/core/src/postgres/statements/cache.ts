@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { UnpreparedReason } from '../../pool/connector.js';
 import type { ParameterQuery } from '../pgTypes.js';
+import { Quantile, type ShortRead } from '../pipeline/shortRead.js';
 import { SlowPlanDetector } from './benefit.js';
 import type { ResultShape } from './describeOnce.js';
 import { LONGEST_PREPARED, MOST_PARAMETERS, readText, type TextFacts } from './text.js';
@@ -17,6 +18,8 @@ const MOST_REFUSALS = 3;
 export class CountedText {
   readonly facts: TextFacts;
   readonly slowPlan = new SlowPlanDetector();
+  /** Of a text that may be sent on a connection which others use, where the policy allows that. */
+  shortRead: ShortRead | undefined;
   uses = 0;
   /** Why it is not prepared, as its runs have shown: the types of its parameters, until the schema changes; or that it is slower. */
   unfit: 'parameters' | 'slower' | undefined;
@@ -62,6 +65,8 @@ export class CountedText {
  * Bounded by two generations: the older one is dropped when the younger one is full. A text that is used stays, at the cost of one look-up.
  */
 export class TextCounts {
+  /** What half of the runs of prepared reads take, in milliseconds. */
+  readonly usual = new Quantile(0.5, 0.01);
   readonly #size: number;
   #young = new Map<string, CountedText>();
   #old = new Map<string, CountedText>();

@@ -61,7 +61,7 @@ export class DescribeOnce {
 }
 
 /** A copy for each result, since the app may change its columns. */
-function copyOf(columns: RowDescription): RowDescription {
+export function copyOf(columns: RowDescription): RowDescription {
   return { ...columns, fields: columns.fields.map(copyOfField) };
 }
 

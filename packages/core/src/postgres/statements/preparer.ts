@@ -16,34 +16,11 @@ import { type CountedText, SessionCache, type Statement } from './cache.js';
 import { DescribeOnce, type ResultShape } from './describeOnce.js';
 import { Environment } from './environment.js';
 import { areLossless } from './functions.js';
+import type { Preparing } from './preparing.js';
 import { type Checked, SchemaCheck } from './schemaCheck.js';
 import { CHECK_MARK, type SchemaWatch } from './schemaWatch.js';
+import { SharedRuns } from './sharedRuns.js';
 import { Effect } from './text.js';
-
-/** What the connections of one pool have in common. */
-export interface Preparing {
-  /** While this is false nothing is prepared. It does not become true again. */
-  readonly isOn: boolean;
-  /** Statements are prepared behind a pooler in transaction mode as well. */
-  readonly isWanted: boolean;
-  readonly preparesWrites: boolean;
-  /** How often a text must be run, and how many statements a connection keeps. */
-  readonly threshold: number;
-  readonly limit: number;
-  readonly counts: StatementCounts;
-  /** A statement that was prepared on a connection is missing there: its session has changed. */
-  noteMissing(): void;
-  /** Prepared runs of this text are slower than unprepared ones. */
-  noteSlower(text: string): void;
-}
-
-export interface StatementCounts {
-  hits: number;
-  prepared: number;
-  evicted: number;
-  invalidated: number;
-  readonly unprepared: Partial<Record<UnpreparedReason, number>>;
-}
 
 /** A query in flight that could be prepared. */
 interface Run {
@@ -59,6 +36,8 @@ interface Run {
   readonly wasIdle: boolean;
   /** The server has accepted the statement and the values: an error after that is the query's own. */
   isBound: boolean;
+  /** Bytes received on the connection before it, where it is measured which reads are short. */
+  readonly bytesBefore: number;
 }
 
 /** A query that is run again, unprepared. */
@@ -90,6 +69,8 @@ export class Preparer implements SubmitListener {
   #rerun: Rerun | undefined;
   /** Statements that the server still has and that are to be closed. */
   readonly #unused: string[] = [];
+  /** Runs on this connection while others use it. */
+  readonly shared: SharedRuns;
   #isCorked = false;
 
   constructor(client: PreparingClient, pool: Preparing, checked: Checked) {
@@ -103,6 +84,18 @@ export class Preparer implements SubmitListener {
     this.#environment = new Environment(connection.parameters, client.connection);
     connection.environment = this.#environment;
     this.#describeOnce = new DescribeOnce(this.#connection);
+    this.shared = new SharedRuns({
+      connection: this.#connection,
+      pool,
+      schema: this.#schema,
+      cache: this.#cache,
+      environment: this.#environment,
+      describeOnce: this.#describeOnce,
+      check: this.#check,
+      forgetRun: () => {
+        this.#run = undefined;
+      },
+    });
     this.#listen();
   }
 
@@ -180,6 +173,7 @@ export class Preparer implements SubmitListener {
         isHit: false,
         wasIdle,
         isBound: false,
+        bytesBefore: this.#pool.sharesReads ? this.#bytesRead : 0,
       };
       if (!isRepeated) return true;
       reason = this.#obstacle(now);
@@ -224,6 +218,10 @@ export class Preparer implements SubmitListener {
 
   get #isIdle(): boolean {
     return this.#client.getTransactionStatus?.() === 'I';
+  }
+
+  get #bytesRead(): number {
+    return this.#connection.stream.bytesRead ?? 0;
   }
 
   /** From now on its columns are cached, if they are in text form: a cached description has only that one. */
@@ -323,6 +321,9 @@ export class Preparer implements SubmitListener {
   #ready(status: string | undefined): void {
     const now = performance.now();
     const run = this.#run;
+    if (this.#pool.sharesReads && run?.isHit && run.wasIdle && run.isBound) {
+      this.shared.noteAlone(run.known, run.text, now - run.startedAt, this.#bytesRead - run.bytesBefore);
+    }
     // Further runs of a text that was found to be slower may be in flight: they must not warn again.
     if (run && !run.known.unfit && run.known.slowPlan.noteRun(run.statement !== undefined, now - run.startedAt)) {
       run.known.unfit = 'slower';

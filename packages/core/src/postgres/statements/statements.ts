@@ -1,12 +1,20 @@
 import type { Policy } from '../../policy/policy.js';
-import { type PoolerKind, type StatementStats, sharesSessions } from '../../pool/connector.js';
-import type { PoolWarning } from '../../pool/messages.js';
+import {
+  isPooler,
+  type PipelineStats,
+  type PoolerKind,
+  type PoolReport,
+  type StatementStats,
+  sharesSessions,
+} from '../../pool/connector.js';
 import { connectionOf } from '../connection.js';
 import { onSubmit } from '../patches.js';
 import type { PgClient } from '../pgTypes.js';
 import { isPreparing, textOf } from '../pgTypes.js';
+import { SharedReads } from '../pipeline/sharedReads.js';
 import type { Pooler } from '../pooler.js';
-import { Preparer, type Preparing, type StatementCounts } from './preparer.js';
+import { Preparer } from './preparer.js';
+import type { Preparing, StatementCounts } from './preparing.js';
 import { CHECK_MARK, type SchemaWatch, schemaWatchOf } from './schemaWatch.js';
 
 /** A longer text is cut in a warning. */
@@ -23,21 +31,24 @@ export class Statements implements Preparing {
   readonly limit: number;
   readonly preparesWrites: boolean;
   readonly isWanted: boolean;
+  /** `undefined` unless the policy allows that reads share connections. */
+  readonly reads: SharedReads | undefined;
   readonly counts: StatementCounts = { ...noCounts(), unprepared: {} };
   #isOn: boolean;
   readonly #pooler: Pooler;
-  readonly #warn: (warning: PoolWarning) => void;
+  readonly #report: PoolReport;
   #isProven = false;
   /** Held here, or it would be collected with the last connection. */
   #schema: SchemaWatch | undefined;
 
-  constructor(
-    { statements, statementsForWrites, prepareThreshold, sources }: Policy,
-    pooler: Pooler,
-    warn: (warning: PoolWarning) => void,
-  ) {
+  constructor(policy: Policy, pooler: Pooler, report: PoolReport) {
+    const { statements, statementsForWrites, prepareThreshold, sources } = policy;
     this.#pooler = pooler;
-    this.#warn = warn;
+    this.#report = report;
+    if (policy.pipeline === 'reads') {
+      const isShort = (text: string) => this.#schema?.texts.get(text).shortRead?.isShort === true;
+      this.reads = new SharedReads(policy, isShort, report);
+    }
     this.threshold = prepareThreshold;
     this.limit = statements;
     this.preparesWrites = statementsForWrites;
@@ -47,6 +58,17 @@ export class Statements implements Preparing {
 
   get isOn(): boolean {
     return this.#isOn && !this.#isProven;
+  }
+
+  get sharesReads(): boolean {
+    return this.reads?.isOn === true;
+  }
+
+  /** Figures of the reads that share connections. */
+  get pipelineStats(): PipelineStats | undefined {
+    if (this.reads === undefined) return undefined;
+    if (isPooler(this.#pooler.kind)) return this.reads.stats('behind-pooler');
+    return this.reads.stats(this.isOn ? 'on' : 'off');
   }
 
   get stats(): StatementStats {
@@ -61,19 +83,28 @@ export class Statements implements Preparing {
     return this.#schema?.isResting(performance.now()) ? 'tables-change' : 'on';
   }
 
+  /** Whether reads may share the connection of a client, of which `kind` is known. Asks only where the policy allows sharing: one round trip. */
+  async proveOrder(client: PgClient, kind: PoolerKind | undefined, signal: AbortSignal): Promise<boolean> {
+    if (!this.isOn || !this.sharesReads || isPooler(kind) || isPooler(this.#pooler.kind)) return false;
+    return this.reads!.prove(client, signal);
+  }
+
   /**
    * From now on the repeated queries of this client, which is connected and set up, are sent as prepared statements.
    *
    * @param kind what is known of this client; while that is `unknown`, it is checked before its first statement
+   * @param isInOrder it leads straight to the server, as `proveOrder` has found
    */
-  adopt(client: PgClient, kind: PoolerKind = 'unknown'): void {
+  adopt(client: PgClient, kind: PoolerKind = 'unknown', isInOrder = false): void {
     if (!this.isOn) return;
     if (!isPreparing(client)) {
       this.#isOn = false;
       return;
     }
     this.#schema = schemaWatchOf(client);
-    new Preparer(client, this, { watch: this.#schema, pooler: this.#pooler, kind });
+    const known = isInOrder ? this.#pooler.compare(client, client.processID) : kind;
+    const { shared } = new Preparer(client, this, { watch: this.#schema, pooler: this.#pooler, kind: known });
+    if (isInOrder) this.reads?.adopt(client, shared);
   }
 
   noteMissing(): void {
@@ -84,7 +115,7 @@ export class Statements implements Preparing {
   noteSlower(text: string): void {
     const shown = text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
     const message = `A query was slower as a prepared statement than without, and is no longer prepared: ${shown}`;
-    this.#warn({ code: 'TENURE_STATEMENT_SLOWER', message });
+    this.#report.warn({ code: 'TENURE_STATEMENT_SLOWER', message });
   }
 }
 

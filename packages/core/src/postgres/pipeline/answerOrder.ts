@@ -153,7 +153,7 @@ export class AnswerOrder implements Watched {
     // Queries without a callback from `pg` in the next ticks get none at all.
     connection.on('end', () => nextTick(() => this.#ended()));
     wrapMethod(this.#client, '_pulseQueryQueue', (original) => () => {
-      if (this.#client.pipeline) this.#sort();
+      if (this.#client.pipeline) this.#writeSending();
       original().call(this.#client);
     });
   }
@@ -189,7 +189,7 @@ export class AnswerOrder implements Watched {
   }
 
   /** Writes the query that is being sent, and keeps others from being sent. */
-  #sort(): void {
+  #writeSending(): void {
     const client = this.#client;
     const record = this.#sending;
     const queries = client._queryQueue.splice(0);

@@ -19,7 +19,7 @@ app.post('/orders', async (request, reply) => {
   return reply.code(201).send(order);
 });
 
-// For a load balancer: ready as long as callers need not wait in a long line.
+// A load balancer's check: ready as long as callers need not wait in a long line.
 app.get('/health', (_, reply) => {
   const { used, idle, waiting, max } = poolOf(db).figures;
   return reply.code(waiting > 10 * max ? 503 : 200).send({ used, idle, waiting, max });

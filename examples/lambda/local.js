@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
-// What a platform does to a handler: it freezes the process between two invocations. Meanwhile its connections die.
+// Acts as a platform: it freezes the process between two invocations. Meanwhile the process's connections die.
 
 const instance = fork(new URL('instance.js', import.meta.url));
 

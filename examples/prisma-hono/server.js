@@ -8,7 +8,7 @@ const adapter = new PrismaPg({ connectionString: process.env.DATABASE_URL });
 const prisma = new PrismaClient({ adapter }).$extends(tenure());
 const app = new Hono();
 
-// On a stock pool each P2002 closes a healthy connection.
+// A stock pool closes a healthy connection at each P2002.
 app.post('/subscribers/:email', async (context) => {
   try {
     return context.json(await prisma.subscriber.create({ data: { email: context.req.param('email') } }), 201);

@@ -6,16 +6,16 @@ export interface Options {
   help: boolean;
   quick: boolean;
   only: ContenderKey[];
-  /** Runs one app with Tenure under load, with the live page, in the place of the replay. */
+  /** Whether to run one app with Tenure under load, with the live page, instead of the replay. */
   serve: boolean;
   allowRemote: boolean;
-  /** Where the report goes; undefined for a new file among the temporary ones. */
+  /** The path of the report; undefined for a new temporary file. */
   report: string | undefined;
 }
 
 const DIRECT = CONTENDERS.filter(({ pooled }) => !pooled);
 const KEYS = DIRECT.map(({ key }) => key);
-/** Those of `--quick`, unless it names others: a doubling takes its time. */
+/** The contenders of `--quick`, unless it names others. Doubling is left out, because it takes too long. */
 const QUICK_KEYS = DIRECT.filter(({ doubles }) => !doubles).map(({ key }) => key);
 
 export const USAGE = `Replays the incident on a real PostgreSQL, with and without Tenure.
@@ -52,7 +52,7 @@ export function parseOptions(args: string[]): Options {
 function parse(args: string[]) {
   try {
     return parseArgs({
-      // `pnpm start -- --quick` hands the two dashes on.
+      // `pnpm start -- --quick` passes the two dashes on.
       args: args[0] === '--' ? args.slice(1) : args,
       options: {
         quick: { type: 'boolean' },
@@ -68,7 +68,7 @@ function parse(args: string[]) {
   }
 }
 
-/** In the catalogue's order, whatever the order they are named in. */
+/** The contenders in the catalogue's order, whatever the order of their names. */
 function contenders(list: string): ContenderKey[] {
   const named = list.split(',').map((name) => name.trim());
   const unknown = named.filter((name) => !KEYS.includes(name as ContenderKey));

@@ -23,7 +23,7 @@ export interface Stage {
   onConnections(connections: number): void;
 }
 
-/** One contender, once: a fresh app, the load, and what the server saw of it. Ends when no session is left. */
+/** Runs one contender once: a new app, the load, and the samples of the server. Ends when no session is left. */
 export async function runPass(pass: Pass, stage: Stage): Promise<PassFigures> {
   const generator = await startGenerator(stage.onProgress, stage.cleanup);
   const { database, cleanup } = stage;
@@ -34,7 +34,7 @@ export async function runPass(pass: Pass, stage: Stage): Promise<PassFigures> {
   return beforeDeath([fleet.died, generator.died, database.died], measure(pass, stage, fleet, generator, pooler));
 }
 
-/** A process that dies is the reason, whatever else fails because of it. */
+/** Rejects when a process dies, since that is the reason of all further errors. */
 function beforeDeath<Result>(deaths: Promise<never>[], work: Promise<Result>): Promise<Result> {
   return Promise.race([...deaths, work]);
 }

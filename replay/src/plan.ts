@@ -1,11 +1,11 @@
 import { type ContenderKey, contenderOf, PROCESSES } from './contenders/catalogue.js';
 
-/** How hard, how long, and in which order. */
+/** The load, its duration, and the order of the passes. */
 export interface Plan {
   clients: number;
   clientTimeoutMs: number;
   passes: Pass[];
-  /** What the contenders that stay within a limit may open, all processes together. */
+  /** The most connections of all processes together, for contenders that stay within a limit. */
   connections: number;
 }
 
@@ -15,30 +15,33 @@ export interface Pass {
   number: number;
   of: number;
   forMs: number;
-  /** A pass goes on until so many requests are answered, so that a slow machine changes no count that is asserted. */
+  /** A pass goes on until this many requests are answered, so that a slow machine changes no count that is asserted. */
   untilAnswered: number;
   maxMs: number;
-  /** When the processes are doubled, where that is the contender's act. They are there before, and get no request. */
+  /** When the number of processes doubles, if it does. The new ones run before, but get no requests. */
   doublesAfterMs: number | null;
 }
 
 export interface PlanOptions {
   only: readonly ContenderKey[];
   quick: boolean;
-  /** The most connections a process may open, among the contenders that stay within a limit. */
+  /** The most connections of a process, among the contenders that stay within a limit. */
   limit: number;
 }
 
 const CLIENT_TIMEOUT_MS = 10_000;
 const PASS_MS = 8_000;
 const QUICK_PASS_MS = 2_500;
-/** Processes that share a budget, and all that were doubled, are at rest within it: who found the budget in use has a slot by then. */
+/** After this time the connections are within the budget: a process that found it in use has a slot by then. */
 const SETTLED_MS = 8_000;
 const LONGEST_PASS_MS = 40_000;
 /** Half as much again as a connection must serve. */
 const ENOUGH_PER_CONNECTION = 75;
 
-/** With and without Tenure in turns, so that a machine that grows slower or faster hits both alike; fewer where the difference is large. */
+/**
+ * Contenders with and without Tenure in turns, so that a machine that becomes slower or faster affects both alike. There are
+ * fewer turns where the difference is large.
+ */
 const INTERLEAVED: readonly ContenderKey[] = [
   ...([
     'stock',

@@ -14,7 +14,7 @@ const BASE = {
 } as const;
 
 export interface Versions extends Partial<Record<keyof typeof BASE, string>> {
-  /** Of a second copy of `pg`, which Tenure then has for itself, as npm nests one where versions do not agree. */
+  /** The version of a second copy of `pg`, for Tenure alone. npm nests one when versions do not agree. */
   readonly 'pg-of-tenure'?: string;
 }
 

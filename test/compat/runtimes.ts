@@ -13,7 +13,7 @@ export interface Runtime {
 /** npm has each runtime's program in a package for each platform. */
 const platform = `${process.platform}-${process.arch}`;
 
-/** What is tested with, for each package of npm that brings it. */
+/** The runtimes under test, by the npm package that brings each. */
 export const RUNTIMES: Readonly<Record<string, { spec: string; program: string; args?: readonly string[] }>> = {
   'node-20': { spec: `node-${platform}@20`, program: `node-${platform}/bin/node` },
   'node-22': { spec: `node-${platform}@22`, program: `node-${platform}/bin/node` },

@@ -1,4 +1,4 @@
-/** What each stack must be able to do on each runtime. A script prints `ok`, and ends by itself. */
+/** The work that each stack must do on each runtime. A script prints `ok`, and ends by itself. */
 
 const CHECK = `
 async function check(query, pool, close) {

@@ -9,9 +9,9 @@ import { useLoad } from './useLoad.js';
 
 export type Query = (sql: string) => Promise<unknown>;
 
-/** As much of an adapter as the contract needs. */
+/** The part of an adapter that the contract needs. */
 export interface Adapter {
-  /** Runs SQL on whatever connection comes; several statements may stand in one text. */
+  /** Runs SQL on any connection; a text may contain several statements. */
   query: Query;
   transaction(work: (query: Query) => Promise<unknown>): Promise<unknown>;
   stats(): PoolStats;
@@ -24,7 +24,7 @@ export type OpenAdapter = (target: Target, policy: PolicyOverrides) => Adapter;
 
 export { killUnheard, type Target } from './adapterStage.js';
 
-/** What holds for every adapter, on a real server, straight or through a pooler. */
+/** The contract of every adapter, on a real server, directly or through a pooler. */
 export function adapterContract(
   postgres: PostgresServer,
   openAdapter: OpenAdapter,

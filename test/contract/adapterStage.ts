@@ -6,7 +6,7 @@ import type { PostgresServer } from '../support/postgres.js';
 import { FaultProxy } from '../support/proxy/proxy.js';
 import type { StopMode } from '../support/server/cluster.js';
 
-/** Where to connect. */
+/** The target of connects. */
 export interface Target {
   readonly host: string;
   readonly port: number;
@@ -23,15 +23,15 @@ export interface AdapterStage {
   readonly target: Target;
   /** A number for each connection that is open, in order; never the same for two. */
   connections(): Promise<number[]>;
-  /** Ends all connections while this process is blocked: their goodbyes wait in its sockets, unread. */
+  /** Ends all connections while this process is blocked: the server's last messages wait in its sockets, unread. */
   killUnheard(): void;
-  /** Where to connect to be silenced. */
+  /** A target that can be silenced. */
   readonly fragile: Partial<Target>;
   /** Makes connections silent, until the end of the test. */
   silence(connections: readonly number[]): void;
   /** How the server is stopped to be restarted under load. */
   readonly restarts: readonly StopMode[];
-  /** What a wrong password is refused with, and what is logged of that. */
+  /** The error for a wrong password, and the log line about it. */
   readonly refusal: string;
   readonly refusalInLog: string;
   log(): string;
@@ -61,7 +61,7 @@ export function directStage(postgres: PostgresServer): AdapterStage {
   };
 }
 
-/** Through a PgBouncer in this mode, and a network that can go silent. */
+/** A stage behind a PgBouncer in this mode, and a network that can go silent. */
 export async function pooledStage(
   postgres: PostgresServer,
   poolMode: PgBouncerOptions['poolMode'],
@@ -90,7 +90,7 @@ export async function pooledStage(
     fragile: { host: network.host, port: network.port },
     silence() {
       network.freeze();
-      // Or the pooler would keep its ends of them.
+      // Otherwise the pooler would keep its ends of them.
       onTestFinished(() => network.sever());
     },
     restarts,

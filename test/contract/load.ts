@@ -16,7 +16,7 @@ export async function runCalls(count: number, concurrency: number, call: () => P
   return outcomes;
 }
 
-/** Calls without end, `concurrency` at a time, until told to stop. */
+/** Calls without end, `concurrency` at a time, until `stop`. */
 export function startLoad(concurrency: number, call: () => Promise<unknown>) {
   const outcomes: Outcome[] = [];
   let stopped = false;

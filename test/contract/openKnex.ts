@@ -2,7 +2,7 @@ import { poolOf, tenure } from '@tenure/knex';
 import knex from 'knex';
 import type { OpenAdapter } from './adapterContract.js';
 
-/** What Knex would print of connections that end; the tests look at errors and figures instead. */
+/** Hides Knex's log lines about connections that end; the tests compare errors and figures. */
 const log = { warn() {} };
 
 /** Knex, with its config given to Tenure. */

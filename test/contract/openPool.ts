@@ -14,7 +14,7 @@ export const openPool: OpenAdapter = (target, policy) => {
         await client.query('commit');
         return result;
       } catch (error) {
-        // On a connection that is lost this fails as well; what the app wants to hear is what went wrong first.
+        // A lost connection makes this fail as well, but the app needs the first error.
         await client.query('rollback').catch(() => {});
         throw error;
       } finally {

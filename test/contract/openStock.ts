@@ -4,7 +4,7 @@ import pg from 'pg';
 import { PrismaClient } from '../prisma/generated/client.js';
 import type { Target } from './adapterContract.js';
 
-/** What stock `pg`, Knex and Prisma do in the same place, to compare with. */
+/** Stock `pg`, Knex and Prisma in the same place, for comparison. */
 export interface Stock {
   query(sql: string): Promise<unknown>;
   destroy(): Promise<unknown>;

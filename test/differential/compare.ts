@@ -1,13 +1,13 @@
 import type { Script, Step } from './script.js';
 import type { Flavour, Session, Side } from './sessions.js';
 
-/** What one step gave: something that can be compared as text. */
+/** The result of one step, in a form that can be compared as text. */
 export interface Outcome {
   readonly step: Step;
   readonly gave: string;
 }
 
-/** Where Tenure may give something else than stock, on purpose. */
+/** A case in which Tenure may differ from stock on purpose. */
 interface Rule {
   readonly name: string;
   readonly allows: (stock: Outcome, tenure: Outcome) => boolean;
@@ -72,7 +72,7 @@ async function inTime(work: Promise<unknown>): Promise<string> {
   return gave;
 }
 
-/** The SQLSTATE, which Prisma has inside; of an error that no server sent, its message. */
+/** The SQLSTATE, which Prisma keeps inside; the message if no server has sent the error. */
 function stateOf(error: unknown): string {
   const { code, meta, cause, message } = error as {
     code?: string;

@@ -16,7 +16,7 @@ const SCRIPTS = Number(process.env.DIFF_SCRIPTS ?? 120);
 const SEED = seedFrom('DIFF_SEED');
 const LANES = Number(process.env.DIFF_LANES ?? 4);
 const MINUTE = 60_000;
-/** For one script, in the worst of times. */
+/** The time limit of one script, with room for a slow machine. */
 const TIME_LIMIT = 10 * MINUTE + SCRIPTS * 3_000;
 
 // Its errors are what the scripts are about.

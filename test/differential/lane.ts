@@ -31,7 +31,7 @@ export class Lane {
     return lane;
   }
 
-  /** Runs the script of a seed on both sides. A difference is told with the whole script. */
+  /** Runs the script of a seed on both sides. A difference is reported with the whole script. */
   async run(host: Host, seed: number): Promise<{ difference: string | undefined; stats: PoolStats }> {
     const script = this.#kind.write(new Random(seed), host);
     const [stock, tenure] = await Promise.all(FLAVOURS.map((flavour) => this.#runOn(flavour, host, script)));
@@ -60,7 +60,7 @@ export class Lane {
     }
   }
 
-  /** Databases that Tenure does not know: what it has learnt of one that changes all the time is not what scripts are about. */
+  /** Makes new databases, because Tenure stops preparing on one whose schema changes all the time, which is not the subject of the scripts. */
   async #renew(isLasting: boolean): Promise<void> {
     for (const flavour of FLAVOURS) {
       const { user } = this.#server;
@@ -95,7 +95,7 @@ const DROP_ALL = `do $$ declare name text; begin
     execute format('drop schema %I cascade', name);
   end loop; end $$`;
 
-/** On a connection of its own, as another process would. */
+/** Runs SQL on a connection of its own, like another process. */
 async function once(url: string, sql: string): Promise<unknown[]> {
   const client = new pg.Client(url);
   client.on('error', () => {});

@@ -1,19 +1,19 @@
-/** What a script does, one step after the other. */
+/** The steps of a script, one after the other. */
 export type Step =
-  /** With values by the extended protocol, without by the simple one. */
+  /** Uses the extended protocol with values, and the simple one without. */
   | { readonly do: 'query'; readonly text: string; readonly values?: readonly unknown[] }
-  /** On one connection, which is returned after it. Prisma has no such thing, and takes any. */
+  /** Runs on one connection, which is returned after it. Prisma has no such thing, and takes any. */
   | { readonly do: 'session'; readonly steps: readonly Step[] }
   | { readonly do: 'transaction'; readonly steps: readonly Step[]; readonly end: 'commit' | 'rollback' }
-  /** By a session of another process, which ends at once. */
+  /** Runs in a session of another process, which ends at once. */
   | { readonly do: 'elsewhere'; readonly text: string }
   | { readonly do: 'wait'; readonly forMs: number };
 
 export interface Script {
   readonly steps: readonly Step[];
-  /** Of the pools, both of them. */
+  /** The maximum of both pools. */
   readonly connections: number;
-  /** Of Tenure's. */
+  /** The policy of Tenure's pool. */
   readonly policy: Readonly<Record<string, unknown>>;
 }
 
@@ -29,14 +29,14 @@ export interface Kind {
   readonly cluster: string;
   /** Makes the tables of an empty database. Run by the superuser. */
   readonly schema: string;
-  /** Fills the tables, whatever is in them. Run by the app, before each script. */
+  /** Fills the tables, whatever they contain. The app runs it before each script. */
   readonly data: string;
   write(random: Random, host: Host): Script;
   /** Looks at what all scripts of a host have done to Tenure's pools: a script that tests nothing must not pass. */
   checkStats?(stats: readonly PoolStats[], host: Host): void;
 }
 
-/** Of one script, what the pool of Tenure says at its end. */
+/** The statistics of Tenure's pool at the end of a script. */
 export type PoolStats = Readonly<Record<string, unknown>>;
 
 /** Chance that a seed repeats: mulberry32. */

@@ -8,7 +8,7 @@ import { PrismaClient } from '../prisma/generated/client.js';
 import type { Host, PoolStats, Script } from './script.js';
 
 export interface Session {
-  /** Rows and what else an app sees of a result. */
+  /** The rows, and the rest of a result that an app sees. */
   query(text: string, values?: readonly unknown[]): Promise<unknown>;
   transaction(work: (session: Session) => Promise<void>): Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface Session {
 /** One side of a comparison: a pool of a host, on a database of its own. */
 export interface Side extends Session {
   session(work: (session: Session) => Promise<void>): Promise<void>;
-  /** Of Tenure's pool; nothing of a stock one. */
+  /** The statistics of Tenure's pool; nothing for a stock one. */
   stats(): PoolStats | undefined;
   close(): Promise<unknown>;
 }
@@ -96,7 +96,7 @@ function openKnex(url: string, { connections: max, policy }: Script, flavour: Fl
 
 const PLACE = /\$(\d+)/g;
 
-/** As Knex has parameters; a question mark of the text's own is escaped. */
+/** Knex's form of parameters; a question mark of the text's own is escaped. */
 function withQuestionMarks(text: string): string {
   return text.replaceAll('?', '\\?').replaceAll(PLACE, '?');
 }

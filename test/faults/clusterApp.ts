@@ -7,7 +7,7 @@ const WORKERS = 3;
 
 if (cluster.isPrimary) {
   for (let worker = 0; worker < WORKERS; worker++) cluster.fork();
-  // For the test, which waits until its requests are in the hands of a worker.
+  // The test waits for this line, which shows that its requests are in the hands of a worker.
   cluster.on('message', (_, message) => console.log(message));
   process.on('SIGTERM', () => {
     for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM');

@@ -18,7 +18,7 @@ describe.each(FACES)('a cold pool of 50, 80 ms from its server ($face)', ({ open
   const stages = new Stages(postgres, open);
 
   it('serves 500 queries at once within the five seconds that they may wait, with 50 connections at most', async () => {
-    // The first queries of a process take time of its own: not what is looked at here.
+    // The first queries of a process take longer, which is not the subject of this test.
     const rehearsal = await stages.set({ maxConnections: 20 });
     await runCalls(500, 500, () => rehearsal.app.query('select 1'));
     await rehearsal.app.destroy();

@@ -1,4 +1,4 @@
-// One process of a fleet that crashes between the steps of a hand-over: it, or one of the two sessions. Its parent starts another one.
+// One process of a fleet that crashes between the steps of a hand-over: the process, or one of the two sessions. Its parent starts another one.
 import { createPool, type SlotLocks } from '@tenure/core';
 import { pgConnector } from '@tenure/core/pg';
 import type pg from 'pg';
@@ -20,7 +20,7 @@ function crashing(locks: SlotLocks<pg.Client>): SlotLocks<pg.Client> {
   };
   const { inherit, release, enter } = locks;
   return Object.assign(locks, {
-    // The slot is reserved, and the new session is there and has not yet got it.
+    // The slot is reserved, and the new session is open without it.
     inherit: (client: pg.Client, slot: number, from: pg.Client, signal: AbortSignal) => {
       crash(client, from);
       return inherit.call(locks, client, slot, from, signal);
@@ -46,7 +46,7 @@ pool.on('warning', () => {});
 process.on('warning', () => {});
 process.on('disconnect', () => process.exit());
 
-// It grows and shrinks all the time, so that slots are handed over all the time. All together want more than there are.
+// It grows and shrinks all the time, so that slots are handed over all the time. All processes together need more slots than there are.
 for (;;) {
   const calls = Array.from({ length: 1 + Math.floor(10 * Math.random()) }, () =>
     pool.use((client) => client.query('select pg_sleep(0.05)')).catch(() => {}),

@@ -107,9 +107,9 @@ it('one busy process beside eleven that have just stopped has at least half of t
   const found = await reports();
   const samples = await stop();
   console.log(`half of the budget after ${Math.round(tookMs)} ms: ${found.map(({ slots }) => slots).join(' ')}`);
-  // 1.5 s on a machine that has nothing else to do.
+  // 1.5 s on an idle machine.
   expect(tookMs).toBeLessThan(5_000);
-  // Lent, not taken: nobody goes without a connection, and nobody but the busy one is hungry.
+  // Lent, not taken: every process has a connection, and only the busy one is hungry.
   expect(Math.min(...found.map(({ slots }) => slots))).toBeGreaterThanOrEqual(1);
   expect(found.slice(1).map(({ hungry }) => hungry)).toEqual(others.map(() => false));
   expect(found.flatMap(({ failures }) => failures)).toEqual([]);

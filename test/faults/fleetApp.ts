@@ -1,4 +1,4 @@
-// One process of a fleet. It is told by messages how many callers it has, and says how it fares.
+// One process of a fleet. Messages set its number of callers, and it reports its figures.
 import { Pool } from '@tenure/core/pg';
 
 const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 40 });

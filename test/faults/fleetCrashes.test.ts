@@ -7,10 +7,10 @@ import { buildApp, SLOT_HOLDERS, startApp } from './fleetProcesses.js';
 
 const LIMIT = 40;
 const PROCESSES = 24;
-/** By hand: `FLEET_SAMPLES=3000`. */
+/** `FLEET_SAMPLES=3000` is for runs by hand. */
 const SAMPLES = Number(process.env.FLEET_SAMPLES ?? 300);
 const EVERY_MS = 20;
-/** Sessions with a slot; and slots that are taken, reserved ones included. */
+/** Sessions with a slot, and taken slots, including reserved ones. */
 const SAMPLE = `select (${SLOT_HOLDERS}) as held,
   (select count(distinct objid)::int from pg_locks where locktype = 'advisory' and objsubid = 2 and objid < 1000) as taken`;
 const postgres = await usePostgres({ maxConnections: 200 });

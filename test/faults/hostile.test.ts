@@ -20,7 +20,7 @@ const ANSWERED_WITHIN_MS = LIMITS.acquireTimeoutMs + QUERY_TIMEOUT_MS + 4_000;
 interface Case {
   readonly phase: Phase;
   readonly misdeed: Misdeed;
-  /** With prepared statements, the pool asks a question of its own first. */
+  /** The number of statements. With prepared statements, the pool first sends a query of its own. */
   readonly statements: number;
 }
 
@@ -77,7 +77,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
   statements: fc.constantFrom(0, 100),
 });
 
-/** What nobody caught. */
+/** Errors that were not caught. */
 const stray: unknown[] = [];
 const onStray = (reason: unknown) => stray.push(reason);
 beforeAll(() => void process.on('uncaughtException', onStray).on('unhandledRejection', onStray));

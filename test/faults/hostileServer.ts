@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 export const PHASES = ['greeting', 'authentication', 'parameters', 'query', 'result'] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** What a server may do instead of what it should. */
+/** Faults of a server. */
 export type Misdeed =
   | { readonly do: 'end' | 'reset' | 'fall silent' }
   | { readonly do: 'say'; readonly bytes: Uint8Array; readonly next: 'end' | 'reset' | 'fall silent' | 'go on' };
@@ -48,7 +48,7 @@ export function errorMessage(severity: string, code: string, text: string): Buff
   return message('E', Buffer.from(`S${severity}\0V${severity}\0C${code}\0M${text}\0\0`));
 }
 
-/** What a well-behaved server says in each phase. */
+/** The messages of a correct server in each phase. */
 export const RIGHT: Record<Phase, Buffer> = {
   greeting: Buffer.alloc(0),
   authentication: AUTHENTICATED,

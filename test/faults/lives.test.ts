@@ -16,7 +16,7 @@ import type * as Reloaded from './reloadedModule.js';
 const postgres = await usePostgres({ maxConnections: 100 });
 const stages = new Stages(postgres, openPool);
 
-/** When connections began to be opened from now on. A proxy hears of some late. */
+/** The moments at which connects begin from now on. A proxy sees some of them late. */
 function noteConnects(): number[] {
   const began: number[] = [];
   const connections = pg.Connection.prototype as unknown as { connect(...to: unknown[]): void };

@@ -8,14 +8,14 @@ import { useProxy } from '../support/proxy/useProxy.js';
 /** Long enough for a byte to go round on loopback. */
 const WHILE_MS = 100;
 
-/** A server that says its name, and then everything that it hears. */
+/** A server that sends its name, and then all data that it receives. */
 const echoServer = (name = 'server') =>
   listenAndCount((socket) => {
     socket.write(`${name}:`);
     socket.pipe(socket);
   });
 
-/** A client, with what it has heard and how its connection ended. */
+/** A client, with the data that it received and how its connection ended. */
 function clientOf({ host, port }: { host: string; port: number }) {
   const socket: Socket = connect({ host, port });
   const client = { socket, heard: '', end: undefined as 'end' | 'reset' | 'refused' | undefined };
@@ -39,7 +39,7 @@ async function started() {
   return { server, proxy };
 }
 
-/** A client that has been heard. */
+/** A client whose data has reached the server. */
 async function spoken(proxy: { host: string; port: number }, word = 'a') {
   const client = clientOf(proxy);
   client.socket.write(word);

@@ -56,7 +56,7 @@ describe('one session sets everything that a session can keep; with CONN_RESET=s
   });
 });
 
-/** On a slow machine a cancel may take longer than a check may. */
+/** A slow machine may need more time for a cancel than a check may take. */
 const PATIENT = { healthTimeoutMs: 10_000 };
 
 describe('a query that only the client gave up on', () => {
@@ -84,7 +84,7 @@ describe('a query that only the client gave up on', () => {
     expect(others!.map(String)).toEqual([]);
     expect(Math.max(...outcomes[1]!.map(({ tookMs }) => tookMs))).toBeLessThan(3_000);
     expect(await working()).toBe(0);
-    // Not by closing what was abandoned either: each cancel gave its connection back.
+    // Abandoned connections were not closed either: each cancel has returned its connection.
     expect(pool.stats().opened).toBeLessThanOrEqual(4);
   });
 });

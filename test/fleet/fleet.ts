@@ -20,7 +20,7 @@ export class Member {
   #callers = 0;
   #active = 0;
   isKilled = false;
-  /** The app's calls that failed while nothing had happened to this process, its network or the server. */
+  /** The app's calls that failed although nothing had happened to this process, its network or the server. */
   readonly failures: unknown[] = [];
   /** Something has happened to it: failures prove nothing. */
   hasFault = false;
@@ -51,7 +51,7 @@ export class Member {
     return this.pool.stats().closed.budget;
   }
 
-  /** From now on this many callers use the pool. */
+  /** Sets how many callers use the pool from now on. */
   set callers(callers: number) {
     this.#callers = callers;
     while (this.#active < callers) void this.#call();

@@ -6,9 +6,9 @@ export interface Session {
   readonly id: number;
   readonly process: ProcessTime;
   isOpen: boolean;
-  /** The client reaches it no more, and does not know. */
+  /** The client cannot reach it any more, and has not noticed. */
   isCut: boolean;
-  /** What to tell those who wait for an answer when the client finds out that it has ended. */
+  /** Callbacks for those who wait for an answer when the client finds out that it has ended. */
   readonly waiting: Set<(error: Error) => void>;
   /** The client has read that it has ended. */
   isEnded: boolean;
@@ -31,10 +31,10 @@ class EndedError extends Error {}
 /** The lock manager of a server, and its sessions. A statement is one step: it holds EXCLUSIVE locks only within. */
 export class LockServer {
   readonly sessions = new Set<Session>();
-  /** By kind and number. */
+  /** The locks by kind and number. */
   readonly #locks = new Map<Kind, Map<number, Set<Session>>>();
   readonly #owners = new Map<number, Session>();
-  /** What went against the promise of a budget. */
+  /** Violations of the rules of a budget. */
   readonly violations: string[] = [];
   statements = 0;
   isDown = false;
@@ -79,7 +79,7 @@ export class LockServer {
     await this.#travel(session.process, 0.5);
   }
 
-  /** The server ends a session, and its locks go with it. */
+  /** Ends a session, and releases its locks. */
   end(session: Session, tellsClient = true): void {
     if (!session.isOpen) return;
     session.isOpen = false;

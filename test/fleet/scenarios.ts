@@ -1,13 +1,13 @@
 import { Fleet } from './fleet.js';
 import { randomFrom } from './simulatedTime.js';
 
-/** What became of one run. */
+/** The result of one run. */
 export interface Outcome {
   readonly seed: number;
   readonly members: number;
   readonly limit: number;
   readonly peak: number;
-  /** What went against the promises of a budget; empty when all is well. */
+  /** Broken promises of a budget; empty when there are none. */
   readonly problems: readonly string[];
 }
 
@@ -31,7 +31,7 @@ export async function runOnce(seed: number): Promise<Outcome> {
       disturb(fleet, random, { join, limits });
       for (const member of fleet.living) if (random() < 0.4) member.callers = pick(0, 15);
     }
-    // Sessions that nobody reaches, and members that are frozen, hold their slots until their leash ends.
+    // Sessions without a client, and members that are frozen, hold their slots until their leash ends.
     for (const member of fleet.living) member.callers = 0;
     await fleet.run(fleet.members.some(({ hasFault }) => hasFault) ? 120_000 : 0);
     for (const member of fleet.living) member.callers = random() < 0.5 ? 15 : 0;
@@ -47,7 +47,7 @@ export async function runOnce(seed: number): Promise<Outcome> {
   } catch (error) {
     problems.push(String(error));
   }
-  // Where there are more processes than slots, those that are strict wait in vain.
+  // If there are more processes than slots, strict ones wait in vain.
   const mayFail = fleet.members.length > Math.min(...limits);
   for (const { failures, pool } of fleet.members) {
     if (mayFail && pool.policy.budgetStrict) continue;

@@ -158,7 +158,7 @@ async function addressOf(server: ReturnType<typeof createServer>): Promise<strin
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** As a browser asks: the page, its data from the same path, then what is new. */
+/** Requests what a browser requests: the page, its data from the same path, then what is new. */
 async function expectPage(url: string, path = '/pool'): Promise<void> {
   const page = await fetch(`${url}${path}`);
   expect(page.status).toBe(200);

@@ -8,7 +8,7 @@ import { useKnex } from './support.js';
 
 const IN_A_ROW = 100;
 
-/** On a slow machine a cancel may take longer than a check may. */
+/** A slow machine may need more time for a cancel than a check may take. */
 const PATIENT = { healthTimeoutMs: 10_000 };
 
 const postgres = await usePostgres();

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { freePort } from '../support/freePort.js';
 import { dialectClass, Log } from './support.js';
 
-/** Nobody listens there; a pool without demand does not ask. */
+/** Nothing listens there; a pool without demand does not connect. */
 const connection = { host: '127.0.0.1', port: await freePort(), user: 'nobody' };
 
 const instances: Knex[] = [];
@@ -42,7 +42,7 @@ describe('the client', () => {
     const db = open({ dialect: 'pg', connection, log });
     expect(poolOf(db).stats().max).toBe(10);
     expect(db.client.config).toMatchObject({ client: undefined, dialect: 'pg' });
-    // As without Tenure.
+    // The same without Tenure.
     expect(log.warnings).toEqual([expect.stringContaining('deprecated')]);
   });
 

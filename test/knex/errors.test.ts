@@ -9,7 +9,7 @@ import { Log, useKnex } from './support.js';
 const postgres = await usePostgres();
 const { open } = useKnex(postgres);
 
-/** What a promise, or a query that runs when it is awaited, fails with. */
+/** The error of a promise, or of a query that runs when it is awaited. */
 async function failure<E extends Error>(act: PromiseLike<unknown>): Promise<E> {
   try {
     await act;

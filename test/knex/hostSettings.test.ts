@@ -8,7 +8,7 @@ import { KNEX_VERSION, Log } from './support.js';
 const NONE = 'none';
 type Expected = Record<string, unknown>;
 
-/** What the policy says of a Knex config; only what the config decided. */
+/** The part of the policy that a Knex config decides. */
 async function translated(config: Knex.Config): Promise<Expected> {
   const db = knex(tenure({ client: 'pg', connection: { port: 1 }, log: new Log(), ...config }));
   const { policy } = poolOf(db).stats();
@@ -73,7 +73,7 @@ const ROWS: [Knex.Config, Expected][] = [
     { pool: { maxConnectionLifetimeMillis: 60_000, maxConnectionLifetimeJitterMillis: 0 } },
     { maxAgeMs: 60_000, maxAgeJitter: 0 },
   ],
-  // Without a lifetime Knex does not look at its jitter.
+  // Without a lifetime Knex ignores its jitter.
   [{ pool: { maxConnectionLifetimeJitterMillis: 20_000 } }, {}],
   // Hooks are no limits.
   [{ pool: { afterCreate: () => {}, validate: () => true, log: () => {} } }, {}],

@@ -19,7 +19,7 @@ const backends = async ({ application_name: applicationName }: { application_nam
   (await postgres.activity({ applicationName })).map(({ pid }) => pid);
 const value = async (db: Knex, sql: string) => Object.values((await db.raw(sql)).rows[0])[0];
 
-/** As a module of the app makes one, each time it is evaluated. */
+/** Makes instances like a module of the app that is evaluated again and again. */
 async function evaluations(count: number, make: () => Knex): Promise<Knex[]> {
   const instances: Knex[] = [];
   for (let n = 0; n < count; n++) {
@@ -137,7 +137,7 @@ describe('Knex instances that are made in two places', () => {
 });
 
 describe('A Knex instance whose connection is its own affair', () => {
-  /** What a library puts in the place of a method of every instance: it asks the instance where to connect. */
+  /** A library's replacement of a method of every instance, which reads the target from the instance. */
   async function acquireRawConnection(this: Knex.Client & { target: object }): Promise<unknown> {
     const client = new pg.Client(this.target);
     await client.connect();

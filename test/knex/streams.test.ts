@@ -9,7 +9,7 @@ import { KNEX_VERSION, useKnex } from './support.js';
 const postgres = await usePostgres();
 const { open } = useKnex(postgres);
 
-/** One connection: whatever is not given back, or given back twice, shows. */
+/** One connection, so that a missing or a second return shows. */
 const single = () => open({}, { maxConnections: 1, acquireTimeoutMs: 2_000 });
 const numbers = (db: Knex, count: number) => db.select('n').from(db.raw('generate_series(1, ?::int) as n', [count]));
 const pid = async (db: Knex) => (await db.raw('select pg_backend_pid() as pid')).rows[0].pid;

@@ -24,14 +24,14 @@ export function useKnex(postgres: PostgresServer) {
     ...config,
   });
   return {
-    /** With Tenure. */
+    /** A Knex with Tenure. */
     open: ((config = {}, policy = {}) => keep(knex(tenure(full(config), policy)))) as OpenKnex,
-    /** As Knex is by itself. */
+    /** A Knex without Tenure. */
     stock: (config: Knex.Config = {}): Knex => keep(knex(full(config))),
   };
 }
 
-/** What Knex's logger is told. */
+/** Records the calls of Knex's logger. */
 export class Log {
   readonly warnings: string[] = [];
   onWarn: (message: string) => unknown = () => {};

@@ -16,7 +16,7 @@ const EVENTS = [
 
 type Connection = { processID: number };
 
-/** What tools use of the pool of a Knex instance. */
+/** The members of a Knex instance's pool that tools use. */
 interface TarnLike {
   acquire(): { promise: Promise<Connection>; abort(): void };
   release(connection: object): boolean;
@@ -37,7 +37,7 @@ interface TarnLike {
 
 const poolBehind = (db: Knex): TarnLike => db.client.pool;
 
-/** Every event with its arguments; connections and errors as what they are. */
+/** Records every event with its arguments; connections and errors by their kind. */
 function record(pool: TarnLike): unknown[][] {
   const heard: unknown[][] = [];
   const named = (value: unknown) => {

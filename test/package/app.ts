@@ -4,7 +4,7 @@ import { TemporaryFolder } from '../support/temporaryFolder.js';
 import { packedPackages, run, test } from './packed.js';
 import { printed } from './printed.js';
 
-/** An application in a folder of its own, which has installed what the README tells it to, and has a Prisma client. */
+/** An application in a folder of its own, with the packages of the README and a Prisma client. */
 export interface App {
   write(file: string, text: string): Promise<void>;
   node(file: string): Promise<string>;
@@ -16,11 +16,11 @@ export interface App {
 
 export interface AppOptions {
   type: 'module' | 'commonjs';
-  /** What makes the client: `prisma-client` writes TypeScript, `prisma-client-js` JavaScript. */
+  /** The generator of the client: `prisma-client` writes TypeScript, `prisma-client-js` JavaScript. */
   generator: 'prisma-client' | 'prisma-client-js';
-  /** What else it installs. */
+  /** Further packages to install. */
   extra?: string[];
-  /** What else is in its folder, as text by file name. */
+  /** Further files in its folder, as text by file name. */
   files?: Readonly<Record<string, string>>;
 }
 
@@ -83,7 +83,7 @@ async function sourceOf(name: string): Promise<string> {
   return `${name}@${version}`;
 }
 
-/** Where `prisma init` puts things. */
+/** The place that `prisma init` chooses. */
 export function schema(generator: AppOptions['generator']): string {
   return `
 generator client {

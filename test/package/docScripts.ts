@@ -4,7 +4,7 @@ import type { Script } from './scripts.js';
 const QUICK_START = 'docs/quick-start.md';
 const ENVIRONMENTS = 'docs/environments.md';
 
-/** What the snippets of docs/ need beside what the README's do. */
+/** Packages that the snippets of docs/ need in addition to those of the README's. */
 export const DOC_PACKAGES = ['drizzle-orm', 'kysely', 'typeorm'];
 
 /** The snippets that docs/ prints, each with what shows that it works. */

@@ -13,7 +13,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tenure-doctor-'));
   const packed = await packedPackages();
-  // With the core, which no registry has yet.
+  // Packed with the core, which no registry has yet.
   const tarballs = ['@tenure/core', '@tenure/doctor'].map(
     (wanted) => packed.find(({ name }) => name === wanted)!.tarball,
   );

@@ -1,4 +1,4 @@
-/** What both test files begin with: pools that are made at one place again and again, none of which is ever ended. */
+/** The beginning of both test files: pools that are made at one place again and again, and never ended. */
 const POOLS = `
 const settings = { connectionString: process.env.DATABASE_URL, application_name: 'jest' };
 async function owners(count, prepare = () => {}) {

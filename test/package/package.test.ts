@@ -12,7 +12,7 @@ describe.each(await packedPackages())('$name', ({ name, tarball }) => {
   beforeAll(async () => {
     files = (await run('tar', ['-tzf', tarball])).trim().split('\n');
     manifest = JSON.parse(await run('tar', ['-xzOf', tarball, 'package/package.json']));
-    // For CI's log.
+    // A line for CI's log.
     console.log(`${name}: ${Math.round((await stat(tarball)).size / 1_000)} kB packed, ${files.length} files`);
   });
 

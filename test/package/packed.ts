@@ -25,7 +25,7 @@ export async function packedPackages(): Promise<Packed[]> {
   );
 }
 
-/** Runs a program of the workspace; when it fails, the error tells what it printed. */
+/** Runs a program of the workspace. If it fails, the error contains its output. */
 export async function run(
   program: string,
   args: string[],

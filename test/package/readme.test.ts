@@ -9,7 +9,7 @@ import { asCommonJs } from './printed.js';
 import { packageScripts, readmeScripts } from './scripts.js';
 import { CONFIGS, EXACT_TYPES, SAME } from './typescript.js';
 
-// What the READMEs print, in applications that were empty folders before.
+// Runs the scripts of the READMEs, in applications that were empty folders before.
 
 const postgres = await usePostgres();
 const scripts = await readmeScripts();

@@ -4,7 +4,7 @@ import { printed } from './printed.js';
 export interface Script {
   name: string;
   code: string;
-  /** What it prints at the end. */
+  /** Its output at the end. */
   prints: string;
 }
 

@@ -1,4 +1,4 @@
-/** What the README's snippets are to TypeScript, by the name of the script: appended to it, compiled and run. */
+/** The types of the README's snippets, by the name of the script: appended to it, compiled and run. */
 export const EXACT_TYPES: Readonly<Record<string, string>> = {
   knex: `
 import { same } from './same.js';

@@ -1,4 +1,4 @@
-// What an application does first. package.test.ts compiles it as ESM and as CommonJS, against the packed packages.
+// The first steps of an application. package.test.ts compiles it as ESM and as CommonJS, against the packed packages.
 import { createPool, TenureError } from '@tenure/core';
 import * as adapterEntry from '@tenure/core/adapter';
 import * as pgEntry from '@tenure/core/pg';

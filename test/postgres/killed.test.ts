@@ -13,7 +13,7 @@ afterEach(() => void vi.unstubAllEnvs());
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGKILL'] as const;
 
-/** What the temporary folder holds from then on. */
+/** The content of the temporary folder in each phase. */
 const PHASES: readonly [string, RegExp][] = [
   ['has made its folder', /^tenure-postgres-/],
   ['makes the cluster', /\/password$/],

@@ -28,16 +28,16 @@ const START = `
 const GENERATE = `
   import generate from './test/prisma/generate.ts';
   await generate().then(() => console.log('It works.'), (error) => console.log(error.name + ': ' + error.message))`;
-/** What cannot start says so within this time. */
+/** A start that fails must say so within this time. */
 const LIMIT_MS = 30_000;
-/** What works may take its time on a machine that has other things to do. */
+/** A start that works may take longer on a machine with other work. */
 const WORKS_WITHIN_MS = 90_000;
 vi.setConfig({ testTimeout: WORKS_WITHIN_MS });
 
 const isRoot = process.getuid?.() === 0;
 const READ_ONLY_CHECKOUT = `mount --bind ${CHECKOUT} ${CHECKOUT}; mount -o remount,bind,ro ${CHECKOUT}`;
 
-/** Of this test alone: whatever stays in it was left behind. */
+/** The temporary folder of this test alone: all that stays in it was left behind. */
 let temporary: string;
 beforeEach(async () => {
   const folder = await TemporaryFolder.make('test');
@@ -91,7 +91,7 @@ const itWorks = async (setting: Setting) =>
 
 describe.skipIf(!mayMount())('a server for tests', () => {
   it('starts with a temporary folder that is mounted noexec', async () => {
-    // Where any user may enter: this checkout itself may be below a folder that is closed to the user of the server.
+    // Any user may enter this folder. The checkout itself may be below one that is closed to the user of the server.
     const { mounts, checkout } = await checkoutBelow(0o755);
     await itWorks({ mounts: `${mounts}; mount -t tmpfs -o noexec tmpfs ${temporary}`, checkout });
   });
@@ -131,7 +131,7 @@ describe.skipIf(!mayMount())('a server for tests', () => {
         '--eval',
         START,
       ],
-      // Only a server that has started finds that out.
+      // Only a started server finds that out.
       { limitMs: WORKS_WITHIN_MS },
     );
     expect(printed).toMatch(/^CannotStartError: .*the loopback interface is down\./);

@@ -149,7 +149,7 @@ describe('a lost connection', () => {
 describe('reads whose connection is lost', () => {
   let lock: pg.Client;
   beforeEach(async () => {
-    // What a lost client was running goes on for a while.
+    // The query of a lost client goes on for a while.
     await postgres.terminateBackends();
     await postgres.admin(`insert into "User" (email) values ('a')`);
     lock = new pg.Client(postgres.superuserUrl);

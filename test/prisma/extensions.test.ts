@@ -46,7 +46,7 @@ describe('beside other extensions', () => {
 
   it.each(['before', 'after'])('read replicas, each with its own pool, applied %s it', async (when) => {
     const replica = plainClient().$extends(tenure({ name: 'replica' }));
-    // Its types do not know extended clients, which it works with.
+    // The package's types lack extended clients, with which it works.
     const replicas = readReplicas({ replicas: [replica as unknown as PrismaClient] });
     const prisma =
       when === 'before'

@@ -3,7 +3,10 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { PrismaClient } from './generated/client.js';
 
-/** What packages/prisma-extension/src/prismaInternals.ts relies on. If one of these fails, a new Prisma has moved it: that file must follow. */
+/**
+ * Internals that packages/prisma-extension/src/prismaInternals.ts relies on. If one of these tests fails, a new Prisma has moved
+ * one, and that file must follow.
+ */
 const MOVED = 'Prisma has moved this; prismaInternals.ts must follow';
 
 const config = { connectionString: 'postgres://app:app@127.0.0.1:1/app' };

@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 type Client = ReturnType<typeof clientOf>;
 
-// Of several `findUnique` in one tick Prisma makes one query, and of a read with relations a transaction.
+// Prisma joins several `findUnique` of one tick into one query, and runs a read with relations in a transaction.
 const read = (prisma: Client, id: number) => prisma.user.findFirst({ where: { id } });
 const userOf = (id: number) => ({ id, email: `${id}@example.org`, name: `name ${id}` });
 const ids = Array.from({ length: USERS }, (_, n) => n + 1);

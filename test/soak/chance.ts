@@ -6,7 +6,7 @@ export class Chance {
     this.#state = seed;
   }
 
-  /** In [0, 1). The generator known as mulberry32. */
+  /** A number in [0, 1), by the generator mulberry32. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);

@@ -5,19 +5,19 @@ import type { PostgresServer } from '../support/postgres.js';
 import type { FaultProxy } from '../support/proxy/proxy.js';
 import type { Chance } from './chance.js';
 
-/** Where a fault strikes. */
+/** The parts on which a fault acts. */
 export interface Scene {
   readonly postgres: PostgresServer;
   readonly proxy: FaultProxy;
   readonly chance: Chance;
 }
 
-/** Something that goes wrong. The network is healed after it; the server it puts right itself. */
+/** A fault. The network is healed after it; a fault of the server ends by itself. */
 type Fault = (scene: Scene) => Promise<unknown>;
 
 const aWhile = ({ chance }: Scene) => sleep(chance.between(100, 1_500));
 
-/** Everything that the soak knows to break, by name. */
+/** All faults of the soak, by name. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
   'half-open connections': async ({ proxy }) => proxy.freeze(),
   async 'silent network'(scene) {

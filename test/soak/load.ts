@@ -3,7 +3,7 @@ import type { Subject } from '../faults/contract/subject.js';
 import type { PostgresServer } from '../support/postgres.js';
 import type { Chance } from './chance.js';
 
-/** What an app does all day, and what it was told is done. */
+/** The work of an app, and the record of what was acknowledged. */
 export class Load {
   /** Rows whose insert was acknowledged. */
   readonly #acknowledged = new Set<number>();
@@ -26,7 +26,7 @@ export class Load {
     await Promise.all(this.#workers);
   }
 
-  /** How many rows were acknowledged and are not there. */
+  /** The number of rows that were acknowledged and are missing. */
   async lostRows({ admin }: PostgresServer): Promise<number> {
     const rows = await admin<{ id: number }>('select id from soaked');
     const there = new Set(rows.map(({ id }) => id));

@@ -16,18 +16,18 @@ export interface SoakOptions {
   readonly report: (line: string) => void;
 }
 
-/** What came of it. All but the first three must be 0. */
+/** The figures of a run. All but the first three must be 0. */
 export interface Figures {
   /** Queries and transactions asked for. */
   operations: number;
   faults: number;
   /** Operations that failed with an error that says why: faults may cause that. */
   failed: number;
-  /** Operations that were neither answered nor failed, and rows that were acknowledged and are not there. */
+  /** Operations that were neither answered nor failed, and rows that were acknowledged and are missing. */
   lost: number;
   /** Operations that took longer than all their deadlines together. */
   hung: number;
-  /** Errors that nobody caught: each would have ended the process. */
+  /** Errors that were not caught: each would have ended the process. */
   crashes: number;
   /** Connections left on the server after the drain, and drains that did not end. */
   leaked: number;
@@ -52,12 +52,12 @@ const LIMITS = {
   maxAgeMs: 10_000,
   keepaliveMs: 2_000,
 };
-/** What is under way on a link that falls silent is lost by nature: the app gives up on it. */
+/** Queries on a link that becomes silent are lost, and the app gives up on them. */
 const QUERY_TIMEOUT_MS = 2_000;
 /** A transaction waits for a connection, and then for five answers at most; and the event loop may be blocked meanwhile. */
 const LONGEST_MS = LIMITS.acquireTimeoutMs + 5 * QUERY_TIMEOUT_MS + 3_000;
 const ENDS_WITHIN_MS = 10_000;
-/** After this long without a fault everything must work. */
+/** Without a fault, everything must work after this time. */
 const RECOVERS_WITHIN_MS = 2_000;
 const REPORT_EVERY_MS = 5_000;
 const LOOK_EVERY_MS = 100;
@@ -81,7 +81,7 @@ export async function soak({ seconds, seed, report }: SoakOptions): Promise<Figu
 }
 
 class Run {
-  /** What should not have happened, in words, with the fault it came after. */
+  /** Violations, in words, with the fault before each. */
   readonly troubles: string[] = [];
   readonly #scene: Scene;
   readonly #load: Load;
@@ -122,7 +122,7 @@ class Run {
     const unrecovered = await this.#failuresWhenAllIsWell();
     const drains = await Promise.all(this.#apps.map(({ app }) => endsInTime(app.destroy(), ENDS_WITHIN_MS)));
     const stillOpen = await settled(() => proxy.open);
-    // What a network has swallowed, the server holds until its own keepalive finds out.
+    // The server keeps sessions that a network has dropped until its own keepalive fails.
     proxy.sever();
     const leftOnServer = await settled(async () => (await postgres.activity()).length);
     const lostRows = await this.#load.lostRows(postgres);

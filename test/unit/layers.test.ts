@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 /**
- * Who may import whom, types included. A layer is a folder of packages/core/src, or one of the files beside them.
- * `node` is every module of Node's own but its clocks; `clock` is those, since time and chance come from pool/clock.ts.
+ * Who may import whom, types included. A layer is a folder of packages/core/src, or one of the files beside them. `node` stands
+ * for every module of Node except its clocks; `clock` stands for those, since time and chance come from pool/clock.ts.
  */
 const ENGINE = ['errors', 'policy', 'lifecycle', 'pool'];
-// Of the fleet's rules only the engine knows: drivers and adapters bring locks.
+// Only the engine uses the fleet's rules: drivers and adapters bring locks.
 const MAY_IMPORT: Record<string, readonly string[]> = {
   errors: [],
   policy: ['errors'],
@@ -130,7 +130,7 @@ function importsOf(source: string): string[] {
   return Array.from(specifiers, (match) => match.groups!.specifier!);
 }
 
-/** What an import reaches: a layer of the core, the importing package itself, or a module from elsewhere. */
+/** The target of an import: a layer of the core, the importing package itself, or a module from elsewhere. */
 function targetOf(path: string, specifier: string): string {
   if (specifier.startsWith('.')) {
     const target = posix.join(posix.dirname(path), specifier);

@@ -6,7 +6,7 @@ import { titleOf } from '@tenure/replay/figures/titles.js';
 import { atLeast } from '../figures/ratio.js';
 import type { Bars, Table, Target } from '../report/report.js';
 
-/** A column: its head, and how to say it of a contender. */
+/** A column: its head, and a contender's text in it. */
 type Column = readonly [string, (summary: Summary) => string];
 
 const COLUMNS: readonly Column[] = [
@@ -50,7 +50,7 @@ export function barsOf(summaries: readonly Summary[]): Bars[] {
   });
 }
 
-/** Both open as many connections to the server. */
+/** Both open the same number of connections to the server. */
 export function targetsOf(summaries: readonly Summary[]): Target[] {
   const perSecond = (key: ContenderKey) => summaries.find(({ contender }) => contender === key)?.perSecond;
   const [ours, theirs] = [perSecond('tenure'), perSecond('pgbouncer')];
@@ -58,7 +58,7 @@ export function targetsOf(summaries: readonly Summary[]): Target[] {
   return [atLeast('Requests/s of Tenure by those of Knex behind PgBouncer', ours / theirs, 1)];
 }
 
-/** CPU time is a pass's, so that it is divided by what a pass answered. */
+/** A pass's CPU time divided by the answers of the same pass. */
 function perRequest({ answered, passes }: Summary, cpuMs: number | null): string {
   return cpuMs === null || answered === 0 ? 'n/a' : ((1_000 * cpuMs * passes) / answered).toFixed(0);
 }

@@ -11,7 +11,7 @@ import { barsOf, tablesOf, targetsOf } from './figures.js';
 const DIRECT: readonly ContenderKey[] = ['oversized', 'stock', 'tenure', 'prisma', 'prisma-tenure'];
 const POOLED: readonly ContenderKey[] = ['pgbouncer', 'prisma-pgbouncer'];
 
-/** The contenders of the replay, and what people put in front of a server that has too many clients. */
+/** The contenders of the replay, and others with a PgBouncer, which people put in front of a server that has too many clients. */
 export async function runFleet(quick: boolean): Promise<Outcome> {
   const hasPgBouncer = findPgBouncer() !== undefined;
   const only = hasPgBouncer ? [...DIRECT, ...POOLED] : DIRECT;

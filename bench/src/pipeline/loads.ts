@@ -29,17 +29,17 @@ export interface Turn {
   readonly forMs: number;
 }
 
-/** What one turn yielded. Milliseconds, but CPU time in microseconds of an operation. */
+/** The figures of one turn: milliseconds, and CPU time in microseconds for each operation. */
 export interface Figures {
   readonly perSecond: number;
   readonly p99: number;
-  /** Of the slow queries; NaN where there are none. */
+  /** The median of the slow queries; NaN without any. */
   readonly slowP50: number;
   readonly clientCpu: number;
   readonly serverCpu: number;
 }
 
-/** One operation of a load: resolves to whether it was a slow one. */
+/** One operation of a load; resolves to whether it was a slow one. */
 type Operation = () => Promise<boolean>;
 export type Operations = Readonly<Record<LoadKey, Operation>>;
 
@@ -95,7 +95,7 @@ const isFast = () => false;
 const isSlow = () => true;
 const isSlowNext = () => Math.random() < 0.01;
 
-/** Runs a load for a time. Returns how long the fast and the slow operations took, sorted. */
+/** Runs a load for a time. Returns the durations of the fast and the slow operations, sorted. */
 export async function runFor(operations: Operations, load: LoadKey, ms: number) {
   const operation = operations[load];
   const fast: number[] = [];

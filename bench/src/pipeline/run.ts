@@ -16,7 +16,7 @@ const KEYS = Object.keys(LOADS) as LoadKey[];
 
 type Measured = Readonly<Record<LoadKey, ReadonlyMap<string, readonly Figures[]>>>;
 
-/** Short reads that share connections, beside the same build with a connection for each query, and the stock pools. */
+/** Measures short reads that share connections, beside the same build with a connection for each query, and the stock pools. */
 export async function runPipeline(quick: boolean): Promise<Outcome> {
   const entry = await builtFile('pipelineContender.js', ROOT);
   await compile(SOURCE, entry);

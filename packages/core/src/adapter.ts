@@ -1,6 +1,7 @@
 /*
- * What the adapters of Knex and Prisma need of the core, and apps do not. Unstable: any release may change or remove it, without notice in the
- * version. An adapter must be released together with the core, as `@tenure/knex` and `@tenure/prisma` are.
+ * The parts of the core that the adapters of Knex and Prisma need, and apps do not. Unstable: any release may change or remove
+ * them, without notice in the version. An adapter must be released together with the core, as `@tenure/knex` and `@tenure/prisma`
+ * are.
  */
 export { systemRuntime } from './pool/clock.js';
 export { STUCK_QUESTION } from './pool/messages.js';

@@ -47,7 +47,7 @@ export class PoolRecording {
     return this.#view.figures;
   }
 
-  /** A pool has warned. Its message may name hosts and users: the code is shown. */
+  /** Called when a pool has warned. Only the code is shown, since the message may name hosts and users. */
   warned(warning: WarningMessage): void {
     const stats = this.#view.stats();
     if (IDENTITY.every((name) => warning[name] === stats[name])) this.#note('warning', warning.code);

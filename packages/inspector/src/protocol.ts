@@ -4,7 +4,7 @@ import type { ConnectionInfo, PoolFigures, PoolStats } from '@tenure/core';
 export interface Update {
   /** The next poll sends it, and gets only what is new since then. */
   readonly cursor: string;
-  /** Whether the page must drop what it has: the recording is new because nobody polled for a while, or the page shows another pool now. */
+  /** Whether the page must drop what it has: the recording is new because no page polled for a while, or the page shows another pool now. */
   readonly isNew: boolean;
   readonly t: number;
   /** When the recording began, in milliseconds since 1970. */

@@ -33,7 +33,7 @@ export interface NamedPool {
   readonly view: PoolView;
 }
 
-/** Records pools while somebody reads. Without a reader it has no timer, no listener and no data. */
+/** Records pools while a page polls. Without a reader it has no timer, no listener and no data. */
 export class Recorder {
   readonly #pools: () => readonly NamedPool[];
   readonly #time: Time;

@@ -5,13 +5,13 @@ import type { Connection, Dialect } from './dialect.js';
 import { openForPool } from './opening.js';
 import { afterCreateOf, asksPassword, guardSetUp, type SetUp, streamOf } from './setUp.js';
 
-/** What a Knex client has for its connector. */
+/** The parts of a Knex client that its connector uses. */
 interface Made {
   readonly pool: Knex.PoolConfig;
   readonly policy: Policy;
-  /** Gets the error of a connection that could not be closed properly. */
+  /** The errors of connections that could not be closed properly. */
   readonly closeErrors: WeakMap<Connection, unknown>;
-  /** What the client connects to now. */
+  /** The present target of the client. */
   readonly target: () => TargetSettings | undefined;
 }
 
@@ -20,7 +20,7 @@ export function knexConnector(
   client: Dialect,
   { pool, policy: { connectTimeoutMs }, closeErrors, target }: Made,
 ): ClientConnector<Connection> {
-  /** What the app's set-up threw on a connection that worked: the next connection would meet the same. */
+  /** What the app's set-up threw on a connection that worked. A retry would fail the same way. */
   const refusals = new WeakSet<object>();
   const afterCreate = afterCreateOf(pool, (connection, error) => {
     if (error instanceof Error && isOpen(connection)) refusals.add(error);
@@ -55,7 +55,7 @@ export function knexConnector(
 function settingsOf(client: Dialect, pool: Knex.PoolConfig, limitMs: number, afterCreate: SetUp | undefined) {
   return client.getPoolSettings({
     ...pool,
-    // The policy has taken these over.
+    // The policy applies these limits.
     maxConnectionLifetimeMillis: undefined,
     maxConnectionLifetimeJitterMillis: undefined,
     afterCreate:
@@ -66,7 +66,10 @@ function settingsOf(client: Dialect, pool: Knex.PoolConfig, limitMs: number, aft
   });
 }
 
-/** The app's own check, if it has one: `pool.validate`, or a method of its client class. As in Knex, one that throws counts as `false`. */
+/**
+ * The app's own check, if it has one: `pool.validate`, or a method of its client class. A check that throws counts as `false`, as
+ * it does in Knex.
+ */
 function validateOf(client: Dialect, { validate }: Knex.PoolConfig): Connector<Connection>['validate'] {
   if (!validate && client.validateConnection === knex.Client.prototype.validateConnection) return undefined;
   return async (connection) => {

@@ -3,7 +3,7 @@ import { connectionOf, type ReadHost, type SharedReads } from '@tenure/core/adap
 import type { Connection, Dialect } from './dialect.js';
 import { toKnexError } from './translateError.js';
 
-/** What Knex's runner asks of a connection, for one query. */
+/** The members of a connection that Knex's runner uses for one query. */
 interface Lease {
   readonly __knexUid: string;
   query(config: Config, callback: Callback): void;
@@ -12,7 +12,7 @@ interface Lease {
 type Callback = (error: unknown, result?: unknown) => void;
 type Config = { readonly text: string; readonly values: readonly unknown[] };
 
-/** Knex's runner and builder, by the members used here; internal to Knex. */
+/** The members of Knex's runner and builder that are used here. They are internal to Knex. */
 interface Runner {
   connection: unknown;
   ensureConnection?(run: (runner: Runner, parameters?: unknown) => unknown, parameters?: unknown): Promise<unknown>;
@@ -28,7 +28,7 @@ const READS = ['select', 'first', 'pluck'];
 
 let leases = 0;
 
-/** How the reads of one Knex share connections. */
+/** Makes the reads of one Knex share connections. */
 export class KnexReads {
   readonly #reads: SharedReads;
   readonly #host: ReadHost<Connection>;
@@ -59,8 +59,8 @@ export class KnexReads {
   }
 
   /**
-   * Makes a runner whose builder is a read take its connection when the query is known, and not before: it may need none of its own. All others
-   * (writes, schema, transactions, streams, time limits) stay as they are.
+   * Makes a runner whose builder is a read acquire its connection only when the query is known, since it may need none of its
+   * own. All others (writes, schema, transactions, streams, time limits) stay as they are.
    */
   lend<R extends object>(given: R, builder: object, client: Dialect): R {
     const runner = given as R & Runner;
@@ -95,8 +95,8 @@ export class KnexReads {
 }
 
 /**
- * No connection was acquired. Knex's runner takes a timeout of the acquire for one of the query, and writes the query in front of any message: it gets
- * this, and its caller the reason.
+ * No connection was acquired. Knex's runner treats a timeout of the acquire as one of the query, and writes the query in front of
+ * any message. So the runner gets this error, and its caller the reason.
  */
 class NotAcquired extends Error {
   constructor(readonly reason: unknown) {
@@ -115,7 +115,7 @@ async function acquired(
   }
 }
 
-/** Runs a query as Knex would have done. */
+/** Runs a query as Knex would have run it. */
 async function alone(client: Dialect, config: Config): Promise<unknown> {
   const connection = await acquired(client.acquireConnection());
   try {

@@ -7,10 +7,10 @@ interface RunnerLender {
   lend<R extends object>(runner: R, builder: object, client: object): R;
 }
 
-/** The pool as Knex and tools for it expect it: the public methods and events of tarn, over Tenure's engine. */
+/** The pool in the form that Knex and its tools expect: the public methods and events of tarn, over Tenure's engine. */
 export class TarnPool<C extends object> {
   readonly #events: TarnEvents<C>;
-  /** `undefined` unless the policy allows that reads share connections. */
+  /** `undefined` unless the policy allows reads to share connections. */
   reads: RunnerLender | undefined;
   #lastEventId = 0;
   #reaping = false;
@@ -20,9 +20,9 @@ export class TarnPool<C extends object> {
   readonly #stopListening: (() => void)[] = [];
 
   /**
-   * @param closeErrors why connections could not be closed properly: the engine then drops them, and does not emit the error
+   * @param closeErrors the errors of connections that could not be closed properly, which the engine drops without emitting them
    * @param log `pool.log` of the app's config
-   * @param lending the engine, or what this Knex may take of an engine that others use as well
+   * @param lending the engine, or this Knex's part of an engine that others use as well
    */
   constructor(
     readonly engine: Pool<C>,
@@ -60,7 +60,7 @@ export class TarnPool<C extends object> {
       this.#lending.release(connection);
       return true;
     } catch (error) {
-      // By its code: the pool may belong to another copy of the core.
+      // Compared by code: the pool may come from another copy of the core.
       if (error instanceof Error && 'code' in error && error.code === 'TENURE_USAGE') return false;
       throw error;
     }
@@ -72,7 +72,7 @@ export class TarnPool<C extends object> {
     return this.#destroyed;
   }
 
-  /** Does nothing. Tarn looks for idle connections to close; Tenure's maintenance does that by itself. */
+  /** Does nothing. In tarn it closes idle connections, which Tenure's maintenance does by itself. */
   check(): void {}
 
   isEmpty(): boolean {
@@ -122,7 +122,7 @@ export class TarnPool<C extends object> {
     this.#events.emitter.removeAllListeners();
   }
 
-  /** The engine's events do not name the attempt they are about. Of several, the oldest is taken to end first. */
+  /** The engine's events do not name their attempt. If there are several, the oldest is assumed to end first. */
   #emitOpening(): void {
     const attempts: number[] = [];
     const next = () => attempts.shift() ?? ++this.#lastEventId;
@@ -158,7 +158,10 @@ export class TarnPool<C extends object> {
     });
   }
 
-  /** Tarn looks for idle connections while it has any. Tenure's maintenance has no such start and stop, so the events follow the connections. */
+  /**
+   * tarn looks for idle connections only while it has connections. Tenure's maintenance has no such start and stop, so the events
+   * follow the number of connections.
+   */
   #reap(reaping: boolean): void {
     if (this.#reaping === reaping) return;
     this.#reaping = reaping;

@@ -20,7 +20,7 @@ export interface PolicyBinding {
   readonly given: PolicyOverrides;
 }
 
-/** Defaults that pg-pool writes into the options of a pool. They cannot be told from the app's own, and count as not set. */
+/** Defaults that pg-pool writes into the options of a pool. They look the same as the app's own, and count as not set. */
 const FILLED_IN: pg.PoolConfig = {
   max: 10,
   min: 0,

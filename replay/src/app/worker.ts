@@ -5,13 +5,13 @@ import type { App } from '../contenders/contender.js';
 import { serve } from '../processes/serve.js';
 import { countConnects } from './countConnects.js';
 
-/** One process of the app: it serves the one route of its contender. */
+/** One process of the app, which serves the one route of its contender. */
 
 export interface WorkerJob {
   contender: ContenderKey;
   url: string;
   schema: string;
-  /** Serves the live page of its pool at /pool as well. */
+  /** Whether it also serves the live page of its pool at /pool. */
   withPage?: boolean;
 }
 
@@ -22,7 +22,7 @@ export interface WorkerReport {
   refused: number;
   /** How many requests failed, by error code. */
   failures: Record<string, number>;
-  /** Since `begin`. */
+  /** CPU time since `begin`. */
   cpuMs: number;
   limit: number | null;
   budget: number | null;
@@ -37,7 +37,7 @@ let cpuBefore = process.cpuUsage();
 let app: App | undefined;
 
 const functions = {
-  /** Resolves to the port. */
+  /** Starts listening; resolves to the port. */
   async listen({ contender, url, schema, withPage }: WorkerJob): Promise<number> {
     const open = await contenderOf(contender).load();
     const opened = await open(url, schema);
@@ -47,7 +47,7 @@ const functions = {
       const isPage = page && request.url?.split('?', 1)[0] === '/pool';
       return isPage ? page.node(request, response) : handle(opened, response);
     });
-    // The load generator keeps its connections; none may be closed for being idle a moment.
+    // The load generator keeps its connections, so none may be closed for a moment without requests.
     server.keepAliveTimeout = 0;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return (server.address() as AddressInfo).port;

@@ -18,22 +18,25 @@ export type ContenderKey =
 export interface Contender {
   readonly key: ContenderKey;
   readonly title: string;
-  /** What it stands for, in the words of someone who has not seen the code. */
+  /** What it stands for, in words for readers who have not seen the code. */
   readonly story: string;
   readonly route: RouteKey;
-  /** Its pool is Tenure's: its limit may come from the environment, and promises are made for it. */
+  /** Whether its pool is Tenure's: its limit may come from the environment, and its counts are asserted. */
   readonly isTenure: boolean;
-  /** It takes every connection that the server has. */
+  /** Whether it takes every connection that the server has. */
   readonly exhausts: boolean;
-  /** It answers so little that its passes are bounded in time alone. */
+  /** Whether it answers so little that its passes are bounded in time alone. */
   readonly starves: boolean;
-  /** Its way in is a PgBouncer in transaction mode. Only benchmarks run those: PgBouncer may not be installed. */
+  /** Whether the app connects through a PgBouncer in transaction mode. Only benchmarks run those, since PgBouncer may not be installed. */
   readonly pooled: boolean;
-  /** In mid-pass as many processes again start beside those that run, as in a rolling deployment. */
+  /** Whether the number of processes doubles in mid-pass, as in a rolling deployment. */
   readonly doubles: boolean;
-  /** The most connections that each process may open, or that PgBouncer may open for each. Asks Tenure's policy, so a bad one is refused here. */
+  /**
+   * The most connections that each process may open, or that PgBouncer may open for each. Reads Tenure's policy, so that a bad
+   * one is refused here.
+   */
   limit(): Promise<number>;
-  /** Loaded in the worker that needs it, and nowhere else. */
+  /** Loaded in the worker that needs it only. */
   load(): Promise<OpenApp>;
 }
 
@@ -163,7 +166,7 @@ export function processesOf(key: ContenderKey): number {
   return contenderOf(key).doubles ? 2 * PROCESSES : PROCESSES;
 }
 
-/** The most connections a process may open, among those contenders that stay within a limit. */
+/** The most connections of a process, among those contenders that stay within a limit. */
 export async function highestLimit(keys: readonly ContenderKey[]): Promise<number> {
   const bounded = keys.map(contenderOf).filter(({ exhausts }) => !exhausts);
   return Math.max(1, ...(await Promise.all(bounded.map(({ limit }) => limit()))));

@@ -4,7 +4,7 @@ import type { OpenApp } from './contender.js';
 import { prismaApp, prismaConfig } from './prismaApp.js';
 import { setBudget } from './tenureLimit.js';
 
-/** The same code plus the one call. The policy comes from the environment. */
+/** The same code with one more call. The policy comes from the environment. */
 export function prismaWithTenure(max: number): OpenApp {
   return async (url, schema) => {
     setBudget(process.env);

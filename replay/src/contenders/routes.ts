@@ -5,7 +5,7 @@ export type RouteKey = 'orders' | 'deployment' | 'sign-ups';
 /** Enough that each stock pool of eight grows to its max of ten. */
 export const DEPLOYMENT_CLIENTS = 100;
 
-/** What a request asks of the app, and what happens meanwhile. Contenders are compared with those of the same route. */
+/** The work of a request, and what happens meanwhile. Contenders are compared with those of the same route. */
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -26,7 +26,7 @@ export const ROUTES: Record<RouteKey, Route> = {
   },
 };
 
-/** Sorts what belongs to contenders by their route; a route that none has is left out. */
+/** Sorts items of contenders by their route. A route without items is left out. */
 export function byRoute<Item>(items: readonly Item[], routeOf: (item: Item) => RouteKey): [RouteKey, Item[]][] {
   const keys = Object.keys(ROUTES) as RouteKey[];
   const groups = keys.map((key): [RouteKey, Item[]] => [key, items.filter((item) => routeOf(item) === key)]);

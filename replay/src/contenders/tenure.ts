@@ -4,7 +4,7 @@ import type { OpenApp } from './contender.js';
 import { knexApp, knexConfig } from './knexApp.js';
 import { setBudget } from './tenureLimit.js';
 
-/** The same code plus the one call. The policy comes from the environment. */
+/** The same code with one more call. The policy comes from the environment. */
 export function withTenure(max: number): OpenApp {
   return (url, schema) => {
     setBudget(process.env);

@@ -1,20 +1,20 @@
 import { parsePolicy, TenurePolicyError } from '@tenure/core';
 import { UsageError } from '../output/usageError.js';
 
-/** What all processes of a contender with Tenure may open together, unless the environment says something else. */
+/** The most connections of all processes of a contender with Tenure, unless the environment sets another number. */
 const BUDGET = '40';
 
-/** Gives an app with Tenure its budget, where the environment has none. */
+/** Gives an app with Tenure its budget, if the environment has none. */
 export function setBudget(env: NodeJS.ProcessEnv): void {
   env.CONN_BUDGET ||= BUDGET;
 }
 
-/** How many connections a process of the Tenure contender may open: what the environment says, else what the app wrote. */
+/** The most connections of a process of the Tenure contender: by the environment, else by the app's argument. */
 export function tenureLimit(max: number): number {
   return policyOf(max).maxConnections;
 }
 
-/** How many of them each process may have at once, if all have as many, so that all stay within the budget. */
+/** The equal share of each process, with which all stay within the budget. */
 export function limitInBudget(max: number, processes: number): number {
   const { maxConnections, budget } = policyOf(max);
   return budget === 'auto' || budget === 0 ? maxConnections : Math.min(maxConnections, budget / processes);

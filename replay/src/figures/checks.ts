@@ -5,13 +5,13 @@ import { titleOf } from './titles.js';
 
 export interface Check {
   passed: boolean;
-  /** What was promised, and what came. */
+  /** The promise and the result. */
   text: string;
 }
 
 const ENOUGH_TRANSACTIONS = 50;
 
-/** What Tenure promises of its counts. Nothing here depends on how fast the machine is. */
+/** Checks Tenure's counts. None of them depends on the speed of the machine. */
 export function checkTenure(summaries: readonly Summary[]): Check[] {
   return summaries.filter(({ contender }) => contenderOf(contender).isTenure).flatMap(checksOf);
 }
@@ -32,7 +32,7 @@ function checksOf(summary: Summary): Check[] {
   ];
 }
 
-/** A process that connects for the first time may have one connection above the budget, until there is a slot for it. */
+/** A new process may have one connection above the budget, until there is a slot for it. */
 function limitChecks(summary: Summary): Check[] {
   const { peak, peakAtEnd, limit, budget } = summary;
   const name = titleOf(summary);
@@ -46,7 +46,7 @@ function limitChecks(summary: Summary): Check[] {
   return [check, { passed: peakAtEnd <= budget, text }];
 }
 
-/** An error of SQL costs no connection: none is opened after the first ones, whatever was violated. */
+/** An SQL error closes no connection: none is opened after the first ones, whatever the violation. */
 function errorChecks(summary: Summary): Check[] {
   const { conflicts, limit, mostOpened } = summary;
   const name = titleOf(summary);

@@ -7,32 +7,32 @@ import { tally } from './tally.js';
 export interface Summary {
   contender: ContenderKey;
   passes: number;
-  /** The highest of all passes; everything else that counts connections is a pass's median. */
+  /** The highest of all passes. Every other count of connections is the median of the passes. */
   peak: number;
-  /** The most in the last second of the clients' work, of all passes. */
+  /** The largest number in the last second of the clients' work, of all passes. */
   peakAtEnd: number;
   mean: number;
   backends: number;
   opened: number;
-  /** The pass where most were opened. */
+  /** The largest number that any pass opened. */
   mostOpened: number;
   openedPerThousand: number;
   refused: number;
   limit: number | null;
   budget: number | null;
   transactionsPerConnection: number;
-  /** The pass where it was lowest. */
+  /** The lowest figure of all passes. */
   fewestTransactionsPerConnection: number;
   perSecond: number;
   perSecondByPass: number[];
-  /** Of all passes together, so that not one is lost in a median. */
+  /** The sum of all passes, because a median would lose some. */
   answered: number;
-  /** Of the answered: those told that a key is taken. */
+  /** The answered requests that violated the unique key. */
   conflicts: number;
   failed: number;
   timedOut: number;
   failures: Record<string, number>;
-  /** What the doctor says of the first pass. */
+  /** The doctor's diagnosis of the first pass. */
   diagnosis: string[];
   p50Ms: number | null;
   p99Ms: number | null;
@@ -96,7 +96,7 @@ function peakAtEnd({ trace, load }: PassFigures): number {
   return Math.max(0, ...atEnd.map(({ connections }) => connections));
 }
 
-/** While the clients were at work. */
+/** The mean while the clients were at work. */
 function mean({ trace, load }: PassFigures): number {
   const counts = trace.samples.filter(({ at }) => at * 1_000 <= load.ms).map(({ connections }) => connections);
   return counts.length === 0 ? 0 : counts.reduce((sum, count) => sum + count, 0) / counts.length;
@@ -111,7 +111,7 @@ function openedPerThousand({ opened, load }: PassFigures): number | null {
   return requests === 0 ? null : (1_000 * opened) / requests;
 }
 
-/** All requests that were made, however they ended. */
+/** All requests that were made, whatever their end. */
 export function requestsOf({ answered, failed, timedOut }: Pick<Summary, 'answered' | 'failed' | 'timedOut'>): number {
   return answered + failed + timedOut;
 }

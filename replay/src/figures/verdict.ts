@@ -6,7 +6,7 @@ import { PAIRS, throughputRatio } from './ratio.js';
 import { requestsOf, type Summary } from './summary.js';
 import { titleOf } from './titles.js';
 
-/** One line for each contender: what its figures mean, made of the figures alone, so that it is true whatever they are. */
+/** One line for each contender about its figures. It follows from the figures alone, so that it is true for all results. */
 export function verdicts(summaries: readonly Summary[], maxConnections: number): string[] {
   return byRoute(summaries, ({ contender }) => routeOf(contender)).flatMap(([route, members]) =>
     members.map((summary) => {

@@ -5,7 +5,7 @@ import { serve } from '../processes/serve.js';
 import { LoadCount } from './loadCount.js';
 import type { LoadJob, LoadResult, Progress } from './loadTypes.js';
 
-/** The load generator's process: autocannon, which holds its clients until time is up and lets each finish its request. */
+/** The load generator's process: autocannon, whose clients run until the time is up, and then finish their requests. */
 
 export interface GeneratorFunctions {
   run(job: LoadJob): Promise<LoadResult>;
@@ -31,7 +31,7 @@ async function run(job: LoadJob): Promise<LoadResult> {
 
 async function sendRequests(job: LoadJob, { urls, clients }: Pick<LoadJob, 'urls' | 'clients'>, count: LoadCount) {
   await autocannon({
-    // Its types know one URL; it spreads its clients evenly over several.
+    // Its types allow one URL only; it spreads its clients evenly over several.
     url: urls as unknown as string,
     method: job.method,
     connections: clients,
@@ -44,7 +44,7 @@ async function sendRequests(job: LoadJob, { urls, clients }: Pick<LoadJob, 'urls
   });
 }
 
-/** What autocannon's client has beside what its types tell. */
+/** Members of autocannon's client that its types lack. */
 interface Client extends EventEmitter {
   reqsMade: number;
   responseMax: number;
@@ -54,10 +54,10 @@ interface Client extends EventEmitter {
 function follow(client: Client, count: LoadCount): void {
   client.on('response', (status: number, _bytes: number, latencyMs: number) => {
     count.response(status, latencyMs, performance.now());
-    // It has made all the requests it may: autocannon's own way to end a client between two requests.
+    // It has made all its requests: autocannon's own way to end a client between two requests.
     if (count.closing) client.responseMax = client.reqsMade;
   });
-  // After these two, autocannon has sent the next request, or will at once; a client that is done must not wait for that.
+  // After these two events, autocannon sends the next request at once; a client that has finished must not wait for that.
   client.on('timeout', () => {
     count.timeout(performance.now());
     if (count.closing) client.destroy();

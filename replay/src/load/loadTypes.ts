@@ -2,19 +2,19 @@ export interface LoadJob {
   urls: string[];
   method: 'GET' | 'POST';
   clients: number;
-  /** Requests per second of all clients together; as many as they can without it. */
+  /** Requests per second of all clients together; without it as many as they can. */
   rate?: number;
-  /** How long the clients send requests, at least; each then finishes its last. */
+  /** The shortest time for which the clients send requests; each then finishes its last. */
   forMs: number;
-  /** Goes on until so many are answered… */
+  /** The load goes on until this many requests are answered… */
   untilAnswered: number;
   /** …but no longer than this. */
   maxMs: number;
-  /** A bound on the loop, never met in practice. */
+  /** A bound on the loop, never reached in practice. */
   maxRequests: number;
-  /** After this a client gives its request up. */
+  /** A client gives up a request after this time. */
   clientTimeoutMs: number;
-  /** More clients, which come later, to other processes. */
+  /** More clients, which start later and use other processes. */
   joining?: { urls: string[]; clients: number; afterMs: number };
 }
 
@@ -25,14 +25,14 @@ export interface Progress {
 }
 
 export interface LoadResult extends Progress {
-  /** Of the answered: those told that a key is taken, as they should be. */
+  /** The answered requests that violated the unique key, as they should. */
   conflicts: number;
-  /** Answered while all clients were at work, per second. */
+  /** Requests answered per second while all clients were at work. */
   perSecond: number;
-  /** Of the answered; null when none was. */
+  /** The median of the answered requests; null without one. */
   p50Ms: number | null;
   p99Ms: number | null;
-  /** While all clients were at work. */
+  /** The time for which all clients were at work. */
   ms: number;
   cpuMs: number;
 }

@@ -2,7 +2,7 @@ import type { RouteKey } from '../contenders/routes.js';
 import { count, milliseconds, percent, rough, seconds } from '../figures/format.js';
 import { requestsOf, type Summary } from '../figures/summary.js';
 
-/** A row of the table: a name, and how to say it of a contender. */
+/** A row of the table: a name, and a contender's text in it. */
 type Row = readonly [string, (summary: Summary) => string];
 
 /** The tables' rows, for the terminal and for the report. */

@@ -17,7 +17,7 @@ export interface ReportContent {
   checks: readonly Check[];
   notes: readonly string[];
   findings: Findings;
-  /** When and where it ran. */
+  /** The time and the machine of the run. */
   setting: string;
 }
 
@@ -68,7 +68,7 @@ function checkList(checks: readonly Check[]): Markup {
   return html`<ul class="checks">${items}</ul>`;
 }
 
-/** The picture that the page opens with; and one more where the processes are doubled. */
+/** The picture at the top of the page, and another one if the number of processes doubles. */
 function connectionsSection(content: ReportContent): Markup {
   const acts = [false, true].map((doubles) => actOf(content, doubles)).filter(({ summaries }) => summaries.length > 0);
   return html`<section>

@@ -13,7 +13,7 @@ const postgres = await usePostgres({ maxConnections: 100 });
 
 test('a deployment doubles the processes: the server refuses stock Knex, and Tenure keeps all its promises within its budget', async () => {
   const { CONN_BUDGET: _, ...env } = process.env;
-  // It ends with an error where a promise is not kept, and says which.
+  // It ends with an error if a promise is broken, and names the promise.
   const { stdout } = await promisify(execFile)(process.execPath, [...RUN, ...OPTIONS], {
     cwd: ROOT,
     env: { ...env, DATABASE_URL: postgres.url },

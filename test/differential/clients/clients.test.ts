@@ -21,7 +21,10 @@ const postgres = await usePostgres({ settings: { log_min_messages: 'log' } });
 const database = (name: string, url = postgres.url) => url.replace(/\/[^/]*$/, `/${name}`);
 afterEach(() => void vi.useRealTimers());
 
-/** A late query may be refused, which says why; and the client may live where an error of somebody else has cost the stock pool its connection. */
+/**
+ * Tenure may refuse a late query, with a reason. A client may also survive when another caller's error has made the stock pool
+ * close its connection.
+ */
 function allows({ do: step }: Step, stock: string, ours: string): boolean {
   return step === 'late query' && (ours.includes('TENURE_USAGE') || stock.includes('Client was closed'));
 }

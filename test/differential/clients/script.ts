@@ -1,6 +1,6 @@
 import type { Random } from '../script.js';
 
-/** What is done with the clients of one pool, one after the other; `on` is the client's number. */
+/** The steps with the clients of one pool, one after the other; `on` is the client's number. */
 export type Step =
   | { readonly do: 'connect' | 'mark' | 'patch' | 'look'; readonly on: number }
   | {
@@ -14,7 +14,7 @@ export type Step =
       readonly text: string;
       readonly values?: readonly unknown[];
     }
-  /** Sent whole, and nobody waits for it. */
+  /** Sent whole, without waiting for the answer. */
   | { readonly do: 'send'; readonly on: number; readonly texts: readonly string[] }
   | { readonly do: 'cursor' | 'stream' | 'copy in' | 'copy out'; readonly on: number; readonly rows: number }
   | { readonly do: 'pool.query'; readonly text: string; readonly values?: readonly unknown[] }
@@ -23,17 +23,17 @@ export type Step =
 export interface Script {
   readonly steps: readonly Step[];
   readonly max: number;
-  /** `subclass`: sets a tenant on whoever takes a client; `instance`: its `connect` is replaced. */
+  /** `subclass`: sets a tenant for each caller that takes a client; `instance`: its `connect` is replaced. */
   readonly pool: 'plain' | 'subclass' | 'instance';
   readonly fakeTimers: boolean;
 }
 
 export const SCHEMA = 'create table things (id int primary key, what text); grant all on things to app';
 
-/** pg-cursor and its kin use timers of their own, and get nowhere under fake ones, whatever the pool. */
+/** pg-cursor and similar packages use timers of their own, so fake ones stop them with any pool. */
 const BY_TIMERS = ['cursor', 'stream', 'copy in', 'copy out'];
 
-/** What a session may have left on it. */
+/** State that a session may keep. */
 const SETTING = [
   'set role other',
   `set app.tenant = 'left'`,
@@ -73,7 +73,7 @@ export function write(random: Random): Script {
     const kind = random.below(12);
     if (kind < 3) steps.push({ do: 'query', on, text: insert() });
     else if (kind === 3) steps.push({ do: 'query', on, text: random.pick(FAILING) });
-    // With more than one session, which of them is next is nobody's promise.
+    // With more than one session, the order in which they are lent is not defined.
     else if (kind === 4 && max === 1) {
       steps.push({ do: 'query', on, text: random.pick(SETTING) });
       isSet = true;

@@ -39,7 +39,7 @@ const WORDS = [
   'a\\b',
   '$5.00',
 ];
-/** What any column might be compared with, or be set to. */
+/** Values with which any column might be compared, or to which it might be set. */
 const ANY = [...NUMBERS, ...MOMENTS, ...WORDS];
 
 /** Each column's type, and values that fit it. */
@@ -175,7 +175,7 @@ function setting(random: Random): [string, string] {
 const run = (text: string, values?: unknown[]): Step =>
   values ? { do: 'query', text, values } : { do: 'query', text };
 
-/** What changes the session until its transaction ends. */
+/** A change of the session until its transaction ends. */
 function local(random: Random): Step {
   const [name, value] = setting(random);
   return random.pick<() => Step>([
@@ -188,7 +188,7 @@ function local(random: Random): Step {
   ])();
 }
 
-/** What changes it for longer. */
+/** A change of the session for longer. */
 function lasting(random: Random): Step {
   const [name, value] = setting(random);
   return random.pick<() => Step>([
@@ -208,7 +208,7 @@ function lasting(random: Random): Step {
   ])();
 }
 
-/** What changes tables, in this session. */
+/** A change of tables, in this session. */
 function change(random: Random): Step {
   const type = random.pick(TYPES);
   return random.pick<() => Step>([

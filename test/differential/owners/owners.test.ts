@@ -30,7 +30,7 @@ it('Several pools give what several stock pools give', { timeout: 600_000 + SCRI
   const sides: [string, string][] = [];
   let next = 0;
   const work = async (lane: number) => {
-    // Names of one length: the locks of the sides are told apart by it.
+    // Names of one length: the locks of the sides are distinguished by it.
     const [stock, tenure] = [`stock_${lane}`, `tenure_${lane}`];
     for (const side of [stock, tenure])
       await postgres.admin(`create table ${side}_log (entry text); grant all on ${side}_log to app`);

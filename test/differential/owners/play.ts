@@ -8,7 +8,7 @@ type Marked = pg.PoolClient & { mark?: string };
 
 const HUNG_AFTER_MS = 20_000;
 
-/** Runs a script with one class of pools, and tells what each step gave. */
+/** Runs a script with one class of pools, and returns the result of each step. */
 export async function playOwners(Class: PoolClass, script: OwnerScript, side: string, url: string): Promise<string[]> {
   // A lock that an idle connection of another pool holds: a stock pool closes that one after 10 s, ours later. Until then both wait, and give up.
   const config = { connectionString: url, max: script.max, application_name: side, lock_timeout: 500 };
@@ -89,7 +89,7 @@ class Player {
     return JSON.stringify({ rows, command }).replaceAll(this.#side, 'side');
   }
 
-  /** What the app sees of a client: whose it was before, what is on it, and that the set-up of its first use holds. */
+  /** What the app sees of a client: its owners before, what is on it, and whether the set-up of its first use is in effect. */
   async #take(pool: number, name: number): Promise<unknown> {
     const client: Marked = await this.#pools[pool]!.connect();
     this.#held.set(name, { client, pool });
@@ -99,7 +99,7 @@ class Player {
     }
     const { rows } = await client.query(`select current_setting('application.tenant', true) as tenant, 1 as number`);
     const marks = [this.#seen.get(client), client.mark ?? pool, client.listenerCount('notification') > 0];
-    // Of the pool's own clients the script cannot say which one comes: only that no other pool has left anything on it.
+    // Which of the pool's own clients comes is not defined. The script only tests that no other pool has left anything on it.
     return { tenant: rows[0].tenant, owners: marks.slice(0, 2), isOwn: isOwnAnswer(rows[0].number, pool) };
   }
 

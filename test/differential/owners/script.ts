@@ -4,12 +4,12 @@ import type { Random } from '../script.js';
 export type Making =
   /** Each on a line of its own. */
   | 'places'
-  /** By a loop, in one turn of the event loop. */
+  /** Made by a loop, in one turn of the event loop. */
   | 'loop'
-  /** By a function that is called again and again, in turns of its own: what Tenure has share one limit. */
+  /** Made by a function that is called again and again, in different turns: in Tenure these share one limit. */
   | 'factory';
 
-/** What a script does, one step after the other, with several pools. Clients are named by a number. */
+/** The steps of a script with several pools, one after the other. Clients are named by a number. */
 export type OwnerStep =
   | { readonly do: 'query'; readonly pool: number; readonly text: string }
   | { readonly do: 'take'; readonly pool: number; readonly client: number }
@@ -17,7 +17,7 @@ export type OwnerStep =
   | { readonly do: 'release'; readonly client: number }
   /** Leaves something on the client object. */
   | { readonly do: 'mark'; readonly client: number; readonly what: 'property' | 'method' | 'parser' | 'listener' }
-  /** From a result of the one pool, row by row, into a table by the other. */
+  /** Copies a result of the one pool, row by row, into a table through the other. */
   | { readonly do: 'copy'; readonly from: number; readonly into: number; readonly rows: number }
   | { readonly do: 'end'; readonly pool: number };
 
@@ -28,7 +28,7 @@ export interface OwnerScript {
   readonly steps: readonly OwnerStep[];
 }
 
-/** What a session keeps, and how it shows. `{side}` keeps the locks and channels of the two sides apart. */
+/** State that a session keeps, and how it shows. `{side}` separates the locks and channels of the two sides. */
 const STATE = [
   ['set application.mine = $$a$$', `select current_setting('application.mine', true) as mine`],
   ['set search_path = pg_catalog', 'show search_path'],
@@ -57,7 +57,7 @@ export function writeScript(random: Random): OwnerScript {
    */
   const left = new Set<number>();
   const leaves = (text: string) => STATE.some(([sets]) => sets === text);
-  /** Whether the sessions of a pool that are not held are nobody else's: a limit that is shared closes them when they are idle. */
+  /** Whether the pool's idle sessions are its own: a shared limit may close them. */
   const isSession = max === 1 || making !== 'factory';
   for (let step = 0; step < 6 + random.below(20); step++) {
     const pool = random.below(pools);

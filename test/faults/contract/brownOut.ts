@@ -9,7 +9,7 @@ import { longestMs } from './subject.js';
 
 /** Longer than a connection counts as fresh, which is 500 ms by default. */
 const QUIET_MS = 600;
-/** What else a machine may have to do. */
+/** Time for other work of the machine. */
 const SLACK_MS = 500;
 
 const CONNECTIONS = 6;

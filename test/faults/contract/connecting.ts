@@ -6,7 +6,7 @@ import { listenAndCount, staySilent } from '../../support/countingListener.js';
 import type { Stages } from './stage.js';
 import { longestMs } from './subject.js';
 
-/** What else a machine may have to do. */
+/** Time for other work of the machine. */
 const SLACK_MS = 2_000;
 
 /** The server, or the way to it, takes its time to let callers in. */

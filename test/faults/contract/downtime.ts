@@ -27,7 +27,7 @@ export function downtime(stages: Stages, scope: Scope): void {
       `restart: down for ${Math.round(downMs)} ms, first success ${Math.round(firstSuccess - readyAt)} ms later, ` +
         `longest wait ${Math.round(longestMs(app.answered))} ms, ${app.failed.length} of ${app.calls.length} failed`,
     );
-    // Ten connections: no more can have been in flight, and those who were heard of it from PostgreSQL or from the socket.
+    // Ten connections, so no more queries can have been in flight. Each failed one got its reason from PostgreSQL or from the socket.
     expect(app.failed.length).toBeLessThanOrEqual(10);
     for (const { askedAt, endedAt, error } of app.failed) {
       expect(String(error)).toMatch(/terminat|ECONNRESET/i);
@@ -56,7 +56,7 @@ export function downtime(stages: Stages, scope: Scope): void {
     await outcome;
     await sleep(300);
     await load.stop();
-    // What reaches the caller of a Knex transaction is that its rollback failed too, with and without Tenure.
+    // The caller of a Knex transaction gets the error of its rollback, with and without Tenure.
     expect(String(heard)).toContain('terminating connection due to administrator command');
     expect(app.failed).toHaveLength(1);
     expect(app.stats()).toMatchObject({ used: 0, waiting: 0 });

@@ -45,7 +45,7 @@ export function endings(stages: Stages): void {
   });
 }
 
-/** What an error says, with what it says of its causes; Prisma keeps those of an adapter in `meta`. */
+/** The messages of an error and its causes; Prisma keeps those of an adapter in `meta`. */
 export function wordsOf(error: unknown): string {
   if (typeof error !== 'object' || error === null) return '';
   const { message, originalMessage, cause, meta } = error as Record<string, unknown> & {

@@ -6,7 +6,7 @@ const REQUESTS = 120;
 
 /** The app says goodbye while requests are under way. */
 export function farewell(stages: Stages): void {
-  /** Asks all at once and, when each holds a connection or waits for one, closes the pool. Tells what went wrong. */
+  /** Sends all queries at once and closes the pool when each holds a connection or waits for one. Returns all errors. */
   const closeAfter = async ({ app }: Stage, count: number, ask: () => Promise<unknown>): Promise<unknown[]> => {
     const arrived = () => app.stats().acquired + app.stats().waiting;
     const before = arrived();

@@ -14,13 +14,13 @@ export function inFlight(stages: Stages, scope: Scope): void {
   const working = async (count: number) =>
     expect.poll(async () => (await postgres.activity({ state: 'active' })).length).toBe(count);
 
-  /** What a query that hangs fails with, and that it does so in time. */
+  /** The error of a query that hangs, which must come in time. */
   const outcome = async (hanging: Promise<unknown>): Promise<string> => {
     const hung = sleep(FOUND_WITHIN_MS, 'it hangs', { ref: false });
     return Promise.race([hanging.then(() => 'it succeeded', wordsOf), hung]);
   };
 
-  /** As many sessions as are open die behind a network that has forgotten them. */
+  /** Makes all open sessions die behind a network that has forgotten them. */
   const forget = async ({ proxy }: Stage) => {
     proxy.freeze();
     await postgres.terminateBackends();
@@ -78,7 +78,7 @@ export function inFlight(stages: Stages, scope: Scope): void {
     const stage = await stages.set({ maxConnections: 2, ...CHECK });
     const hanging = stage.app.query('select pg_sleep(60)');
     await working(1);
-    // A session that its age tells from one of the new server.
+    // Its age distinguishes the session from one of the new server.
     await sleep(2_500);
     stage.proxy.freeze();
     await postgres.stopServer('kill');
@@ -96,7 +96,7 @@ export function inFlight(stages: Stages, scope: Scope): void {
   });
 
   it('asks nothing as long as nothing takes long, and of a transaction that rests neither', async () => {
-    // With no other checks, those that are counted are questions about what is in flight.
+    // Without other checks, all counted ones are about queries in flight.
     const { app } = await stages.warm(3, { inFlightCheckMs: 400, healthChecks: false });
     const { done } = app.stats().checks;
     const resting = app.transaction(async (query) => {

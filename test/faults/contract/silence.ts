@@ -8,7 +8,7 @@ import { longestMs } from './subject.js';
 /** Longer than a connection counts as fresh, which is 500 ms by default. */
 const QUIET_MS = 600;
 
-/** The network, or this process, falls silent, and the server knows nothing of it. */
+/** The network, or this process, becomes silent, without a message to the server. */
 export function silence(stages: Stages, scope: Scope): void {
   it('half-open: all idle connections silently dead, new ones fine; of 50 queries at concurrency 10 none fails', async () => {
     const healthTimeoutMs = 500;

@@ -63,14 +63,14 @@ export class Stages {
       expect(await Promise.race([drained, passed(ENDS_WITHIN_MS)])).toBe('drained');
     }
     await expect.poll(() => proxy.open, { timeout: ENDS_WITHIN_MS }).toBe(0);
-    // What a network has swallowed, the server holds until its own keepalive finds out.
+    // The server keeps sessions that a network has dropped until its own keepalive fails.
     proxy.sever();
     const sessions = async () => (await this.postgres.activity()).map(({ query }) => query);
     await expect.poll(sessions, { timeout: ENDS_WITHIN_MS }).toEqual([]);
   }
 }
 
-/** What holds of every app at the end of every fault. */
+/** The assertions for every app at the end of every fault. */
 function expectInOrder(app: Subject): void {
   expect(app.pending.size).toBe(0);
   expect(app.answered.length + app.failed.length).toBe(app.calls.length);

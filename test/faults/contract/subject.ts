@@ -7,7 +7,7 @@ export interface Call {
   error: unknown;
 }
 
-/** What `pg` says without a code, and Tenure of a session that is not as it should be. */
+/** Messages of `pg` that have no code, and Tenure's about a session in an unexpected state. */
 const CODELESS = [
   "what is not PostgreSQL's protocol",
   'The session is not ready: its status is',
@@ -24,7 +24,7 @@ export class Subject {
   readonly calls: Call[] = [];
   /** Asked and not answered, until now. */
   readonly pending = new Set<Call>();
-  /** Connections that were lent to someone who had not got them back from someone else. */
+  /** Connections that were lent to a caller before another one had returned them. */
   lentTwice = 0;
   readonly #lent = new Set<object>();
 
@@ -60,12 +60,12 @@ export class Subject {
     return this.calls.filter(({ error }) => error !== undefined);
   }
 
-  /** What went wrong, in the words that the app heard. */
+  /** All errors, in the words that the app got. */
   get complaints(): string[] {
     return this.failed.map(({ error }) => String(error));
   }
 
-  /** What went wrong without saying what, in words: what errors of Knex and Prisma drag along is too much to be printed. */
+  /** All errors without a reason, as text: errors of Knex and Prisma contain too much to print. */
   get unexplained(): string[] {
     return this.failed.filter(({ error }) => !isStated(error)).map(({ error }) => String(error));
   }
@@ -91,7 +91,7 @@ export class Subject {
   }
 }
 
-/** Whether an error says what has happened: with a code, of PostgreSQL's, the system's, Prisma's or ours, or in words of `pg` that are known. */
+/** Whether an error says what has happened: by a code of PostgreSQL, the system, Prisma or Tenure, or in known words of `pg`. */
 export function isStated(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ('code' in error && typeof error.code === 'string') return true;

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
 
-// What docs/observability.md prints, in processes of their own: Sentry changes the process that it watches.
+// Runs the scripts of docs/observability.md, in processes of their own: Sentry changes the process that it watches.
 
 vi.setConfig({ testTimeout: 60_000 });
 

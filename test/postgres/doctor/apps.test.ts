@@ -146,7 +146,7 @@ function expectPooler({ server, findings }: Report): void {
 
 async function expectFull(server: PostgresServer, { start, alarms }: Scenario): Promise<Report> {
   const { inside, watching } = watchFromInside(server);
-  // Before it is full: later it might never get in.
+  // The doctor starts before the server is full, because it might never get in later.
   await Promise.race([inside, watching]);
   const stop = await start(server.url);
   try {
@@ -175,7 +175,7 @@ async function expectIdle(server: PostgresServer): Promise<Report> {
   const used = pools.flatMap((pool) => [pool.query('select pg_sleep(0.1)'), pool.query('select pg_sleep(0.1)')]);
   await Promise.all(used);
   try {
-    // Until the sessions have reported what they did.
+    // Waits until the sessions have reported their work.
     await sleep(REPORTED_WITHIN_MS);
     const { report, code } = await examine([server.superuserUrl]);
     expect(code).toBe(2);

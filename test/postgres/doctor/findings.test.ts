@@ -46,7 +46,7 @@ async function startAging(): Promise<void> {
   const connectionString = await makeDatabase('restarted');
   const sameAge = await makeDatabase('same_age');
   use(new Pool({ connectionString: jitter, max: COHORT, policy: { maxAgeMs: AGE_SECONDS * 1_000 } }));
-  // A deployment, at an age that nobody has set.
+  // A deployment, at an age that is not configured.
   const open = () => openAtOnce('restarted', () => new pg.Pool({ connectionString, max: COHORT }));
   let stop = use(await open());
   const restart = sleep((AGE_SECONDS + 4.4) * 1_000, undefined, { ref: false }).then(async () => {
@@ -172,7 +172,7 @@ describe.skipIf(!hasShiftedClock())('half-open', () => {
     alive = new pg.Client(old.url);
     await alive.connect();
     await alive.query('select 1');
-    // The network between them is gone: neither side is told.
+    // The network between them is gone, without a message to either side.
     proxy.freeze();
     await clock.shift(0);
   });

@@ -62,7 +62,7 @@ class Command {
 
 const commandLine = (...args: string[]) => [...NODE, ...args].map((word) => `'${word}'`).join(' ');
 
-/** On a terminal of its own, which shows what is typed unless the program prevents it. */
+/** Runs a program on a terminal of its own, which shows what is typed unless the program prevents it. */
 function onTerminal(commands: string): Command {
   const sized = `stty cols 100 rows 30; ${commands}`;
   return new Command('script', ['--quiet', '--return', '--echo', 'always', '--command', sized, '/dev/null']);

@@ -7,11 +7,11 @@ import { PrismaClient } from '../../prisma/generated/client.js';
 
 /** Apps, each with a database of its own, and what the doctor must find of each. */
 export interface Scenario {
-  /** Of the database too. */
+  /** The name, also of the database. */
   name: string;
-  /** What is critical or a warning, most severe first. */
+  /** The critical findings and warnings, most severe first. */
   alarms: string[];
-  /** Starts it; what it returns stops it. */
+  /** Starts it; returns a function that stops it. */
   start(url: string): Promise<() => Promise<unknown>>;
 }
 
@@ -188,7 +188,7 @@ function email(): string {
   return Math.random() < 0.3 ? 'taken' : `user ${process.pid} ${inserted++}`;
 }
 
-/** Callers that ask again and again, whatever comes of it. */
+/** Callers that call again and again, whatever the result. */
 export function load(callers: number, pauseMs: number, work: (index: number) => unknown): () => Promise<unknown> {
   let stopped = false;
   const loops = Array.from({ length: callers }, async (_, index) => {

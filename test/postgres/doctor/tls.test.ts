@@ -40,7 +40,7 @@ afterAll(async () => {
   await folder.remove();
 });
 
-/** A certificate that nobody else has signed. */
+/** A certificate that is signed by itself. */
 async function certify(name: string, extension: string, ...args: string[]): Promise<void> {
   await promisify(execFile)(
     'openssl',

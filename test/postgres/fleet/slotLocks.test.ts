@@ -47,7 +47,7 @@ describe('take', () => {
     const client = await connect();
     expect(await take(client, 2)).toEqual([0, 1]);
     expect(await take(client, 4, { own: [0, 1] })).toEqual([2, 3]);
-    // Without that list it takes its own ones again, and the budget would not hold. So the guard is what this test tests.
+    // Without that list it takes its own slots again, and the budget would not hold. So this tests the guard.
     expect(await take(client, 4)).toEqual([0, 1, 2, 3]);
   });
 

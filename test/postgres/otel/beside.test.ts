@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
 
-// What is printed for apps with other instrumentations, in processes of their own: these change the modules of the process that they watch.
+// Runs the scripts for apps with other instrumentations, in processes of their own: these change the modules of the process that they watch.
 
 vi.setConfig({ testTimeout: 60_000 });
 

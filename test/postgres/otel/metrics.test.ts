@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => prometheus.shutdown());
 
-/** What the scrape has of a pool, in the form of its `stats()`. */
+/** The scrape's figures of a pool, in the form of its `stats()`. */
 function asStats(samples: readonly Sample[], pool: string) {
   const of = (name: string) => valuesOf(samples, pool, name);
   const { passed = 0, failed = 0 } = of('tenure_pool_checks_total') as Record<string, number>;
@@ -99,12 +99,12 @@ describe('a scripted run', () => {
     const samples = await prometheus.scrape();
     const stats = pool.stats();
     expect(asStats(samples, 'orders')).toEqual(partOf(stats));
-    // What the script did.
+    // The figures of the script's work.
     expect(stats).toMatchObject({ used: 1, timeouts: 1, rolledBack: 1, closed: { discarded: 1, broken: idle.length } });
     expect(idle.length).toBeGreaterThan(0);
     expect(valuesOf(samples, 'orders', 'db_client_connection_idle_max')).toBe(2);
     expect(valuesOf(samples, 'orders', 'db_client_connection_idle_min')).toBe(0);
-    // What the server has.
+    // The server's sessions.
     const sessions = await postgres.activity(own);
     const counts = valuesOf(samples, 'orders', 'db_client_connection_count') as Record<string, number>;
     expect(sessions).toHaveLength(counts.idle! + counts.used!);

@@ -9,7 +9,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** What Prometheus reads at an endpoint. */
+/** The metrics that Prometheus reads at an endpoint. */
 async function scrape(url: string): Promise<Sample[]> {
   const lines = (await (await fetch(url)).text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return lines.map((line) => {

@@ -9,7 +9,7 @@ const GIVEN_UP = 200;
 const postgres = await usePostgres();
 const make = usePools(postgres);
 
-/** On a slow machine a cancel may take longer than a check may. */
+/** A slow machine may need more time for a cancel than a check may take. */
 const policy = { healthTimeoutMs: 10_000 };
 
 /** The client gives up; the server goes on. */

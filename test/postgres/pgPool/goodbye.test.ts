@@ -10,7 +10,7 @@ const make = usePools(postgres);
 /** Ends a client's connection in the middle of what was read with the next answer, as when one chunk holds ReadyForQuery and a goodbye. */
 function endsWithItsAnswer(client: pg.PoolClient): void {
   const { connection } = client as unknown as { connection: pg.Connection & { stream: { destroy(): void } } };
-  // After the listener of `pg`, which calls the borrower back.
+  // Runs after the listener of `pg`, which calls the borrower back.
   connection.once('readyForQuery', () => connection.stream.destroy());
 }
 

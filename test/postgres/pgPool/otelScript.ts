@@ -18,7 +18,7 @@ const instrumentation = new PgInstrumentation({ requireParentSpan: false });
 instrumentation.setTracerProvider(provider);
 instrumentation.setMeterProvider(meters);
 instrumentation.enable();
-// By `require`, whose modules it replaces.
+// Loaded by `require`, whose modules it replaces.
 const pg = require('pg');
 const Pool = kind === 'stock' ? pg.Pool : (await import('@tenure/core/pg')).Pool;
 const pool = new Pool({ connectionString: url, max: 2, application_name: 'traced', policy: { healthBypassMs: 0 } });

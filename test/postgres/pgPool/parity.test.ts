@@ -9,7 +9,7 @@ import { CLASSES, pidOf, record, settlesWithin, sleep, usePools } from './suppor
 const postgres = await usePostgres();
 const make = usePools(postgres);
 
-/** What pg-pool documents or its users rely on, case by case, over its own class and over ours. */
+/** The documented behaviour of pg-pool, and what its users rely on, case by case, with its own class and with Tenure's. */
 describe.each(CLASSES)('%s', (_name, PoolToTest) => {
   describe('made', () => {
     it('is a pg.Pool, and so are the pools of its subclasses', () => {

@@ -23,7 +23,7 @@ const LEFT = [
   'declare rows cursor with hold for select 1',
 ];
 
-/** What is left on a session. */
+/** The state that is left on a session. */
 async function leftOn(client: Pick<pg.ClientBase, 'query'>): Promise<unknown> {
   const { rows } = await client.query(`select
     current_user::text as role, current_setting('work_mem') as mem, current_setting('app.tenant', true) as tenant,
@@ -65,7 +65,7 @@ describe('release(error)', () => {
     expect(await leftOn(next)).toMatchObject(NOTHING);
     expect((await pidOf(next)) === pid).toBe(isKept);
     expect(pool.stats().opened).toBe(isKept ? 1 : 2);
-    // What the app knew of the client it does not know of this one, and sets it up.
+    // The app has not set this client up, and does it again.
     expect(next).not.toBe(client);
     expect(next).not.toHaveProperty('mark');
     expect(next.listenerCount('notification')).toBe(0);

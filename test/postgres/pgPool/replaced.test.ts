@@ -11,7 +11,7 @@ const make = usePools(postgres);
 const TENANT = `select current_setting('app.tenant', true) as tenant`;
 const tenantOf = async (pool: Pick<pg.Pool, 'query'>) => (await pool.query(TENANT)).rows[0].tenant;
 
-/** A tenant set for whoever takes a client, as apps write it: callback and promise. */
+/** Sets a tenant for each caller that takes a client, in the forms that apps use: callback and promise. */
 function forTenants(Base: new (config?: pg.PoolConfig) => pg.Pool) {
   return class extends Base {
     tenant = 'none';

@@ -46,7 +46,7 @@ export async function pidOf(client: Pick<pg.ClientBase, 'query'>): Promise<numbe
   return rows[0]!.pid;
 }
 
-/** Everything that pg-pool's five events tell, in order; clients by the number in which they came. */
+/** Records pg-pool's five events in order, with the number of each client by its arrival. */
 export function record(pool: pg.Pool): unknown[][] {
   const told: unknown[][] = [];
   const clients: unknown[] = [];

@@ -30,7 +30,7 @@ async function read(pool: Pool, text: string, tag: string, id: number): Promise<
   return rows[0]!;
 }
 
-/** Callers that read until told otherwise. */
+/** Callers that read until they are stopped. */
 function readers(pool: Pool, count: number, check: (row: Row, id: number) => void) {
   let isOver = false;
   let reads = 0;
@@ -159,7 +159,7 @@ describe('Reads that share connections', () => {
     await expect.poll(() => seen.after, { timeout: 20_000 }).toBeGreaterThan(200);
     isOver = true;
     await Promise.all(callers);
-    // One query of each connection may have been the one that was being run.
+    // On each connection the server may have been running one query.
     expect(errors).toBeLessThanOrEqual(3);
     expect(pool.stats().pipelined).toMatchObject({ state: 'on' });
   });

@@ -2,13 +2,13 @@ import { expect, it, vi } from 'vitest';
 import { usePostgres } from '../../support/usePostgres.js';
 import { makeShort, openSharing, useSlowMachine } from './support.js';
 
-// In a file of its own: what it provokes turns sharing off for the process.
+// A file of its own, because these tests turn sharing off for the process.
 
 const postgres = await usePostgres();
 useSlowMachine();
 
 const READ = 'select $1::text as tag where $2 = 1';
-/** What is inside a client of `pg`. */
+/** The internals of a client of `pg`. */
 interface Inside {
   readonly pipeline: boolean;
   readonly _activeQuery: unknown;

@@ -8,8 +8,9 @@ import { turnTlsOn } from '../session/tlsServer.js';
 import { makeShort, openSharing, useSlowMachine } from './support.js';
 
 /*
- * Many callers run random operations on one pool, while others disturb it. Each answer is checked by whoever asked: it must have the tag of that
- * query. The figure is small in CI; `PIPELINE_OPERATIONS=1000000` runs a million of each kind but those in pieces, and `PIPELINE_SEED` makes other ones.
+ * Many callers run random operations on one pool, while others disturb it. Each caller checks its own answer, which must have the
+ * tag of that query. The figure is small in CI; `PIPELINE_OPERATIONS=1000000` runs a million of each kind but those in pieces,
+ * and `PIPELINE_SEED` makes other ones.
  */
 const OPERATIONS = Number(process.env.PIPELINE_OPERATIONS ?? 3_000);
 const SEED = Number(process.env.PIPELINE_SEED ?? 0);
@@ -161,7 +162,7 @@ class World {
     this.written.add(tag);
   }
 
-  /** Statements are gone, or mean something else, for whoever has the connection next. */
+  /** Removes the statements, or changes their meaning, for the next holder of the connection. */
   async #changeSession(): Promise<void> {
     const client = await this.#pool.connect();
     try {

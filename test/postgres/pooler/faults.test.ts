@@ -10,7 +10,7 @@ import { usePostgres } from '../../support/usePostgres.js';
 
 const postgres = await usePostgres();
 
-/** By default it waits for 15 s after a server has refused it, or was killed. */
+/** The default is 15 s after a server has refused it, or was killed. */
 const IMPATIENT = { server_login_retry: 0.2 };
 
 async function bouncerWith(settings: Record<string, number>): Promise<PgBouncer> {
@@ -29,7 +29,7 @@ async function otherClient({ url }: PgBouncer): Promise<pg.Client> {
   return client;
 }
 
-/** What an error says, with all that its causes say: Knex and Prisma put errors of their own around it. */
+/** The messages of an error and all its causes: Knex and Prisma wrap it in errors of their own. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { meta } = error as { meta?: unknown };

@@ -67,7 +67,7 @@ describe.skipIf(!hasPgBouncer()).each(['transaction', 'session'] as const)(
             if (n % 3 === 0) throw new Error('no');
             await query(`update accounts set amount = amount + 10 where id = ${1 + ((n + 1) % 4)}`);
           });
-        // In the order of their keys no two transactions wait for each other.
+        // Transactions that lock in the order of their keys do not wait for each other.
         await postgres.admin('update accounts set amount = 100');
         const outcomes = await Promise.allSettled([0, 4, 8, 1, 5, 9, 12].map(move));
         expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(3);

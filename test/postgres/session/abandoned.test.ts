@@ -19,7 +19,7 @@ const config = { host, port, user, password, database };
 const open = useClients(config);
 const session = connectorFor();
 
-/** Longer than anyone waits here. */
+/** Longer than any wait in these tests. */
 const LONG = 'select pg_sleep(30)';
 
 async function watched(more: pg.ClientConfig = {}) {
@@ -154,7 +154,7 @@ describe('behind a proxy that lets no cancel through', () => {
   const close: (() => void)[] = [];
   afterEach(async () => {
     for (const closeOne of close.splice(0)) closeOne();
-    // What was not cancelled goes on, although its client is gone.
+    // Queries that were not cancelled go on, although their client is gone.
     await postgres.terminateBackends();
   });
 

@@ -31,7 +31,7 @@ const WAYS: [string, pg.ClientConfig][] = [
   ['TLS from the first byte', { host: 'localhost', ssl, sslnegotiation: 'direct' }],
 ];
 
-/** A query that the server is busy with by now: a cancel that comes before it is lost. */
+/** A query that the server has begun: an earlier cancel would be lost. */
 async function longQuery(client: pg.Client): Promise<{ outcome: Promise<unknown> }> {
   const outcome = failure(client.query('select pg_sleep(30)'));
   await expect.poll(() => postgres.activity({ state: 'active' })).toMatchObject([{ waitEvent: 'PgSleep' }]);

@@ -32,7 +32,7 @@ async function open(target: PgConfig, options?: PgConnectorOptions) {
   return { connector, client };
 }
 
-/** This process's own TCP connections, in whatever phase. */
+/** This process's own TCP connections, in any phase. */
 function openSockets(): number {
   return process.getActiveResourcesInfo().filter((name) => /^(TCPSocketWrap|TCPConnectWrap|TLSWrap)$/.test(name))
     .length;
@@ -96,7 +96,7 @@ describe('a connector', () => {
 
 describe('an attempt that is aborted', () => {
   const reason = new Error('time is up');
-  /** Aborts an attempt once `ready`, and sees that it fails for that reason alone. */
+  /** Aborts an attempt once `ready`, and expects it to fail for that reason alone. */
   async function abortWhen(ready: () => unknown, target: PgConfig, options?: PgConnectorOptions) {
     const controller = new AbortController();
     const outcome = failure(pgConnector(target, options).connect(controller.signal, onLost, () => {}));

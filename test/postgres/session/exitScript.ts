@@ -14,7 +14,7 @@ const config = ca ? { connectionString: url.replace('127.0.0.1', 'localhost'), s
 const policy = parsePolicy({}, { exitOnIdle: what !== 'stay' });
 const connector = pgConnector(config, { setUp });
 connector.usePolicy?.(policy, { warn() {} });
-// While it opens, a connection does not keep the process: that is up to whoever waits.
+// A connection that is being opened does not keep the process alive: this timer does, as a caller in line would.
 const waiting = setTimeout(() => {}, 10_000);
 const client = await connector.connect(
   AbortSignal.timeout(10_000),

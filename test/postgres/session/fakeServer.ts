@@ -10,7 +10,7 @@ const REPLIES: Record<Silence, Buffer | undefined> = {
   'asked for a password': Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]),
 };
 
-/** A server that falls silent in the middle of a connect, and knows who still holds a socket to it. */
+/** A server that becomes silent in the middle of a connect, with the sockets that are still open to it. */
 export async function silentServer(silence: Silence) {
   const sockets = new Set<Socket>();
   const heard: Buffer[] = [];

@@ -14,7 +14,7 @@ export const LEFTOVERS = `
   select pg_advisory_lock(4711);
   set role guest`;
 
-/** What the session has of them. */
+/** The leftovers that the session has. */
 export async function leftovers(query: (sql: string) => Promise<Record<string, unknown>[]>): Promise<unknown> {
   const [row] = await query(`
     select current_setting('statement_timeout') as timeout, current_setting('search_path') as path, current_user as role,
@@ -23,7 +23,7 @@ export async function leftovers(query: (sql: string) => Promise<Record<string, u
   return row;
 }
 
-/** What it has when it has none. */
+/** The result for a session without leftovers. */
 export const clearedAfter = ({ user }: Pick<PostgresServer, 'user'>) => ({
   timeout: '0',
   path: '"$user", public',

@@ -27,7 +27,7 @@ async function open(options?: string): Promise<pg.Client> {
   return client;
 }
 
-/** The server takes writes, or none any more; its sessions hear of it with their next query. */
+/** Makes the server take writes, or none. Its sessions get that with their next query. */
 async function serverWrites(takesWrites: boolean): Promise<void> {
   await postgres.admin(`alter system set default_transaction_read_only = ${takesWrites ? 'off' : 'on'}`);
   await postgres.admin('select pg_reload_conf()');

@@ -61,7 +61,7 @@ describe('what a session is doing', () => {
   });
 
   it('is a query while one that reads row by row is between two reads', async () => {
-    // What pg-cursor does: rows: 1 leaves the portal suspended after each row.
+    // Imitates pg-cursor: rows: 1 leaves the portal suspended after each row.
     const portal = { text: 'select generate_series(1, 3)', rows: 1 };
     const statuses: string[] = [];
     client.connection.on('portalSuspended', () => statuses.push(statusOf(client)));

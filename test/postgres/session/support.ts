@@ -25,7 +25,7 @@ export function watch(client: PgClient, onLost: (cause?: Error) => void, onReadO
   connectionOf(client).watch({ onLost, onReadOnly });
 }
 
-/** Connected clients of `pg`, opened without Tenure; whatever a test leaves open is closed after it. */
+/** Connected clients of `pg`, opened without Tenure. Those that a test leaves open are closed after it. */
 export function useClients(config: pg.ClientConfig) {
   const clients: pg.Client[] = [];
   afterEach(() => Promise.all(clients.splice(0).map((client) => client.end())));
@@ -50,7 +50,7 @@ export function failure(promise: Promise<unknown>): Promise<Error & { code?: str
   );
 }
 
-/** Where in the event loop a callback runs. */
+/** Phases of the event loop in which a callback may run. */
 export const PHASES: [string, (run: () => void) => void][] = [
   ['timer', (run) => setTimeout(run, 1)],
   ['check', (run) => setImmediate(run)],

@@ -17,9 +17,9 @@ const SEEN_AFTER_MS = 2_100;
 
 interface Side {
   query(text: string, values?: unknown[]): Promise<unknown>;
-  /** By a session of another process, which ends. */
+  /** Runs SQL in a session of another process, which ends. */
   elsewhere(sql: string): Promise<unknown>;
-  /** In the names of its own tables and schemas. */
+  /** The names of its own tables and schemas. */
   readonly own: string;
 }
 
@@ -30,7 +30,7 @@ async function stockClient(): Promise<pg.Client> {
   return client;
 }
 
-/** Runs on both, and expects the same. Returns what they gave. */
+/** Runs the work on both sides, and expects the same results. Returns them. */
 async function same(work: (side: Side) => Promise<unknown>, policy: PolicyOverrides = {}) {
   const pool = openPool({ prepareThreshold: undefined, ...policy });
   const client = await pool.connect();

@@ -16,12 +16,12 @@ async function newTable(columns: string): Promise<{ table: string; select: strin
   return { table, select: `select * from ${table} where id = $1` };
 }
 
-/** As someone else: no session of a pool sees it coming. */
+/** Runs SQL like another process, which gives the pool's sessions no notice. */
 async function migrate(sql: string): Promise<void> {
   await postgres.admin(sql.startsWith('create table') ? `set role app; ${sql}` : sql);
 }
 
-/** What a query fails with that comes soon after a change. If it does: the change may have been seen by then. */
+/** The error of a query soon after a change, if there is one: the pool may have noticed the change by then. */
 function codeOf(query: Promise<unknown>): Promise<string | undefined> {
   return query.then(
     () => undefined,

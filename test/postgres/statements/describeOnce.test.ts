@@ -8,7 +8,7 @@ import { own, useStatements } from './support.js';
 const postgres = await usePostgres();
 const openPool = useStatements(postgres);
 
-/** What the server itself sends to a client while `work` runs, by the names that `pg` has for its messages. */
+/** The messages of the server to a client while `work` runs, by the names that `pg` gives them. */
 async function sentTo(client: pg.ClientBase, work: () => Promise<unknown>): Promise<string[]> {
   const { connection } = client as unknown as { connection: NodeJS.EventEmitter };
   const names: string[] = [];

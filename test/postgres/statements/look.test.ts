@@ -23,7 +23,7 @@ function simpleQueries(pool: Pool): string[] {
   return texts;
 }
 
-/** Runs queries for this long, five at a time, and gives what `work` does. */
+/** Runs queries for this long, five at a time, and returns the result of `work`. */
 async function busy(ms: number, work: () => Promise<unknown>): Promise<void> {
   const end = performance.now() + ms;
   while (performance.now() < end) await Promise.all([work(), work(), work(), work(), work()]);

@@ -12,7 +12,7 @@ const postgres = await usePostgres();
 
 /** Counts how often a client of any pool asks for its process. */
 function countAsked(): () => number {
-  // On the connection: the questions of the pool pass the client's method `query` by, which tools replace.
+  // Spied on the connection: the pool's own queries do not use the client's method `query`, which tools replace.
   const query = vi.spyOn(pg.Connection.prototype as unknown as { query(text: string): void }, 'query');
   return () => query.mock.calls.filter(([text]) => text === 'select pg_backend_pid() as pid').length;
 }
@@ -108,7 +108,7 @@ describe.skipIf(!hasPgBouncer())('Behind PgBouncer in transaction mode', async (
     const text = own('select * from renamed where $1::int = 1');
     for (let n = 0; n < 3; n++) expect((await pool.query(text, [1])).rows).toEqual([{ a: 1, b: 'x' }]);
     await postgres.admin('alter table renamed rename column b to c');
-    // On the one session that all share, another process is refused, and prepares its statement anew.
+    // The session is shared by all, so another process is refused, and prepares its statement anew.
     const other = new pg.Client(single.url);
     await other.connect();
     await other.query('deallocate all');

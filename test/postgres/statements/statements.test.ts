@@ -289,7 +289,7 @@ describe('Any value', () => {
     const pool = openPool();
     const text = own('select $1::jsonb as j');
     const bad = { n: 1n };
-    // Before its Parse, together with its Parse, and after it.
+    // The three rounds come before its Parse, together with it, and after it.
     for (let round = 0; round < 3; round++) {
       expect(await failure(pool.query(text, [bad]))).toMatchObject({ message: expect.stringContaining(ERROR_OF_JSON) });
     }

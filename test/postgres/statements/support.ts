@@ -19,7 +19,7 @@ export function own(text: string): string {
   return `${text} /* ${randomUUID()} */`;
 }
 
-/** What the server itself has prepared for this session by the protocol. */
+/** The server's own list of statements that this session has prepared by the protocol. */
 export async function prepared(client: Queryable): Promise<string[]> {
   const { rows } = await client.query<{ statement: string }>(
     'select statement from pg_prepared_statements where not from_sql order by prepare_time',

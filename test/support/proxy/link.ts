@@ -1,21 +1,21 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long the bytes of a network take. May be changed at any time. */
+/** The speed of a network. May be changed at any time. */
 export interface Pace {
-  /** How long each chunk is held, in milliseconds; 0: not at all. */
+  /** How long each chunk is delayed, in milliseconds; 0: not at all. */
   latencyMs: number;
   /** Each chunk is passed on in pieces of this many bytes; `Infinity`: whole. */
   pieceBytes: number;
-  /** How many bytes pass in a second, each way; `Infinity`: no limit. */
+  /** Bytes per second, each way; `Infinity`: no limit. */
   bytesPerSecond: number;
 }
 
 /** One client's connection through the proxy, and the one to the server that belongs to it. */
 export class Link {
-  /** Nothing passes any more, neither bytes nor the end of either side. */
+  /** Set when nothing passes any more, neither bytes nor the end of either side. */
   #frozen = false;
-  /** How many more bytes of the server's pass before the link is cut. */
+  /** How many more bytes of the server pass before the link is cut. */
   #leftToCut = Number.POSITIVE_INFINITY;
   #openEnds: number;
 
@@ -41,12 +41,15 @@ export class Link {
     return this.#frozen;
   }
 
-  /** As when a NAT or a firewall has forgotten the connection: both sides still have it, and no one hears the other again. */
+  /**
+   * Stops all traffic, like a NAT or a firewall that has forgotten the connection: both sides still have it, and neither gets
+   * data from the other.
+   */
   freeze(): void {
     this.#frozen = true;
   }
 
-  /** Lets this many more bytes of the server's through, then ends both connections. */
+  /** Lets this many more bytes of the server through, then ends both connections. */
   cutAfter(bytes: number): void {
     this.#leftToCut = bytes;
   }
@@ -74,7 +77,7 @@ export class Link {
   async #passInPieces(chunk: Buffer, bytes: number, pass: (piece: Buffer) => void): Promise<void> {
     for (let from = 0; from < chunk.length; from += bytes) {
       if (!this.#frozen) pass(chunk.subarray(from, from + bytes));
-      // Or they would be sent, and read, as one.
+      // Otherwise they would be sent, and read, as one.
       await new Promise((resolve) => setImmediate(resolve));
     }
   }

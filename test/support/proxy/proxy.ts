@@ -5,30 +5,30 @@ import { Link, type Pace } from './link.js';
 
 const HOST = '127.0.0.1';
 
-/** Where a proxy leads. */
+/** The target of a proxy. */
 export interface Upstream {
   readonly host: string;
   readonly port: number;
 }
 
 /**
- * What becomes of those who connect.
+ * How new connections are treated.
  *
  * - `served`: they reach the server, after `connectDelayMs`.
- * - `reset`: as if no server were there, but counted.
- * - `silent`: they are connected, and never hear a word.
+ * - `reset`: they are reset, as if there were no server, but counted.
+ * - `silent`: they are accepted, and get no data.
  */
 export type Arrivals = 'served' | 'reset' | 'silent';
 
-/** A network of our own between a client and a server, that breaks in the ways in which networks break. */
+/** A network between a client and a server, with the faults of real networks. */
 export class FaultProxy implements AsyncDisposable, Pace {
   readonly host = HOST;
   /** When each client connected, by `performance.now()`. */
   readonly connects: number[] = [];
   arrivals: Arrivals = 'served';
-  /** How many of the next that connect are silent, whatever `arrivals` says. */
+  /** The number of next connections that are silent, whatever `arrivals` is. */
   swallowNext = 0;
-  /** How long it takes until a client that connects reaches the server, in milliseconds. */
+  /** How long a new connection takes to reach the server, in milliseconds. */
   connectDelayMs = 0;
   latencyMs = 0;
   pieceBytes = Number.POSITIVE_INFINITY;
@@ -38,7 +38,7 @@ export class FaultProxy implements AsyncDisposable, Pace {
 
   readonly #server = createServer({ allowHalfOpen: true }, (client) => void this.#accept(client));
   readonly #links = new Set<Link>();
-  /** Clients that have no link: not yet, or never. */
+  /** Clients without a link: not yet, or never. */
   readonly #unserved = new Set<Socket>();
   #upstream: Upstream;
 
@@ -46,7 +46,7 @@ export class FaultProxy implements AsyncDisposable, Pace {
     this.#upstream = upstream;
   }
 
-  /** Listens on a port: on any that is free the first time, then again on the same. */
+  /** Listens on a port: a free one the first time, the same one later. */
   async listen(): Promise<void> {
     if (this.#server.listening) return;
     this.#server.listen(this.#port, HOST);
@@ -65,22 +65,22 @@ export class FaultProxy implements AsyncDisposable, Pace {
     return [...this.#links].filter(({ isFrozen }) => !isFrozen).length;
   }
 
-  /** Leads those who come from now on to another server. What is open stays where it is. */
+  /** Sends new connections to another server. Open ones stay where they are. */
   retarget({ host, port }: Upstream): void {
     this.#upstream = { host, port };
   }
 
-  /** From now on nobody is even listened to: a connect is refused. What is open stays open. */
+  /** Stops listening: connects are refused. Open connections stay open. */
   stopListening(): void {
     this.#server.close();
   }
 
-  /** Makes open connections half-open, all or the first so many: bytes and ends are swallowed both ways. Those who come later are not affected. */
+  /** Makes open connections half-open, all or the first so many: bytes and ends are dropped both ways. Later connections are not affected. */
   freeze(count = Number.POSITIVE_INFINITY): void {
     for (const link of [...this.#links].slice(0, count)) link.freeze();
   }
 
-  /** Lets this many more bytes of the server's through on each open connection, then ends it: in mid-message, if the number is small. */
+  /** Lets this many more bytes of the server through on each open connection, then ends it: in mid-message, if the number is small. */
   cutAfter(bytes: number): void {
     for (const link of this.#links) link.cutAfter(bytes);
   }
@@ -91,7 +91,7 @@ export class FaultProxy implements AsyncDisposable, Pace {
     for (const client of this.#unserved) client.resetAndDestroy();
   }
 
-  /** Everything works again, for those who come from now on. */
+  /** Ends all faults for new connections. */
   heal(): void {
     this.arrivals = 'served';
     this.swallowNext = 0;

@@ -27,7 +27,7 @@ function leadsSomewhere(from: string, link: string): boolean {
   return heading === undefined || anchorsOf(path).includes(heading);
 }
 
-/** As GitHub makes them of headings. */
+/** Anchors of headings, as GitHub makes them. */
 function anchorsOf(path: string): string[] {
   const headings = Array.from(read(path).matchAll(/^#+ (.+)$/gm), ([, heading]) => heading!);
   return headings.map((heading) =>

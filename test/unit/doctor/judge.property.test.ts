@@ -86,7 +86,7 @@ const NO_COUNTERS = {
   resetAt: null,
 };
 
-/** What no report may have, in words. */
+/** Words for what no report may have. */
 function faultsOf(report: Report): string[] {
   const alarms = report.findings.filter(({ severity }) => severity !== 'info');
   const faulty = report.findings.flatMap(({ id, evidence, text, fix }) => [

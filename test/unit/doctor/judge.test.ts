@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { recordingNamed } from './recordings.js';
 import { type Acting, many, type Shape, windowOf } from './streams.js';
 
-/** What is not just said: id and severity, most severe first. */
+/** All findings above info: id and severity, most severe first. */
 function alarms(recording: Recording): string[] {
   const { findings } = judge(recording);
   return findings.filter(({ severity }) => severity !== 'info').map(({ id, severity }) => `${severity} ${id}`);

@@ -25,7 +25,7 @@ const recordings: [string, Recording][] = [
   ['no connection', empty],
 ];
 
-/** As a terminal counts, for what is printed here: no character is wider than one column but those of the names above. */
+/** The width on a terminal: no printed character is wider than one column, except those of the names above. */
 const widest = (text: string) =>
   Math.max(...text.split('\n').map((line) => line.replaceAll(/[\u3000-\u{10ffff}]/gu, '').length));
 

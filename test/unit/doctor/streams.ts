@@ -31,7 +31,7 @@ export interface Acting {
   application?: string;
   address?: string | null;
   state?: string;
-  /** Of its state. */
+  /** The start of its state. */
   since?: number;
   transactionSince?: number;
   waitsFor?: number[];
@@ -72,7 +72,7 @@ export function windowOf(sessions: readonly Acting[], shape: Shape = {}): Record
   };
 }
 
-/** As many of a kind; the function gives what differs. */
+/** This many of a kind; the function gives the differences. */
 export function many(number: number, of: (index: number) => Acting): Acting[] {
   return Array.from({ length: number }, (_, index) => of(index));
 }

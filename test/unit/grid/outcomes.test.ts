@@ -111,7 +111,7 @@ async function play({ connect, check, reset, close, cancelled }: Case): Promise<
   void pool.drain(DRAIN_MS).then(() => {
     drained = true;
   });
-  // What has been dropped is closed within the time that a goodbye may take.
+  // Dropped connections are closed within the time limit of a close.
   await runtime.advance(DRAIN_MS + POLICY.healthTimeoutMs);
   for (const [index, { answers, answeredAt, deadline }] of callers.entries()) {
     if (answers !== 1) wrong.push(`caller ${index} was answered ${answers} times`);

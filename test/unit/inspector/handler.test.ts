@@ -287,7 +287,7 @@ describe('whatever the URL and the headers', () => {
   });
 });
 
-/** Without a server, which would refuse much of it before. */
+/** Calls the handler without a server, which would refuse much of it before. */
 async function callNode(
   node: ReturnType<typeof inspector>['node'],
   request: object,

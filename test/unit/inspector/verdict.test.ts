@@ -6,7 +6,7 @@ import { verdictOf } from '../../../packages/inspector/page/verdict.js';
 import { Recorder } from '../../../packages/inspector/src/recorder.js';
 import { fakePool, follow as followPromise, take } from '../../support/fakePool.js';
 
-/** What the page says of a pool after its life so far. */
+/** The page's verdict on a pool after its life so far. */
 function watched(fake: ReturnType<typeof fakePool>) {
   let look = () => {};
   const time = {

@@ -43,7 +43,7 @@ describe('connects at once', () => {
     expect(atOnceNow(growth, FIRST_EPOCH, 1_000)).toBe(17);
     expect(atOnceNow(growth, FIRST_EPOCH, 1_001)).toBe(3);
     expect(atOnceNow(NO_GROWTH, FIRST_EPOCH, 1_001)).toBe(1);
-    // Where each takes two seconds, three seconds are no quiet time.
+    // If each takes two seconds, three seconds are no quiet time.
     expect(atOnceNow(succeed(NO_GROWTH, 2_000, 15), FIRST_EPOCH, 3_000)).toBe(17);
   });
 

@@ -56,7 +56,7 @@ describe('a connect that is not answered', () => {
   it('is overtaken by one that began later and took a third of its time', () => {
     const connect = pendingConnect(0);
     expect(isOvertaken(connect, 1e9)).toBe(false);
-    // Of those that begin together some may be answered before the server slows down.
+    // If several begin together, some may be answered before the server slows down.
     expect(afterAnswer(connect, 0, 20)).toBe(connect);
     const overtaken = afterAnswer(connect, 1, 200);
     expect(isOvertaken(overtaken, 599)).toBe(false);

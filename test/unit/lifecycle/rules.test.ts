@@ -247,7 +247,7 @@ describe('upkeep', () => {
         const pool = poolOf({ size: 3, idle });
         const next = rules.nextMaintenance(connection, pool, policy, now);
         expect(next).toBeGreaterThan(now);
-        // Until then time alone changes nothing.
+        // Up to this moment time alone changes nothing.
         const until = Number.isFinite(next) ? next - 1 : now + 1e6;
         if (until > now)
           expect(rules.maintenanceOf(connection, pool, policy, until)).toEqual(

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CLOSE_REASONS, type ConnectionKind, transition } from '../../../packages/core/src/lifecycle/state.js';
 import { STATES } from './states.js';
 
-/** What each state may be followed by. What is not listed cannot happen. */
+/** The states that may follow each state. All others are impossible. */
 const ALLOWED: Record<ConnectionKind, readonly ConnectionKind[]> = {
   opening: ['idle', 'checking', 'used', 'closing', 'closed'],
   idle: ['checking', 'used', 'returning', 'closing'],

@@ -42,7 +42,7 @@ const connectOutcome: fc.Arbitrary<ConnectOutcome> = fc.record({
   ends: fc.constantFrom('ok', 'ok', 'ok', 'ok', 'lost', 'never', 'transient', 'transient', 'permanent', 'full'),
 });
 
-/** What may happen within an event as well. */
+/** Commands that may also happen within an event. */
 const actions: fc.WeightedArbitrary<Command>[] = [
   {
     weight: 12,

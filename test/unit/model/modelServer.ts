@@ -5,7 +5,7 @@ import type { FakeRuntime } from '../../support/fakeRuntime.js';
 /** How a connect goes; `lost` is one whose connection ends before it is handed over. */
 export type ConnectOutcome = { readonly afterMs: number; readonly ends: 'ok' | 'lost' | 'never' | ConnectFailure };
 
-/** What the driver of this run can do. */
+/** The abilities of this run's driver. */
 export interface Abilities {
   readonly ping: boolean;
   readonly isOpen: boolean;
@@ -33,7 +33,7 @@ class ConnectError extends Error {
 /** The fake server, with books of its own: what it has open or is opening, and what a connect was asked for when. */
 export class ModelServer extends FakeConnector {
   connectsAs: ConnectOutcome = { afterMs: 0, ends: 'ok' };
-  /** What the last check took that was answered. */
+  /** Duration of the last check that was answered. */
   roundTripMs = 0;
   /** Connects that were given up because others were answered: they do not say that the server is away. */
   overtaken = 0;
@@ -53,11 +53,11 @@ export class ModelServer extends FakeConnector {
   beforeEnd: (connection: FakeConnection) => void = () => {};
   /** Called before a connection changes hands. */
   beforeRef: (connection: FakeConnection) => void = () => {};
-  /** Connections whose end the driver has told of. */
+  /** Connections whose end the driver has reported. */
   readonly toldLost = new WeakSet<FakeConnection>();
-  /** Connections whose server takes no writes any more, as the driver has told. */
+  /** Connections of which the driver has reported that their server takes no writes any more. */
   readonly toldReadOnly = new WeakSet<FakeConnection>();
-  /** When each was last heard from. */
+  /** The moment of each connection's last answer. */
   readonly heardAt = new WeakMap<FakeConnection, number>();
   /** Since when each waits for a borrower, if it does. */
   readonly idleSince = new WeakMap<FakeConnection, number>();
@@ -176,7 +176,7 @@ export class ModelServer extends FakeConnector {
     this.#answers.push({ askedAt, at: this.clock.time });
   }
 
-  /** Whether a connection that was silent may have been given up: others were answered who came later, or nobody for long. */
+  /** Whether a silent connection may have been given up: later requests of others were answered, or none for long. */
   mayHaveBeenGivenUp(connection: FakeConnection, at: number, healthTimeoutMs: number): boolean {
     const askedAt = this.#gaveUp.get(connection);
     const isUnfinished = connection.status === 'active' && at - (askedAt ?? 0) >= UNFINISHED_FACTOR * healthTimeoutMs;
@@ -186,7 +186,7 @@ export class ModelServer extends FakeConnector {
     return at - askedAt >= healthTimeoutMs && (this.probe === undefined || this.#answers.some(isEvidence));
   }
 
-  /** Checks and resets that have taken so long that nobody should wait for them. */
+  /** Checks and resets that have taken so long that no caller should wait for them. */
   get lateOperations(): number {
     const begun = [...this.#begun].filter(([{ ended }]) => ended === undefined);
     return begun.filter(([, at]) => this.clock.time - at > LATE_MS).length;
@@ -213,7 +213,7 @@ export class ModelServer extends FakeConnector {
     return this.live.filter((connection) => this.generationOf.has(connection)).length;
   }
 
-  /** It came back, or was opened. */
+  /** Called when a connection came back, or was opened. */
   heard(connection: FakeConnection): void {
     this.heardAt.set(connection, this.clock.time);
     this.idleSince.set(connection, this.clock.time);

@@ -67,7 +67,7 @@ async function giveAllBack(world: World): Promise<void> {
   await world.runtime.advance(100);
 }
 
-/** From now on the server is well again. */
+/** Ends all faults of the server. */
 function heal({ server }: World): void {
   server.connectsAs = { afterMs: 5, ends: 'ok' };
   server.pinging = server.resetting = server.closing = server.probing = () => ({ afterMs: 5 });

@@ -25,7 +25,7 @@ export interface Caller {
   readonly place: number;
   readonly since: number;
   readonly timeoutMs: number;
-  /** Nobody has written that limit: it counts from when someone was last served. */
+  /** Whether the limit is a default: it counts from the last time that any waiter was served. */
   readonly isDefault: boolean;
   readonly abort: AbortController | undefined;
   /** Gave up: must be answered at once. */
@@ -47,7 +47,7 @@ interface End {
 interface Life {
   readonly bornAt: number;
   uses: number;
-  /** What the engine saw when it ended it. */
+  /** The state of the connection when the engine ended it. */
   end: End | undefined;
   /** Why it was closed. */
   reason?: CloseReason;
@@ -61,7 +61,7 @@ export class World {
   readonly pool: Pool<FakeConnection>;
   readonly callers = new Set<Caller>();
   readonly hands = new Map<FakeConnection, number>();
-  /** What went wrong inside events, where throwing would only disturb the engine. */
+  /** Violations found inside events, where an exception would only disturb the engine. */
   readonly wrongs: string[] = [];
   draining = false;
   /** How many had asked for a connection when the drain began: they are served as before. */
@@ -74,10 +74,10 @@ export class World {
   readonly #lives = new Map<FakeConnection, Life>();
   readonly #closed = Object.fromEntries(CLOSE_REASONS.map((reason) => [reason, 0]));
   readonly #revoked = new WeakSet<FakeConnection>();
-  /** What callers hold who give it back when the test says so. */
+  /** Connections of callers that return them when the test says so. */
   readonly #releasable = new Set<FakeConnection>();
   #generation = 0;
-  /** Whether the last connect that the pool heard of failed; unknown after several at once that ended differently. */
+  /** Whether the last connect that the pool got a result of failed; unknown after several at once with different results. */
   #failing: boolean | 'unknown' = false;
   /** When connects were last seen to fail. */
   #failedAt = Number.NEGATIVE_INFINITY;
@@ -188,7 +188,7 @@ export class World {
     expect(() => this.pool.release(connection)).toThrow(TenureUsageError);
   }
 
-  /** What a session does while it is held. */
+  /** Sets the session's work while it is held. */
   work(which: number, status: SessionStatus): void {
     const connection = [...this.#releasable][which % this.#releasable.size];
     if (connection) connection.status = status;
@@ -232,7 +232,7 @@ export class World {
   jump(byMs: number): void {
     this.runtime.wallAhead += byMs;
     if (byMs > 0) this.#jumps.push({ at: this.now, byMs });
-    // Set forward and back, or back and forward, before anyone has looked: nothing shows.
+    // If the clock is set forward and back, or back and forward, before it is read, nothing shows.
     this.#unseenMs += byMs;
     this.#thawedAt = this.#unseenMs > 0 ? this.now : Number.NEGATIVE_INFINITY;
   }
@@ -255,7 +255,7 @@ export class World {
     if (!holds) this.wrongs.push(`at ${this.now} ms: ${wrong}`);
   }
 
-  /** What must hold at any moment. */
+  /** Assertions for any moment. */
   checkAlways(): void {
     const { server, pool } = this;
     const infos = pool.connections();
@@ -283,7 +283,7 @@ export class World {
     expect(this.wrongs).toEqual([]);
   }
 
-  /** What must hold once everything that needs no time has happened. */
+  /** Assertions after all work that needs no time. */
   checkSettled(): void {
     this.#learn();
     const { opening, idle, waiting, closed } = this.pool.stats();
@@ -356,7 +356,7 @@ export class World {
       return this.check(this.now >= deadline, `caller ${place} timed out before ${deadline}`);
     }
     if (error instanceof TenureUnreachableError) {
-      // At once, or at its own time; where the event loop was blocked just then, the caller finds out after that.
+      // Resolves at once, or at its own time. If the event loop was blocked just then, the caller gets it after that.
       this.check(
         this.now === this.#readAt(since) || this.now >= deadline,
         `caller ${place} was refused before ${deadline}`,
@@ -418,7 +418,7 @@ export class World {
       `${name} is handed out although the policy wants a server that takes writes`,
     );
     this.check(life.uses < policy.maxUses, `${name} is handed out for the ${life.uses + 1}th time`);
-    // What is in steady use waits for its turn to be replaced, and so does what the minimum needs.
+    // Connections in steady use, and those of the minimum, wait for their turn to be replaced.
     const alive = this.pool.connections().filter(({ state }) => state !== 'closing' && state !== 'opening').length;
     const isNeeded =
       now - this.#readAt(server.idleSince.get(connection)!) < Math.min(1_000, policy.maxAgeMs / 4) ||
@@ -440,7 +440,7 @@ export class World {
     this.hands.set(connection, now);
   }
 
-  /** What arrived just before the event loop was blocked is read after it. */
+  /** The moment of reading: data that arrived just before the event loop was blocked is read after it. */
   #readAt(moment: number): number {
     return this.#blocked.get(moment) ?? moment;
   }
@@ -465,7 +465,7 @@ export class World {
     this.#failures = failures;
   }
 
-  /** The engine closes or drops a connection; why, it tells a moment later. */
+  /** Called when the engine closes or drops a connection; it emits the reason a moment later. */
   #seeEnd(connection: FakeConnection): void {
     const life = this.#lives.get(connection);
     if (life === undefined || life.end) return;

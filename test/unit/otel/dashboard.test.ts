@@ -11,8 +11,8 @@ const path = fileURLToPath(new URL('../../../packages/otel/grafana/dashboard.jso
 const text = readFileSync(path, 'utf8');
 
 /**
- * Grafana's own schema, as its Foundation SDK has it: TypeScript types made from the schema's source. An object literal of an exact type may have no
- * unknown field and no unknown value. Enums are compared by their values.
+ * Grafana's own schema from its Foundation SDK: TypeScript types made from the schema's source. An object literal of an exact
+ * type may have no unknown field and no unknown value. Enums are compared by their values.
  */
 const SCHEMA = `
 import type { Dashboard, FieldConfig, FieldConfigSource, Panel } from '@grafana/grafana-foundation-sdk/dashboard';
@@ -105,7 +105,7 @@ describe('the Grafana dashboard', () => {
   });
 });
 
-/** As OpenTelemetry's Prometheus exporter writes a name. */
+/** A name in the form of OpenTelemetry's Prometheus exporter. */
 function nameInPrometheus([name, { kind }]: [string, { readonly kind: string }]): string {
   return `${name.replaceAll('.', '_')}${kind === 'counter' ? '_total' : ''}`;
 }

@@ -92,7 +92,7 @@ function kindOf(data: MetricData): string {
   return data.dataPointType === DataPointType.SUM && data.isMonotonic ? 'counter' : 'updowncounter';
 }
 
-/** What OpenTelemetry's SDK has of a pool after a timeout, with a budget and statements as other pools may have them. */
+/** The metrics of OpenTelemetry's SDK about a pool after a timeout, with a budget and statements as other pools may have them. */
 async function collected(): Promise<MetricData[]> {
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });

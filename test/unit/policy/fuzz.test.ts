@@ -162,7 +162,7 @@ describe('Whatever is written', () => {
   });
 });
 
-/** What the named source says of a key when it is the only one that says anything of it. */
+/** The value of a key by the named source, when no other source sets it. */
 function fromSourceAlone(
   key: PolicyKey,
   from: Policy['sources'][PolicyKey]['from'],

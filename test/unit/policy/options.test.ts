@@ -10,7 +10,7 @@ const NONE = Number.POSITIVE_INFINITY;
 const TIMER = 2_147_483_647;
 const SERVER = 262_143;
 
-/** What the contract says of one key, written down a second time on purpose. */
+/** The contract of one key, written down a second time on purpose. */
 interface Row {
   readonly env: string;
   readonly default: PolicyValue;
@@ -258,7 +258,7 @@ const ROWS: Readonly<Record<PolicyKey, Row>> = {
   retryReads: { env: 'CONN_RETRY_READS', default: true, ...flag },
 };
 
-/** Where the type of the argument has the word `none`; checked by the compiler. */
+/** Whether the type of the argument has the word `none`; checked by the compiler. */
 const NONE_IN_TYPE: { [K in PolicyKey]: 'none' extends PolicyOverrides[K] ? true : false } = {
   maxAgeMs: true,
   maxAgeJitter: false,

@@ -8,7 +8,7 @@ import { problemsOf } from './problemsOf.js';
 
 const NONE = Number.POSITIVE_INFINITY;
 
-/** What the app wrote, and all that it says about the policy. */
+/** The app's options, and all that follows from them for the policy. */
 const ROWS: readonly (readonly [object, { readonly [K in PolicyKey]?: PolicyValue }])[] = [
   [{}, {}],
   [{ max: 20 }, { maxConnections: 20 }],

@@ -1,6 +1,6 @@
 import { type PolicyProblem, TenurePolicyError } from '../../../packages/core/src/errors.js';
 
-/** What a call is refused for. Fails when it is not refused, or not with a TenurePolicyError. */
+/** The problems for which a call is refused. Fails when it is not refused, or not with a TenurePolicyError. */
 export function problemsOf(refused: () => unknown): readonly PolicyProblem[] {
   return errorOf(refused).problems;
 }

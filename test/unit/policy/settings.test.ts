@@ -7,7 +7,7 @@ import { withPolicyTables } from './policyTable.js';
 const SETTINGS = fileURLToPath(new URL('../../../docs/settings.md', import.meta.url));
 const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
 
-// To renew them: npx -y pnpm@12 exec vitest run --configLoader runner --project unit test/unit/policy/settings --update
+// `npx -y pnpm@12 exec vitest run --configLoader runner --project unit test/unit/policy/settings --update` renews them.
 it('docs/settings.md has the tables of the policy as the code has it', async () => {
   await expect(withPolicyTables(readFileSync(SETTINGS, 'utf8'))).toMatchFileSnapshot(SETTINGS);
 });

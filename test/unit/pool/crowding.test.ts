@@ -85,7 +85,7 @@ describe('a server without a free slot', () => {
     await runtime.advance(50);
     expect(caller.value).toBeDefined();
     await runtime.advance(60_000);
-    // It asks nobody: no caller of its own waits.
+    // It requests no room, since no caller of its own waits.
     expect(asking.closings).toEqual([]);
     expect(keeping.server.connects).toBeLessThan(30);
     asking.pool.release(caller.value!);

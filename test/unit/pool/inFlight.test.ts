@@ -4,7 +4,7 @@ import type { PolicyOverrides } from '../../../packages/core/src/policy/policy.j
 import type { FakeConnection } from '../../support/fakeConnector.js';
 import { fakePool, take, warm } from '../../support/fakePool.js';
 
-/** A pool whose driver knows what is in flight, and a server that says of which connections it knows nothing. */
+/** A pool whose driver reports queries in flight, and a server that reports which connections it has not. */
 function watched(policy: PolicyOverrides = {}) {
   const queries = new Map<FakeConnection, { query: object; bytes: number }>();
   const gone = new Set<FakeConnection>();

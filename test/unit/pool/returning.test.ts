@@ -126,7 +126,7 @@ describe('a return', () => {
 });
 
 describe('a connection on which something was sent while nobody held it', () => {
-  /** What a driver that can finish does: the server is through with it after a while. */
+  /** A driver with `finish`: the server has finished after a while. */
   const finishing = (afterMs: number) => (server: FakeConnector) => {
     const finish = async (connection: FakeConnection) => {
       if (afterMs > 0) await fake.runtime.sleep(afterMs);

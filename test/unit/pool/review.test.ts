@@ -5,7 +5,7 @@ import { fakePool, follow, take, warm } from '../../support/fakePool.js';
 
 const REFUSED = new Error('connect ECONNREFUSED');
 
-/** Rejections that nobody handles while the test runs. */
+/** Rejections that are not handled while the test runs. */
 function strayErrors(): unknown[] {
   const errors: unknown[] = [];
   const listen = (error: unknown) => errors.push(error);
@@ -213,7 +213,7 @@ describe('a drain', () => {
   });
 
   it('with a limit longer than a timer can hold does not drop work at once', () => {
-    // Of a delay that it cannot hold, Node warns, and makes 1 ms.
+    // Node warns of a delay that it cannot hold, and makes 1 ms of it.
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     systemRuntime.after(2 ** 31, () => {}).cancel();
     expect(warned).not.toHaveBeenCalled();

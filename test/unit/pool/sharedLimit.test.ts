@@ -284,7 +284,7 @@ describe('Whatever happens to pools that share a limit', () => {
             if (what === 'take') {
               const acquiring = pool.acquire().then((connection) => {
                 expect(held.some((one) => one.connection === connection)).toBe(false);
-                // Busy: nobody takes it for one that waits for another.
+                // Busy, so that it does not count as waiting for another.
                 connection.status = 'active';
                 held.push({ pool, connection });
               });

@@ -27,7 +27,7 @@ describe('the list of idle connections', () => {
           } else if ('add' in move) {
             const entry = entrySince(move.add);
             list.add(entry);
-            // Of equals the one that came last is the hotter one.
+            // Of two equals the one that came last is on top.
             model = [
               ...model.filter((one) => one.idleSince <= move.add),
               entry,

@@ -110,7 +110,7 @@ describe('Pools that are made in one turn of the event loop', () => {
     const first = await evaluation();
     await nextTurn();
     expect(new Set(first).size).toBe(3);
-    // By another function, so that nothing but the turn is another.
+    // Made by another function, so that only the turn differs.
     expect(await evaluation()).not.toEqual(first);
     await nextTurn();
     const again = [];

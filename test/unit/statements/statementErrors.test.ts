@@ -4,7 +4,7 @@ import { classifyStatementError } from '../../../packages/core/src/postgres/fail
 it.each([
   ['26000', 'FetchPreparedStatement', 'missing'],
   ['0A000', 'RevalidateCachedQuery', 'outdated'],
-  // Not supported, whatever else: not by the wording, which is translated.
+  // 0A000 means "not supported", but for one routine: the wording is translated, and not compared.
   ['0A000', 'transformSelectStmt', undefined],
   ['42P01', 'parserOpenTable', 'outdated'],
   ['42883', 'op_error', 'outdated'],

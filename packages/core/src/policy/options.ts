@@ -4,7 +4,7 @@ import type { PolicyKey } from './policy.js';
 interface Common {
   /** The variable, without a pool's prefix. */
   readonly env: string;
-  /** In one line, as docs/settings.md has it. */
+  /** One line, the same as in docs/settings.md. */
   readonly meaning: string;
 }
 
@@ -14,11 +14,11 @@ export interface NumberOption extends Common {
   readonly default: number | { readonly sameAs: PolicyKey };
   readonly smallest: number;
   readonly largest: number;
-  /** What 0 means or, where `smallest` is above it, why it is refused. */
+  /** The meaning of 0, or the reason for its refusal if `smallest` is above it. */
   readonly zero: string;
-  /** What `none` means; absent where it is refused. */
+  /** The meaning of `none`; absent if `none` is refused. */
   readonly none?: string;
-  /** What `auto` means; absent where it is refused. */
+  /** The meaning of `auto`; absent if `auto` is refused. */
   readonly auto?: string;
 }
 
@@ -38,7 +38,7 @@ export interface NameOption extends Common {
   readonly kind: 'name';
   /** Empty. */
   readonly default: '';
-  /** What is meant without a name. */
+  /** The meaning of an empty name. */
   readonly defaultMeans: string;
 }
 
@@ -47,7 +47,7 @@ export type PolicyOption = NumberOption | FlagOption | ChoiceOption | NameOption
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const NONE = Number.POSITIVE_INFINITY;
-/** The largest `max_connections` that PostgreSQL takes. */
+/** The largest `max_connections` that PostgreSQL accepts. */
 const SERVER_LIMIT = 262_143;
 const AMBIGUOUS = 'no limit in one pool, no time at all in another';
 

@@ -42,9 +42,9 @@ export interface PolicyValues {
   /** Ping idle connections this often in the background. `CONN_KEEPALIVE`, default 2 min. `0`: refused. `none`: off. */
   keepaliveMs: number;
   /**
-   * After this time, ask the server over another connection whether it is working on a query in flight; then at twice the time, and so on. A query
-   * whose backend is gone or idle fails with `TENURE_CONNECTION_LOST`; one that runs is not touched. `CONN_IN_FLIGHT_CHECK`, default 30 s. `0`:
-   * refused. `none`: off.
+   * After this time, query the server over another connection whether it is working on a query in flight; then at twice the time,
+   * and so on. A query whose backend is gone or idle fails with `TENURE_CONNECTION_LOST`; one that runs is not touched.
+   * `CONN_IN_FLIGHT_CHECK`, default 30 s. `0`: refused. `none`: off.
    */
   inFlightCheckMs: number;
   /**
@@ -96,9 +96,9 @@ export interface PolicyValues {
    */
   budget: number | 'auto';
   /**
-   * What is between this pool and the server. `auto`: the first connection shows whether there is a pooler, but not in which mode; it counts as one in
-   * transaction mode. `transaction`, `session`: a pooler in that mode. `none` leaves it out: there is no pooler, and no connection is asked.
-   * `CONN_POOLER`, default auto. `0`: refused.
+   * What is between this pool and the server. `auto`: the first connection shows whether there is a pooler, but not in which
+   * mode; it counts as one in transaction mode. `transaction`, `session`: a pooler in that mode. `none` leaves it out: there is
+   * no pooler, and no connection is tested. `CONN_POOLER`, default auto. `0`: refused.
    */
   pooler: 'auto' | 'transaction' | 'session' | 'none';
   /**
@@ -107,17 +107,20 @@ export interface PolicyValues {
    */
   budgetName: string;
   /**
-   * A process for which the budget has no slot waits; its callers time out with an error that says so. Else it opens one connection above the budget.
-   * `CONN_BUDGET_STRICT`, default false. `0`: as `false`. No `none`.
+   * A process for which the budget has no slot waits; its callers time out with an error that says so. Without this setting it
+   * opens one connection above the budget. `CONN_BUDGET_STRICT`, default false. `0`: as `false`. No `none`.
    */
   budgetStrict: boolean;
   /**
-   * With a budget, set `tcp_keepalives_*`, `client_connection_check_interval` and `idle_session_timeout` on each session where the server leaves
-   * them unset, so that it ends the sessions of a process that has vanished. `CONN_BUDGET_LEASH`, default true. `0`: as `false`, which turns it
-   * off. No `none`.
+   * With a budget, set `tcp_keepalives_*`, `client_connection_check_interval` and `idle_session_timeout` on each session if the
+   * server leaves them unset, so that it ends the sessions of a process that has vanished. `CONN_BUDGET_LEASH`, default true.
+   * `0`: as `false`, which turns it off. No `none`.
    */
   budgetLeash: boolean;
-  /** Ask with every check, and on every new connection, whether the server takes writes. `CONN_WRITABLE`, default false. `0`: as `false`. No `none`. */
+  /**
+   * Query with every check, and on every new connection, whether the server takes writes. `CONN_WRITABLE`, default false. `0`: as
+   * `false`. No `none`.
+   */
   writable: boolean;
   /** An idle pool does not keep the process alive. `CONN_EXIT_ON_IDLE`, default true. `0`: as `false`. No `none`. */
   exitOnIdle: boolean;
@@ -149,22 +152,22 @@ type KeyWithNone =
   | 'leakAfterMs'
   | 'budget';
 
-/** What code passes. `undefined` means not given; durations are numbers of milliseconds. */
+/** The settings that code passes. `undefined` means not given; durations are numbers of milliseconds. */
 export type PolicyOverrides = {
   readonly [K in PolicyKey]?: PolicyValues[K] | (K extends KeyWithNone ? 'none' : never) | undefined;
 } & {
-  /** With the name `orders`, `ORDERS_CONN_MAX_AGE` is read before `CONN_MAX_AGE`. */
+  /** A prefix: with the name `orders`, `ORDERS_CONN_MAX_AGE` is read before `CONN_MAX_AGE`. */
   readonly name?: string | undefined;
 };
 
-/** Where a value came from. */
+/** The source of a value. */
 export interface PolicySource {
   readonly from: 'argument' | 'environment' | 'host' | 'default';
-  /** As it was written: `policy.maxAgeMs`, `ORDERS_CONN_MAX_AGE`, `pool.max`. A default has none. */
+  /** The name as it was written: `policy.maxAgeMs`, `ORDERS_CONN_MAX_AGE`, `pool.max`. A default has none. */
   readonly name?: string;
 }
 
-/** A value and where it came from. */
+/** A value and its source. */
 export interface PolicySetting {
   readonly value: PolicyValue;
   readonly source: PolicySource;
@@ -176,7 +179,7 @@ export interface Policy extends Readonly<PolicyValues> {
   readonly sources: Readonly<Record<PolicyKey, PolicySource>>;
 }
 
-/** Registered, so that the ESM and the CommonJS copy of this module accept each other's policies. */
+/** A registered symbol, so that the ESM and the CommonJS copy of this module accept each other's policies. */
 const CHECKED = Symbol.for('@tenure/core/policy');
 
 /** Whether this is a checked policy, and not overrides. */

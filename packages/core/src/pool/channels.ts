@@ -9,12 +9,12 @@ import type { PoolIdentity } from './identity.js';
 import type { PoolWarning } from './messages.js';
 import type { BudgetStats } from './slotLocks.js';
 
-/** What each message of a channel has: which pool, and its figures when the message was made. Never an SQL value or a secret. */
+/** The common part of all messages: the pool, and its figures when the message was made. Never an SQL value or a secret. */
 export interface PoolContext extends PoolIdentity, PoolFigures {}
 
-/** What a message has about one connection. */
+/** The data about one connection in a message. */
 export interface ConnectionContext {
-  /** The backend's process ID; absent where the driver cannot say. */
+  /** The backend's process ID; absent if the driver has none. */
   readonly processId?: number;
   /** Milliseconds since it was opened. */
   readonly ageMs: number;
@@ -22,7 +22,7 @@ export interface ConnectionContext {
   readonly uses: number;
 }
 
-/** What the end of an operation adds to its context. */
+/** The data that the end of an operation adds to its context. */
 interface OperationContext extends PoolContext {
   /** How long it took, in milliseconds. Set before `asyncStart`, or before `error` if it failed. */
   tookMs?: number;
@@ -45,9 +45,9 @@ export interface PointContexts {
   'tenure:transaction:rollback': PoolContext & ConnectionContext;
   'tenure:pool:resize': PoolContext & EffectiveLimits;
   'tenure:pool:warning': PoolContext & PoolWarning;
-  /** What `stats().budget` has. */
+  /** The value of `stats().budget`. */
   'tenure:budget:change': PoolContext & { readonly budget: BudgetStats };
-  /** What `stats().pipelined` has. */
+  /** The value of `stats().pipelined`. */
   'tenure:pipeline:change': PoolContext & { readonly pipelined: PipelineStats };
 }
 
@@ -55,7 +55,7 @@ type TracingName = keyof TracingContexts;
 type PointName = keyof PointContexts;
 type Added<T> = Omit<T, keyof OperationContext>;
 
-// A runtime other than Node may have channels and no tracing channels: by name, an import of them would fail there.
+// Read by name, since a runtime other than Node may have channels and no tracing channels: an import would fail there.
 const tracing = (name: TracingName) => diagnostics.tracingChannel?.<string, object>(name);
 
 const TRACING = {
@@ -74,7 +74,7 @@ const POINTS: { readonly [N in PointName]: diagnostics.Channel } = {
   'tenure:pipeline:change': diagnostics.channel('tenure:pipeline:change'),
 };
 
-/** Whether someone has subscribed to any of the five channels. A tracing channel's own `hasSubscribers` is missing in some runtimes. */
+/** Whether any of the five channels has a subscriber. A tracing channel's own `hasSubscribers` is missing in some runtimes. */
 function isObserved(channel: ReturnType<typeof tracing>): boolean {
   return (
     channel !== undefined &&
@@ -86,7 +86,7 @@ function isObserved(channel: ReturnType<typeof tracing>): boolean {
   );
 }
 
-// Constants of the module, which the compiler can look into: this is asked on the warm path.
+// Constants of the module, which the compiler can inline: the warm path reads them.
 const silent = { hasSubscribers: false };
 const none = { start: silent, end: silent, asyncStart: silent, asyncEnd: silent, error: silent };
 const { start, end, asyncStart, asyncEnd, error } = TRACING['tenure:pool:acquire'] ?? none;
@@ -109,7 +109,7 @@ export function connectionContext<C extends object>(
   return { ...(processId !== undefined && { processId }), ageMs, uses };
 }
 
-/** Publishes what a pool does to `node:diagnostics_channel`. Without a subscriber no message is made. */
+/** Publishes the events of a pool to `node:diagnostics_channel`. Without a subscriber no message is made. */
 export class Channels {
   readonly #now: () => number;
   #describe: (() => PoolContext) | undefined;
@@ -118,12 +118,12 @@ export class Channels {
     this.#now = now;
   }
 
-  /** From now on messages are published. */
+  /** Starts publishing. */
   start(describe: () => PoolContext): void {
     this.#describe = describe;
   }
 
-  /** Publishes once the pool has finished its step: a subscriber may acquire, release or drain, and must not do so in the middle of the step. */
+  /** Publishes once the pool has finished its step. A subscriber may acquire, release or drain, which would break a step in progress. */
   publish<N extends PointName>(name: N, more: () => Omit<PointContexts[N], keyof PoolContext>): void {
     const channel = POINTS[name];
     if (!channel.hasSubscribers || this.#describe === undefined) return;
@@ -131,7 +131,7 @@ export class Channels {
     soon(() => channel.publish(message));
   }
 
-  /** Runs an acquire, whose `start` is published before anything of it has happened. */
+  /** Runs an acquire, and publishes `start` before any part of it. */
   traceAcquire<T>(run: () => Promise<T>): Promise<T> {
     return this.#trace('tenure:pool:acquire', {}, run);
   }

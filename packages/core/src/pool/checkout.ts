@@ -36,7 +36,7 @@ export class Checkout<C extends object> {
     this.#successors = successors;
   }
 
-  /** Lends the idle connection that came back last, if it can be lent without a check. */
+  /** Lends the idle connection that was returned last, if it can be lent without a check. */
   takeFresh(now: number, stack: string | undefined): Promise<C> | undefined {
     const entry = this.#popFresh(now);
     if (entry) this.#lend(entry, now, stack);
@@ -58,38 +58,39 @@ export class Checkout<C extends object> {
     }
   }
 
-  /** A holder returns a connection. */
+  /** Called when a holder returns a connection. */
   takeBack(entry: PoolEntry<C>, error: unknown, now: number): void {
     const { connector, policy, loop, uses } = this.#context;
     const { connection, lost } = entry;
     if (uses.areObserved) uses.returned(entry);
     if (lost || connector.isOpen?.(connection) === false) {
       this.#connections.close(entry, 'broken', lost?.cause ?? error);
-      // When its end was seen while it was used, the others were suspected then.
+      // If the connection ended while it was used, the others were suspected then.
       if (!lost) this.#suspectOthers(undefined, now);
       return loop.request(now);
     }
     const status = connector.transactionStatus?.(connection) ?? 'idle';
     const clean = error === undefined && status === 'idle';
-    // What its holder asked was answered.
+    // The server has answered its holder's queries.
     if (clean && this.#checks.arePending) this.#checks.answered(entry.takenAt);
     if (!clean || policy.reset === 'session') return this.#reset(entry, clean);
-    // Not of the current epoch: it may have been held, and not used, since the last incident.
+    // Its epoch stays: it may have been held, and not used, since the last incident.
     entry.idleSince = entry.answeredAt = now;
-    // Whether it is open was asked above.
+    // `isOpen` was read above.
     if (this.#place(entry, now, connector.validate === undefined, true)) loop.request(now);
   }
 
-  /** A connection was opened. */
+  /** Called when a connection was opened. */
   opened(entry: PoolEntry<C>, now: number): void {
     this.#place(entry, now, true);
     this.#context.loop.request(now);
   }
 
   /**
-   * The driver reports that a connection has ended.
+   * Called when the driver reports that a connection has ended.
    *
-   * @returns whether the pool had it: one that is opening is the opener's, one that is used is closed when its holder returns it
+   * @returns whether it was in the pool: the opener closes one that is opening, and one that is used is closed when its holder
+   * returns it
    */
   lost(entry: PoolEntry<C>, cause: Error | undefined, now: number): boolean {
     switch (entry.kind) {
@@ -111,7 +112,7 @@ export class Checkout<C extends object> {
     }
   }
 
-  /** The driver reports that the server of a connection takes no writes any more. */
+  /** Called when the driver reports that the server of a connection takes no writes any more. */
   readOnly(entry: PoolEntry<C>, now: number): void {
     entry.readOnly = true;
     if (entry.kind === 'idle') this.#connections.close(entry, 'read-only');
@@ -128,18 +129,21 @@ export class Checkout<C extends object> {
     for (const entry of this.#connections.idle.coldestFirst()) this.#check(entry, this.#checkLevel(entry, now));
   }
 
-  /** Pings an idle connection, however lately the server answered on it. With a question, it asks that instead. */
+  /** Pings an idle connection, however lately the server answered on it. If there is a question, it is sent in the place of the ping. */
   ping(entry: PoolEntry<C>, question?: Check<C>['question']): void {
     this.#check(entry, 'ping', question);
   }
 
-  /** The end of one connection, unless it concerns that session alone. */
+  /** Suspects the other connections when one has ended, unless the cause concerns that session alone. */
   #suspectOthers(cause: Error | undefined, now: number): void {
     const concerns = this.#context.connector.classifyLoss?.(cause) ?? 'server';
     if (concerns === 'server') this.suspectAll('disconnect', now);
   }
 
-  /** The idle connection that came back last, off the idle list, if it can be lent without a check. Those above it that must not be used are closed. */
+  /**
+   * Takes the idle connection that was returned last off the idle list, if it can be lent without a check. Those above it that
+   * must not be used are closed.
+   */
   #popFresh(now: number): PoolEntry<C> | undefined {
     const { idle } = this.#connections;
     for (let entry = idle.top; entry; entry = idle.top) {
@@ -199,12 +203,12 @@ export class Checkout<C extends object> {
     return reason !== undefined;
   }
 
-  /** What must be checked before reuse, as far as the driver can check it. */
+  /** The check that is needed before reuse, as far as the driver can check. */
   #checkLevel(entry: PoolEntry<C>, now: number): CheckLevel {
     const { policy, server, connector } = this.#context;
     const { ping, isOpen, validate } = connector;
     let level = checkLevel(entry, server.epoch, policy, now);
-    // What a ping takes matters only when there would be one.
+    // The duration of a ping matters only if one is needed.
     if (level === 'ping') level = checkLevel(entry, server.epoch, policy, now, server.roundTripMs);
     if (level === 'none' && !validate) return 'none';
     if (level === 'ping' && ping) return 'ping';
@@ -212,7 +216,7 @@ export class Checkout<C extends object> {
     return validate ? 'socket' : 'none';
   }
 
-  /** Whether something was sent on a connection that nobody holds: its next holder would be in the middle of that. */
+  /** Whether something was sent on a connection without a holder: its next holder would get the answer. */
   #isDisturbed({ connection }: PoolEntry<C>): boolean {
     const { connector, policy } = this.#context;
     if (connector.finish === undefined) return false;
@@ -222,7 +226,7 @@ export class Checkout<C extends object> {
   }
 
   /**
-   * A connection that has just proved to work serves the oldest caller, becomes idle, or is closed.
+   * Makes a connection that has just proved to work serve the oldest caller, become idle, or close.
    *
    * @returns whether callers or connections may be brought together now
    */
@@ -262,7 +266,7 @@ export class Checkout<C extends object> {
     alarm.setFor(Math.min(entry.expiresAt, entry.idleSince + soonest.idleMs), now);
   }
 
-  /** Checks a connection; if it passes, it serves the caller who has waited longest by then. */
+  /** Checks a connection. If it passes, it serves the caller who has waited longest by then. */
   #check(entry: PoolEntry<C>, level: CheckLevel, question?: Check<C>['question']): void {
     if (this.#isDisturbed(entry)) return this.#reset(entry, false);
     const { connector, counters, policy, server, channels } = this.#context;
@@ -277,9 +281,9 @@ export class Checkout<C extends object> {
     this.#follow(entry, () => channels.trace('tenure:connection:check', about, run), {
       succeeded: (at) => {
         counters.checksDone++;
-        // Of the epoch in which it was asked: there may have been an incident since.
+        // The epoch is that of the ping's start, since there may have been an incident meanwhile.
         if (level === 'ping' || !connector.ping) entry.answered(at, epoch.number);
-        // After a process that was stopped in the middle of a check of the socket, only a ping proves anything.
+        // If the process was stopped in the middle of a check of the socket, only a ping proves anything.
         if (this.#checkLevel(entry, at) === 'ping') this.#makeIdle(entry, at);
         else this.#place(entry, at, true);
       },
@@ -320,7 +324,7 @@ export class Checkout<C extends object> {
     channels.publish('tenure:transaction:rollback', () => this.#connections.contextOf(entry));
   }
 
-  /** Runs an operation on a connection and carries on when it ends, unless the connection was closed meanwhile. */
+  /** Runs an operation on a connection, and its continuation at the end, unless the connection was closed meanwhile. */
   #follow<T>(
     entry: PoolEntry<C>,
     operation: () => Promise<T>,

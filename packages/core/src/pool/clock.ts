@@ -93,7 +93,7 @@ export class Clock {
     this.#now = runtime.now();
   }
 
-  /** Calls back after each forward jump: the process was frozen, or the wall clock was set. The pool cannot tell which. */
+  /** Calls back after each forward jump: the process was frozen, or the wall clock was set. These two look the same. */
   onJump(run: (byMs: number, now: number) => void): void {
     this.#onJump = run;
   }

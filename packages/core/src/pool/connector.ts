@@ -10,7 +10,7 @@ import type { SlotLocks } from './slotLocks.js';
  * - `none`: nothing, or nothing that shares sessions.
  * - `session`: a pooler that keeps one session for each connection.
  * - `transaction`: a pooler that may run each transaction on another session.
- * - `detected`: a pooler in one of these two modes, which cannot be known from outside.
+ * - `detected`: a pooler in one of these two modes, which look the same from outside.
  */
 export type PoolerKind = 'unknown' | 'none' | 'session' | 'transaction' | 'detected';
 
@@ -19,13 +19,13 @@ export function isPooler(kind: PoolerKind = 'unknown'): boolean {
   return kind !== 'unknown' && kind !== 'none';
 }
 
-/** Whether two transactions of one connection may run on two sessions. In doubt, they may. */
+/** Whether two transactions of one connection may run on two sessions. If that is unknown, they may. */
 export function sharesSessions(kind: PoolerKind = 'unknown'): boolean {
   return kind === 'transaction' || kind === 'detected';
 }
 
 /**
- * What a failed connect says about the next one.
+ * What the next connect can expect after a failed one.
  *
  * - `transient`: the server is away or busy; try again.
  * - `permanent`: the server refuses this client (password, database, role, TLS); trying again will not help.
@@ -38,14 +38,14 @@ export type ConnectFailure = 'transient' | 'permanent' | 'login' | 'full';
  * How much of a session is reset for its next holder.
  *
  * - `settle`: wait until the server is ready for a query; change nothing.
- * - `rollback`: settle, then roll an open transaction back.
+ * - `rollback`: the same, then roll back an open transaction.
  * - `session`: roll back, clear the session's state, and run the app's set-up again.
  */
 export type ResetMode = 'settle' | 'rollback' | 'session';
 
-/** What a reset found. */
+/** The result of a reset. */
 export interface ResetResult<C = never> {
-  /** An open or failed transaction was rolled back. */
+  /** Whether an open or failed transaction was rolled back. */
   readonly rolledBack: boolean;
   /** Another object for the same session, which takes the connection's place. */
   readonly renewed?: C | undefined;
@@ -53,9 +53,9 @@ export interface ResetResult<C = never> {
 
 /** A query in flight. */
 export interface InFlight {
-  /** The same object for as long as it is the same query. */
+  /** The same object as long as it is the same query. */
   readonly query: object;
-  /** Bytes sent and received on the connection so far: the same number twice means that nothing has moved. */
+  /** Bytes sent and received on the connection so far. An unchanged number means that nothing has moved. */
   readonly bytes: number;
 }
 
@@ -75,18 +75,18 @@ export interface StatementStats {
   readonly evicted: number;
   /** Statements dropped because the server no longer had them, or refused to run them. */
   readonly invalidated: number;
-  /** Repeated queries with parameters that were sent unprepared, by reason; absent where there were none. See docs/statements.md. */
+  /** Repeated queries with parameters that were sent unprepared, by reason; absent if there were none. See docs/statements.md. */
   readonly unprepared?: Readonly<Partial<Record<UnpreparedReason, number>>>;
 }
 
-/** Reads that were sent on connections which other reads were using, counted since the pool was made. */
+/** Reads that were sent on connections in use by other reads, counted since the pool was made. */
 export interface PipelineStats {
   /**
    * - `behind-pooler`: off, since a pooler is in front of the server.
-   * - `unproven`: off, since what is between app and server did not answer several queries in their order.
-   * - `mismatch`: off for this process, since an answer did not belong to the query in whose turn it came.
-   * - `off`: something that sharing needs is off (`statements`), or `reset` is `session`, or the version of `pg` cannot do it, or a tool wraps the
-   *   method `query` of its client.
+   * - `unproven`: off, since several queries in flight were not answered in their order.
+   * - `mismatch`: off for this process, since an answer did not belong to the query whose turn it was.
+   * - `off`: sharing needs a setting that is off (`statements`), or `reset` is `session`, or the version of `pg` cannot do it, or
+   *   a tool wraps the method `query` of its client.
    */
   readonly state: 'on' | 'off' | 'behind-pooler' | 'unproven' | 'mismatch';
   readonly queries: number;
@@ -94,9 +94,9 @@ export interface PipelineStats {
   readonly share: number;
   /** The most queries that were in flight on one connection. */
   readonly deepest: number;
-  /** How long they waited for the answers to those before them, in milliseconds; at most an eighth too long. */
+  /** How long they waited for the answers to earlier queries, in milliseconds; at most an eighth too long. */
   readonly waitedBehindMs: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** Queries that were sent again on a connection of their own: theirs was lost, slow or outdated. */
+  /** Queries that were sent again on a connection of their own, because theirs was lost, slow or outdated. */
   readonly again: number;
 }
 
@@ -104,11 +104,11 @@ export interface PipelineStats {
 export type UnpreparedReason =
   /** It writes or locks rows, and `statementsForWrites` is off. */
   | 'write'
-  /** A literal in it may mean something else later, or under other settings. */
+  /** It has a literal that may mean something else later, or under other settings. */
   | 'literal'
   /** It calls a function that may do more than read. */
   | 'function'
-  /** It is not one read or write. */
+  /** It is not a single read or write. */
   | 'command'
   /** It is too long, or has too many parameters. */
   | 'size'
@@ -118,12 +118,12 @@ export type UnpreparedReason =
   | 'slower'
   /** Settings, role or temporary tables of the session have just changed. */
   | 'session'
-  /** Tables change all the time, or were not looked at for two seconds. */
+  /** Tables change all the time, or the last schema check is older than two seconds. */
   | 'tables'
   /** The connection leads to a pooler, or that is not known yet. */
   | 'pooler';
 
-/** Where a connector connects to. What is not known is absent. */
+/** The target of a connector. Unknown parts are absent. */
 export interface ServerTarget {
   /** Host name, IP address, or the folder of a Unix socket. */
   readonly serverAddress?: string;
@@ -131,11 +131,11 @@ export interface ServerTarget {
   readonly database?: string;
 }
 
-/** How a driver reports what the outside of its pool should see. */
+/** The functions by which a driver reports to the outside of its pool. */
 export interface PoolReport {
   /** Emits a warning of the pool. */
   warn(warning: PoolWarning): void;
-  /** The state in `pipelineStats()` has changed. */
+  /** Called when the state in `pipelineStats()` has changed. */
   pipelineChanged?(): void;
 }
 
@@ -146,18 +146,18 @@ export interface PoolReport {
  */
 export interface Connector<C extends object> {
   /**
-   * The pool passes its policy, before it calls anything else: for what the driver decides by it, such as preparing statements. Throws when the
-   * connector belongs to a pool already.
+   * Called with the pool's policy, before any other function: some drivers decide by it, for example whether to prepare
+   * statements. Throws when the connector belongs to a pool already.
    */
   usePolicy?(policy: Policy, report: PoolReport): void;
-  /** Where it connects to, as far as that is known: for the names of pools, and for what they publish. Costs no I/O. */
+  /** The target, as far as it is known: for the names of pools, and for what they publish. Costs no I/O. */
   target?(): ServerTarget;
   /**
    * Opens one connection, set up and ready for a query.
    *
    * @param signal aborted when the attempt's time is up; a connection that arrives later is closed by the engine
-   * @param onLost to be called once if the connection ends without being closed by the engine, however long from now
-   * @param onReadOnly to be called when the server of a session that could write takes no writes any more
+   * @param onLost call it once if the connection ends without being closed by the engine, however long from now
+   * @param onReadOnly call it when the server of a session that could write takes no writes any more
    */
   connect(signal: AbortSignal, onLost: (cause?: Error) => void, onReadOnly: () => void): Promise<C>;
   /** Ends the session and closes the socket; resolves when the connection is gone. */
@@ -167,46 +167,47 @@ export interface Connector<C extends object> {
   /** A round trip to the server; rejects when the connection cannot be used. */
   ping?(connection: C, signal: AbortSignal): Promise<void>;
   /**
-   * Asks the server of a silent connection for any answer, without a session and without a slot. Resolves when it answers. Without `probe`, a pool
-   * whose connections are all silent, and which has no room for another one, must close one of them to find out.
+   * Requests any answer from the server of a silent connection, without a session and without a slot. Resolves when it answers.
+   * Without `probe`, a pool whose connections are all silent, and which has no room for another one, must close one of them to
+   * find out.
    */
   probe?(connection: C, signal: AbortSignal): Promise<void>;
   /**
-   * What is between the connections and the server. Behind a pooler only answers on a session are evidence about the server, and nothing is asked by
-   * process IDs. Without it: `unknown`. Costs no I/O.
+   * What is between the connections and the server. Behind a pooler, only answers on a session prove that the server works, and
+   * process IDs are not used. Default: `unknown`. Costs no I/O.
    */
   pooler?(): PoolerKind;
-  /** Asks whether the server takes writes: a round trip, in the place of `ping`. Rejects when the connection cannot be used. */
+  /** Queries whether the server takes writes: a round trip, in the place of `ping`. Rejects when the connection cannot be used. */
   isWritable?(connection: C, signal: AbortSignal): Promise<boolean>;
   /** Whether the connection is open, as far as this process has seen. Costs no I/O. */
   isOpen?(connection: C): boolean;
-  /** The app's own check, run before every reuse, also of a connection used a moment ago. `false` closes it. */
+  /** The app's own check, which runs before every reuse, even right after a use. `false` closes the connection. */
   validate?(connection: C): boolean | Promise<boolean>;
-  /** What the session is doing, as far as this process has seen. Costs no I/O. */
+  /** The state of the session's transaction, as far as this process has seen. Costs no I/O. */
   transactionStatus?(connection: C): SessionStatus;
   /**
-   * Waits until all that was sent on a returned connection has been answered, and ends what cannot end by itself. Called before a `reset`. The
-   * engine does not limit it in time: a statement that takes an hour is not cut short. Rejects when the connection cannot be used again, and
-   * when it is destroyed meanwhile.
+   * Waits until all queries that were sent on a returned connection have been answered, and ends those that cannot end by
+   * themselves. Called before a `reset`. The engine does not limit it in time: a statement that takes an hour is not cut short.
+   * Rejects when the connection cannot be used again, and when it is destroyed meanwhile.
    */
   finish?(connection: C): Promise<void>;
   /** Resets a returned session for its next holder; rejects when it cannot be used again. */
   reset?(connection: C, mode: ResetMode, signal: AbortSignal): Promise<ResetResult<C>>;
   /** The backend's process ID. */
   processId?(connection: C): number | undefined;
-  /** Lets the open connection keep this process alive (the default of a socket). */
+  /** Makes the open connection keep this process alive (the default of a socket). */
   ref?(connection: C): void;
   /** Lets this process exit although the connection is open. */
   unref?(connection: C): void;
-  /** What a failed connect says about the next one. Without it every failure is `transient`. */
+  /** What the next connect can expect after this error. Default: every failure is `transient`. */
   classifyConnectError?(error: unknown): ConnectFailure;
-  /** The query in flight on the connection; `undefined` without one, and while it is not all sent. Costs no I/O. */
+  /** The query in flight on the connection; `undefined` without one, and while a part of it is still unsent. Costs no I/O. */
   queryInFlight?(connection: C): InFlight | undefined;
   /**
-   * Asks the server, over one connection, on which of the others it is not working although a query is in flight there. Without it, or without
-   * `queryInFlight`, queries in flight are not checked.
+   * Queries the server, over one connection, on which of the others it is not working although a query is in flight there.
+   * Without it, or without `queryInFlight`, queries in flight are not checked.
    *
-   * @param by `over`: the connection to ask on; `alive`: others that the server surely has
+   * @param by `over`: the connection for the query; `alive`: others that are certainly on the server
    * @returns the state of the backend of each lost connection, such as `is gone`
    */
   findLost?(
@@ -214,28 +215,30 @@ export interface Connector<C extends object> {
     by: { readonly over: C; readonly alive: readonly C[] },
     signal: AbortSignal,
   ): Promise<ReadonlyMap<C, string>>;
-  /** Ends a connection as if it had broken with this error: callers that wait for an answer on it get the error. Must not throw or wait. */
+  /** Ends a connection as if it had broken with this error, which callers that wait for an answer on it then get. Must not throw or wait. */
   breakOff?(connection: C, error: Error): void;
   /**
-   * Whether closing this connection makes room on the server that was full when it refused a client with this error. The connection may be of
-   * another pool and another connector. Without it the pool asks no other pool for room. Costs no I/O.
+   * Whether closing this connection makes room on the server that was full when it refused a client with this error. The
+   * connection may belong to another pool and another connector. Without it the pool makes no other pool close connections. Costs
+   * no I/O.
    */
   makesRoom?(error: unknown, connection: object): boolean;
   /**
-   * Whether the end of a connection puts its `server` in question, or concerns this session alone, which the server or the `app` has ended. Without it: always
-   * `server`.
+   * Whether the end of a connection puts its `server` in question, or concerns this session alone, which the server or the `app`
+   * has ended. Default: always `server`.
    */
   classifyLoss?(cause: Error | undefined): 'server' | 'session' | 'app';
   /** The text of the connection's last statement, without parameter values. */
   lastStatement?(connection: C): string | undefined;
   /**
-   * The locks on the server that carry a budget of several processes. Without it a pool with a budget warns that the driver cannot keep one.
+   * The locks on the server that carry a budget of several processes. Without it a pool with a budget warns that the driver
+   * cannot keep one.
    *
-   * @param member a random number, by which the fleet tells its pools apart
+   * @param member a random number that identifies the pool in its fleet
    */
   slotLocks?(member: number): SlotLocks<C>;
   /** Figures of the prepared statements that the driver keeps on its connections. */
   statementStats?(): StatementStats;
-  /** Figures of reads that share connections; `undefined` where none may. */
+  /** Figures of reads that share connections; `undefined` if none may. */
   pipelineStats?(): PipelineStats | undefined;
 }

@@ -11,7 +11,7 @@ import type { Admission } from './slotLocks.js';
 import { Counters } from './stats.js';
 import { Uses } from './uses.js';
 
-/** What all parts of one pool share. */
+/** The state that all parts of one pool share. */
 export class Context<C extends object> {
   readonly connector: Connector<C>;
   readonly runtime: Runtime;
@@ -25,7 +25,7 @@ export class Context<C extends object> {
   readonly loop = new RunLoop();
   /** The one timer of the pool's maintenance. */
   readonly alarm: Alarm;
-  /** The budget that the pool shares with other processes. Without one nothing is asked, and no timer set. */
+  /** The budget that the pool shares with other processes. Without one no statement is sent for it, and no timer set. */
   budget: Admission<C> | undefined = undefined;
   #policy: Policy;
   #granted = Number.POSITIVE_INFINITY;
@@ -46,12 +46,12 @@ export class Context<C extends object> {
     this.#soonest = soonest(connector, policy, this.#limits);
   }
 
-  /** What the user has set, with the source of each setting. Replaced as a whole by `resize`; a policy itself never changes. */
+  /** The settings of the user, with the source of each. `resize` replaces the whole policy; a policy itself never changes. */
   get policy(): Policy {
     return this.#policy;
   }
 
-  /** The limits that hold now: those of the policy, or less where less was granted. */
+  /** The limits that apply now: those of the policy, or less if less was granted. */
   get limits(): EffectiveLimits {
     return this.#limits;
   }
@@ -65,12 +65,12 @@ export class Context<C extends object> {
     this.#setLimits(withLimits(this.#policy, limits), this.#granted);
   }
 
-  /** Bounds the pool beside its policy. @param connections at most; `Infinity` for no bound */
+  /** Bounds the pool, without a change of its policy. @param connections the most it may have; `Infinity` for no bound */
   grant(connections: number): void {
     this.#setLimits(this.#policy, connections);
   }
 
-  /** What the driver reports about its part. */
+  /** The functions by which the driver reports. */
   get report(): PoolReport {
     const { connector, events, channels } = this;
     return {
@@ -81,7 +81,7 @@ export class Context<C extends object> {
     };
   }
 
-  /** Where a connection is asked for, which a leak report names. `undefined` where none is wanted: to find out takes long. */
+  /** The stack of the call that acquires, for a leak report. `undefined` without a leak report, because a stack takes long to capture. */
   stackAbove(method: (...args: never[]) => unknown): string | undefined {
     if (this.#policy.leakAfterMs === Number.POSITIVE_INFINITY) return undefined;
     const place: { stack?: string } = {};
@@ -98,7 +98,7 @@ export class Context<C extends object> {
   }
 }
 
-/** How long after a checkout, or after it became idle, a connection can first need maintenance. */
+/** The shortest times after a checkout, and after a connection became idle, until it can need maintenance. */
 interface Soonest {
   readonly usedMs: number;
   readonly idleMs: number;
@@ -111,14 +111,15 @@ function soonest<C extends object>(connector: Connector<C>, policy: Policy, limi
   };
 }
 
-/** How long after a checkout to look for a query in flight first; `Infinity` where the driver cannot, or the policy turns it off. */
+/** How long after a checkout to look for a query in flight first; `Infinity` if the driver cannot, or the policy turns it off. */
 export function firstLookMs<C extends object>(connector: Connector<C>, policy: Policy): number {
   return connector.queryInFlight && connector.findLost ? policy.inFlightCheckMs / 2 : Number.POSITIVE_INFINITY;
 }
 
 /**
- * The one place that brings callers and connections together after an event. Each part requests a run when an event may let a caller be served
- * or a connection be opened; an event during a run gets a run of its own afterwards, never in the middle of the current one.
+ * The one place that brings callers and connections together after an event. Each part requests a run when an event may allow a
+ * caller to be served or a connection to be opened. An event during a run gets a run of its own afterwards, never in the middle
+ * of the current one.
  */
 class RunLoop {
   #run: ((now: number) => void) | undefined;
@@ -126,7 +127,7 @@ class RunLoop {
   #isRequested = false;
   #requestedAt = Number.NEGATIVE_INFINITY;
 
-  /** From now on requests are carried out. */
+  /** Starts running: requests before this wait for it. */
   start(run: (now: number) => void): void {
     this.#run = run;
   }

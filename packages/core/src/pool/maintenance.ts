@@ -30,7 +30,7 @@ export class Maintenance<C extends object> {
     this.#context = context;
     this.#parts = parts;
     context.alarm.onRing((dueAt) => this.#ring(dueAt));
-    context.clock.onJump((byMs, now) => this.#thawed(byMs, now));
+    context.clock.onJump((byMs, now) => this.#afterFreeze(byMs, now));
   }
 
   run(): void {
@@ -55,7 +55,7 @@ export class Maintenance<C extends object> {
   }
 
   /** Called after a freeze: connections are older than the pool's clock shows, and may have ended meanwhile. */
-  #thawed(byMs: number, now: number): void {
+  #afterFreeze(byMs: number, now: number): void {
     const { connections, checkout } = this.#parts;
     for (const entry of connections.entries) entry.ageBy(byMs);
     checkout.suspectAll('freeze', now);

@@ -10,7 +10,7 @@ import {
 import type { ConnectFailures } from '../lifecycle/backoff.js';
 import type { BudgetStats } from './slotLocks.js';
 
-/** Something that the app should look at; nothing has failed yet. */
+/** A condition that a person should look at, although nothing has failed yet. */
 export interface PoolWarning {
   readonly code:
     | 'TENURE_BUDGET_GUEST'
@@ -24,26 +24,26 @@ export interface PoolWarning {
     | 'TENURE_ROLLED_BACK'
     | 'TENURE_STATEMENT_SLOWER';
   readonly message: string;
-  /** The connections that it is about; absent where it is about the pool. */
+  /** The connections that it is about; absent if it is about the pool. */
   readonly holders?: readonly Holder[];
 }
 
-/** What an error or a warning says about the pool. */
+/** The facts for an error or a warning about the pool. */
 export interface Situation {
   readonly figures: PoolFigures;
-  /** Who holds connections, oldest first. */
+  /** The holders of connections, oldest first. */
   readonly holders: readonly Holder[];
   readonly failures: ConnectFailures | undefined;
-  /** Connections of other pools that keep to the same limit. */
+  /** Connections of other pools with the same limit. */
   readonly elsewhere: number;
-  /** Why the fleet grants this pool no more connections, if that is why it may not open them. */
+  /** Why the fleet grants this pool no more connections, if the budget keeps it from opening them. */
   readonly shortage: string | undefined;
 }
 
-/** How many holders a message names; the error carries them all. */
+/** How many holders a message names. The error has all of them. */
 const HOLDERS_NAMED = 3;
 
-/** Why a caller who has waited to the deadline got nothing: the pool is full, or the database is unreachable. */
+/** The error of a caller who has waited to the deadline: the pool is full, or the database is unreachable. */
 export function acquireTimedOut(waitedMs: number, situation: Situation): TenureTimeoutError | TenureUnreachableError {
   const { figures, holders, failures } = situation;
   if (failures && isEmpty(figures)) return unreachable(waitedMs, figures, failures);
@@ -53,7 +53,7 @@ export function acquireTimedOut(waitedMs: number, situation: Situation): TenureT
   return new TenureTimeoutError(message, figures, waitedMs, holders, failures && { cause: failures.error });
 }
 
-/** The server cannot be reached, or has no slot for us. */
+/** The error for a server that cannot be reached, or has no free slot. */
 function unreachable(waitedMs: number, figures: PoolFigures, failures: ConnectFailures): TenureUnreachableError {
   const what = failures.kind === 'full' ? 'The server has no free slot' : 'The database is unreachable';
   const advice =
@@ -67,7 +67,7 @@ function unreachable(waitedMs: number, figures: PoolFigures, failures: ConnectFa
   return new TenureUnreachableError(message, figures, waitedMs, { cause: failures.error });
 }
 
-/** Connects fail for good: the server refuses this client, or has been away for longer than the caller would wait. */
+/** The error for connects that fail for good: the server refuses this client, or has been away for longer than the caller would wait. */
 export function connectRefused(waitedMs: number, figures: PoolFigures, failures: ConnectFailures): Error {
   const isRefused = failures.kind === 'permanent' || failures.kind === 'login';
   return isRefused ? refusedByServer(figures, failures) : unreachable(waitedMs, figures, failures);
@@ -78,7 +78,7 @@ function refusedByServer(figures: PoolFigures, failures: ConnectFailures): Tenur
   return new TenureConnectError(message, figures, { cause: failures.error });
 }
 
-/** The pool has tried for a while and has no connection yet. */
+/** The warning of a pool that has tried for a while and has no connection yet. */
 export function neverConnected(forMs: number, failures: ConnectFailures | undefined): string {
   const met = failures
     ? `The last attempt failed with: ${messageOf(failures.error)}.`
@@ -98,7 +98,7 @@ export function poolClosed(figures: PoolFigures): TenureClosedError {
   );
 }
 
-/** Whose limit keeps a pool of a fleet from opening connections; part of the error of a caller that waited for one. */
+/** A sentence about the budget that keeps a pool from opening connections, for the error of a caller that waited for one. */
 export function budgetShortage({ limit, slots, guests }: BudgetStats, isStrict: boolean): string {
   const held = guests > 0 ? 'none of them, and one connection beside them' : `${slots} of them`;
   const strict =
@@ -108,7 +108,7 @@ export function budgetShortage({ limit, slots, guests }: BudgetStats, isStrict: 
   return ` The budget of all processes is used up: CONN_BUDGET allows ${limit} connections, and this pool has ${held}.${strict}`;
 }
 
-/** A pool has a connection that the budget does not count. */
+/** The warning about a connection that the budget does not count. */
 export function guestWarning(limit: number): string {
   return (
     `There are more processes than CONN_BUDGET has slots (${limit}), or the others hold them all: this one has opened one connection above ` +
@@ -116,7 +116,7 @@ export function guestWarning(limit: number): string {
   );
 }
 
-/** A budget is set, and cannot hold. */
+/** The warning about a budget that is set, and cannot hold. */
 export function budgetOff(reason: string): string {
   return (
     `CONN_BUDGET is off: ${reason}. Each process keeps to its own MAX_CONNS only. ` +
@@ -125,8 +125,8 @@ export function budgetOff(reason: string): string {
 }
 
 /**
- * All holders sit in a transaction, none has a query in flight, and others wait: most often a query inside a transaction was sent through
- * the pool and waits for a connection that its own transaction holds.
+ * Whether all holders are in a transaction, none has a query in flight, and callers wait. Most often a query inside a transaction
+ * was sent through the pool, and waits for a connection that its own transaction holds.
  */
 export function isStuckInTransactions({ holders, figures, failures }: Situation): boolean {
   const mayGrow = holders.length < figures.max && failures === undefined;
@@ -138,7 +138,7 @@ export function isStuckInTransactions({ holders, figures, failures }: Situation)
   );
 }
 
-/** Ends the message where all holders sit in a transaction. An adapter adds what its users look for. */
+/** The end of the message when all holders are in a transaction. An adapter adds the words that its users know. */
 export const STUCK_QUESTION = 'Does a query inside a transaction go through the pool instead of the transaction?';
 
 export function stuckInTransactions({ holders, figures }: Situation): string {

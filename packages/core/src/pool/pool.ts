@@ -28,9 +28,9 @@ import { type AcquireOptions, unusableTimeout, WaitQueue } from './waitQueue.js'
 /**
  * A pool of connections.
  *
- * The pure rules in `lifecycle/` decide. The parts carry it out, each built on those before it: `Connections` has the connections, `WaitQueue`
- * the callers that wait; `Checkout` lends and takes back, `Opener` opens, `Maintenance` does what time causes. After each event `#run` brings
- * callers and connections together.
+ * The pure rules in `lifecycle/` decide. The parts carry it out, each built on those before it: `Connections` has the
+ * connections, and `WaitQueue` the callers that wait. `Checkout` lends and takes back, `Opener` opens, `Maintenance` does what
+ * time causes. After each event `#run` brings callers and connections together.
  */
 export class Pool<C extends object> {
   readonly #context: Context<C>;
@@ -40,9 +40,9 @@ export class Pool<C extends object> {
   readonly #crowding: Crowding<C>;
   readonly #opener: Opener<C>;
   readonly #maintenance: Maintenance<C>;
-  /** `undefined` unless the policy allows that callers share connections. */
+  /** `undefined` unless the policy allows callers to share connections. */
   readonly sharing: SharedUse<C> | undefined;
-  /** Connections that a drain took from their holders, whose release then does nothing. */
+  /** Connections that a drain took from their holders. Their release then does nothing. */
   readonly #revoked = new WeakSet<C>();
   readonly #unlist: () => void;
   #drained: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
@@ -91,7 +91,7 @@ export class Pool<C extends object> {
   }
 
   /**
-   * A connection that has been checked as far as the policy asks, as soon as there is one. Give it back with `release`.
+   * Lends a connection that was checked as the policy requires, as soon as there is one. Return it with `release`.
    *
    * @throws TenureTimeoutError when no connection came free in time
    * @throws TenureUnreachableError when the database cannot be reached
@@ -122,9 +122,9 @@ export class Pool<C extends object> {
   }
 
   /**
-   * Gives a connection back.
+   * Returns a connection.
    *
-   * @param error what went wrong while it was held, if something did. It does not close the connection: the server's next message decides
+   * @param error the error that its holder met, if any. It does not close the connection: the server's next message decides
    * @throws TenureUsageError when this pool has not lent the connection, or it was released already
    */
   release(connection: C, error?: unknown): void {
@@ -134,7 +134,8 @@ export class Pool<C extends object> {
   }
 
   /**
-   * Gives a connection back to be closed, whatever its state: for what the caller has seen and the pool cannot see. Counts as `discarded`.
+   * Returns a connection to be closed, in any state: for a fault that the caller has seen and the pool cannot see. Counts as
+   * `discarded`.
    *
    * @throws TenureUsageError when this pool has not lent the connection, or it was released already
    */
@@ -145,7 +146,7 @@ export class Pool<C extends object> {
     this.#context.loop.request(this.#context.runtime.now());
   }
 
-  /** Runs `work` with a connection and gives it back, whatever happens. */
+  /** Runs `work` with a connection, and returns the connection in any case. */
   async use<T>(work: (connection: C) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     const connection = await this.acquire(options);
     let result: T;
@@ -164,7 +165,7 @@ export class Pool<C extends object> {
     return this.#connections.figures(this.#queue.length);
   }
 
-  /** Figures of this moment, counters since the start, and where each setting came from. */
+  /** Figures of this moment, counters since the start, and the source of each setting. */
   stats(): PoolStats {
     const { counters, policy, connector, membership, budget } = this.#context;
     return takeStats({ ...identityOf(policy, connector), ...this.figures }, counters, policy, {
@@ -188,7 +189,7 @@ export class Pool<C extends object> {
   }
 
   /**
-   * Changes the pool's limits while it runs. Connections above a smaller maximum are closed when they come back.
+   * Changes the pool's limits while it runs. Connections above a smaller maximum are closed when they are returned.
    *
    * @throws TenurePolicyError when the limits do not fit together
    */
@@ -204,9 +205,10 @@ export class Pool<C extends object> {
   }
 
   /**
-   * Closes the pool: refuses new callers, serves those who wait, lets work finish, closes everything. Calling it again adds a time limit at most.
+   * Closes the pool: refuses new callers, serves those in line, waits for work in progress, closes all connections. A second call
+   * can only add a time limit.
    *
-   * @param timeoutMs how many milliseconds all that may take before those who wait are refused and the connections are dropped; default: no limit
+   * @param timeoutMs milliseconds after which callers in line are refused and connections are dropped; default: no limit
    */
   drain(timeoutMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.#drained ??= this.#startDraining();
@@ -229,12 +231,12 @@ export class Pool<C extends object> {
     return this;
   }
 
-  /** For a package that measures: times checkouts and returns from now on. @returns ends that */
+  /** Starts timing checkouts and returns, for a package that measures. @returns a function that ends it */
   observe(observer: UseObserver): () => void {
     return this.#context.uses.observe(observer);
   }
 
-  /** For the host of this pool: emits a warning as the pool itself does. */
+  /** Emits a warning like one of the pool's own, for the host of this pool. */
   warn(warning: PoolWarning): void {
     this.#context.events.warn(warning);
   }
@@ -244,7 +246,7 @@ export class Pool<C extends object> {
     if (this.#connections.isClosing) return this.#finishDraining();
     this.#checkout.serve(now);
     if (this.sharing !== undefined) this.sharing.serve(now);
-    // A full pool may hold a place for a connect that is to be given up.
+    // A full pool may hold a place for a connect that will be cancelled.
     if (!this.#connections.isFull || this.#connections.opening > 0) this.#opener.grow(now);
     this.#context.membership.request(this.#connections.lacking(this.#queue.length));
     this.#context.budget?.ran(now);
@@ -255,7 +257,7 @@ export class Pool<C extends object> {
     if (this.#drained) return poolClosed(this.figures);
     const { counters, policy, limits, server, loop } = this.#context;
     const isInVain = server.failFast(this.#connections.open, waitMs, policy, now) !== undefined;
-    // Those who can be served without anyone giving a connection back do not count as waiting.
+    // Callers who can be served without the return of a connection do not count as waiting.
     const prospects = Math.max(0, limits.maxConnections - this.#connections.engaged);
     if (!isInVain && this.#queue.length - prospects < policy.maxWaiting) return undefined;
     counters.refused++;
@@ -279,12 +281,12 @@ export class Pool<C extends object> {
     });
     this.#drained = { promise, resolve };
     if (this.#queue.length === 0) this.#close();
-    // Not in the middle of the hand-off that serves the last one.
+    // The microtask comes after the hand-off that serves the last caller.
     else this.#queue.whenEmpty(() => queueMicrotask(() => this.#close()));
     return this.#drained;
   }
 
-  /** Nobody waits any more, or the time that they had is over: from here on connections are only closed. */
+  /** Called when no caller waits any more, or the time is over: connections are only closed from here on. */
   #close(): void {
     if (this.#connections.isClosing) return;
     const { membership, runtime, loop, budget } = this.#context;
@@ -308,7 +310,7 @@ export class Pool<C extends object> {
     this.#drained?.resolve();
   }
 
-  /** The time that a drain had is over. */
+  /** Called when a drain's time is over. */
   #dropAll(): void {
     const { connector, runtime, loop } = this.#context;
     this.#close();
@@ -321,7 +323,7 @@ export class Pool<C extends object> {
   }
 }
 
-/** The pool, as those that share its limit see it. */
+/** The part of the pool that those with the same limit use. */
 function memberOf<C extends object>(context: Context<C>, connections: Connections<C>): LimitMember {
   const { connector, membership, runtime, loop } = context;
   return {

@@ -6,8 +6,8 @@ import type { PoolEntry } from './entry.js';
 import type { Sharer, WaitQueue } from './waitQueue.js';
 
 /**
- * How long a connection is shared without coming back, in milliseconds. It must come back for all that a return is the time for: another pool's
- * claim to the place, a check, the end of its life.
+ * How long a connection is shared without a return, in milliseconds. Some things happen at a return only: another pool gets its
+ * place, a check, the end of its life.
  */
 const LONGEST_MS = 100;
 
@@ -16,7 +16,7 @@ interface Shared<C> {
   readonly entry: PoolEntry<C>;
   readonly since: number;
   users: number;
-  /** Kept for a caller that needs a connection of its own: it takes no more, and comes back when it is empty. */
+  /** Set when it is reserved for a caller that needs a connection of its own: it takes no more users, and is returned when it has none. */
   isReserved: boolean;
 }
 
@@ -28,8 +28,8 @@ interface Parts<C extends object> {
 }
 
 /**
- * Lends one connection to several callers of the line, where the pool can open no other. Callers that need one of their own are not overtaken:
- * for each of them a connection is reserved.
+ * Lends one connection to several callers in line, when the pool can open no other. Callers that need one of their own are not
+ * overtaken: a connection is reserved for each of them.
  */
 export class SharedUse<C extends object> {
   readonly #context: Context<C>;
@@ -42,13 +42,13 @@ export class SharedUse<C extends object> {
     this.#parts = parts;
   }
 
-  /** Whether a caller would have to wait for a connection of its own. Else there is nothing to gain: it had better acquire one. */
+  /** Whether a caller would have to wait for a connection of its own. If not, it gains nothing by sharing, and should acquire one. */
   get isWanted(): boolean {
     const { queue, connections } = this.#parts;
     return queue.length > 0 || connections.idle.top === undefined;
   }
 
-  /** Lends a connection to a caller that may share it. It is called back in any case, maybe before this returns. */
+  /** Lends a connection to a caller that may share it. The caller is called back in any case, perhaps before this returns. */
   acquire(sharer: Sharer<C>): void {
     if (areAcquiresObserved()) this.#context.channels.traceAcquire(() => this.#asPromise(sharer)).catch(() => {});
     else this.#acquire(sharer);
@@ -81,33 +81,33 @@ export class SharedUse<C extends object> {
     });
   }
 
-  /** The holder of a connection that nobody shares begins to share it. */
+  /** Called when the holder of an unshared connection begins to share it. */
   begin(connection: C): void {
     const entry = this.#parts.connections.find(connection);
     if (entry?.kind !== 'used') return;
     this.#shared.set(connection, { entry, since: entry.takenAt, users: 1, isReserved: false });
-    // Those in line may join now.
+    // Callers in line may join now.
     if (this.#parts.queue.length > 0) this.#context.loop.request(this.#context.runtime.now());
   }
 
   /**
-   * Some of those who use a connection have done with it. Others of the line may take their place.
+   * Called when some users of a connection have finished. Others in line may take their place.
    *
-   * @returns whether nobody uses it any more: then the holder must release it
+   * @returns whether no user is left: the holder must then release it
    */
   left(connection: C, users: number): boolean {
     const shared = this.#shared.get(connection);
     if (shared === undefined) return true;
     shared.users -= users;
     const { runtime } = this.#context;
-    // It may have become empty for a moment only: those of the line go on where others have left.
+    // It may be empty for a moment only: callers in line take the places of those who have left.
     while (this.#mayServe && this.#addUser(shared, runtime.now(), true));
     if (shared.users > 0) return false;
     this.end(connection);
     return true;
   }
 
-  /** Nobody joins this connection any more. */
+  /** Ends the sharing of this connection. */
   end(connection: C): void {
     const shared = this.#shared.get(connection);
     if (shared === undefined) return;
@@ -115,14 +115,14 @@ export class SharedUse<C extends object> {
     this.#shared.delete(connection);
   }
 
-  /** Serves those of the line that may share, from the connections with the fewest users. */
+  /** Serves callers in line that may share, from the connections with the fewest users. */
   serve(now: number): void {
     if (this.#shared.size === 0 || !this.#mayServe) return;
     const byUsers = [...this.#shared.values()].sort((one, other) => one.users - other.users);
     while (byUsers.filter((shared) => this.#addUser(shared, now, false)).length > 0);
   }
 
-  /** While the pool may open another connection, nobody shares one. */
+  /** Whether connections may be shared: not while the pool may open another one. */
   get #mayServe(): boolean {
     const { queue, connections } = this.#parts;
     return queue.length > 0 && (connections.isFull || this.#context.server.failures !== undefined);
@@ -144,7 +144,7 @@ export class SharedUse<C extends object> {
     waiter.resolve(entry.connection);
     return true;
   }
-  /** Whether a connection that is used may serve more callers before it comes back. */
+  /** Whether a connection in use may serve more callers before its return. */
   #mayTakeMore(entry: PoolEntry<C>, now: number): boolean {
     const { generation, isClosing, isOverfull } = this.#parts.connections;
     const { policy, server, connector } = this.#context;
@@ -162,7 +162,7 @@ export class SharedUse<C extends object> {
 
   #lend(entry: PoolEntry<C>, now: number, waitedMs: number): void {
     const { counters, uses } = this.#context;
-    // A connection that goes on serving is not held: it is no leak, and no holder that the others wait for.
+    // A connection that goes on serving is not held: it is no leak, and the others do not wait for one holder.
     entry.takenAt = now;
     entry.uses++;
     counters.acquired++;

@@ -9,7 +9,7 @@ import type { BudgetStats } from './slotLocks.js';
 
 /** The figures of a pool, and its counters since it was made. */
 export interface PoolStats extends PoolContext {
-  /** How many pools of this process share this limit, this one included; `share` says which. */
+  /** How many pools of this process share this limit, including this one; `share` says which. */
   readonly owners: number;
   /** Checkouts. */
   readonly acquired: number;
@@ -22,10 +22,13 @@ export interface PoolStats extends PoolContext {
   readonly closed: Readonly<Record<CloseReason, number>>;
   /** Callers whose wait ended without a connection. */
   readonly timeouts: number;
-  /** Callers that were refused at once, or while they waited: the database is unreachable or refuses this client, too many callers wait, or the pool closes. */
+  /**
+   * Callers that were refused at once, or while they waited: the database is unreachable or refuses this client, too many callers
+   * wait, or the pool closes.
+   */
   readonly refused: number;
   readonly checks: { readonly done: number; readonly failed: number };
-  /** Transactions that were open when their connection came back, and were rolled back. */
+  /** Transactions that were open when their connection was returned, and were rolled back. */
   readonly rolledBack: number;
   /** How often an incident put all connections in question: one was lost, the server took no writes any more, or the process was frozen. */
   readonly epochs: number;
@@ -33,9 +36,9 @@ export interface PoolStats extends PoolContext {
   readonly waitMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
   /** What is between the pool and the server; `unknown` before the first connection. */
   readonly pooler: PoolerKind;
-  /** The budget that all processes share; `null` without one, and where it cannot hold. */
+  /** The budget that all processes share; `null` without one, and if it cannot hold. */
   readonly budget: BudgetStats | null;
-  /** Prepared statements. Absent where the connector keeps none. */
+  /** Prepared statements. Absent if the connector keeps none. */
   readonly statements?: StatementStats;
   /** Reads that share connections. Absent unless `pipeline` allows that. */
   readonly pipelined?: PipelineStats;
@@ -109,13 +112,13 @@ export function describeConnection<C extends object>(
   };
 }
 
-/** Where a connection was taken and what ran on it last, as far as a leak report asks for that. */
+/** Where a connection was taken, and its last statement, as far as a leak report needs them. */
 export function traceOf<C extends object>(
   { connection, stack }: PoolEntry<C>,
   connector: Connector<C>,
   { leakAfterMs }: Policy,
 ): Pick<ConnectionInfo, 'stack' | 'lastStatement'> {
-  // What a connection ran may be long.
+  // The text of a statement may be long.
   const wantsStatement = leakAfterMs !== Number.POSITIVE_INFINITY;
   const lastStatement = wantsStatement ? connector.lastStatement?.(connection) : undefined;
   return { ...(stack !== undefined && { stack }), ...(lastStatement !== undefined && { lastStatement }) };
@@ -162,7 +165,7 @@ export class Histogram {
     return this.#longest;
   }
 
-  /** A copy: what `quantile` is to leave out later. */
+  /** A copy, for a later `quantile` that leaves out the durations up to now. */
   copy(): Histogram {
     const copy = new Histogram();
     copy.#buckets.set(this.#buckets);

@@ -3,13 +3,13 @@ import type { PoolEntry } from './entry.js';
 
 /** Called on the warm path, at each checkout and each return: it must be fast, and must neither throw nor use the pool. */
 export interface UseObserver {
-  /** A caller got a connection. @param waitedMs how long it waited; 0 if it got one at once */
+  /** Called when a caller got a connection. @param waitedMs how long it waited; 0 if it got one at once */
   lent(waitedMs: number): void;
-  /** A connection came back, or was taken from its holder. @param heldMs how long it was held */
+  /** Called when a connection was returned, or taken from its holder. @param heldMs how long it was held */
   returned(heldMs: number): void;
 }
 
-/** Times how long connections are held while someone observes that. Without an observer a checkout costs a comparison more. */
+/** Times how long connections are held, while there is an observer. Without one a checkout costs one more comparison. */
 export class Uses<C extends object> {
   readonly #runtime: Runtime;
   #observers: readonly UseObserver[] | undefined;
@@ -22,7 +22,7 @@ export class Uses<C extends object> {
     return this.#observers !== undefined;
   }
 
-  /** @returns ends the observation */
+  /** @returns a function that ends the observation */
   observe(observer: UseObserver): () => void {
     this.#observers = [...(this.#observers ?? []), observer];
     return () => {
@@ -36,7 +36,7 @@ export class Uses<C extends object> {
     for (const observer of this.#observers ?? []) observer.lent(waitedMs);
   }
 
-  /** A caller shares a connection that others use. It is held from its first checkout until it comes back. */
+  /** Called when a caller shares a connection that others use, which is held from its first checkout until its return. */
   joined(waitedMs: number): void {
     for (const observer of this.#observers ?? []) observer.lent(waitedMs);
   }

@@ -4,24 +4,24 @@ import type { Connections } from './connections.js';
 import type { Context } from './context.js';
 import { acquireTimedOut, isStuckInTransactions, type Situation, stuckInTransactions } from './messages.js';
 
-/** How long the oldest waiter waits before the pool looks whether its holders block each other. */
+/** How long the oldest waiter waits before the pool checks whether the holders block each other. */
 const STALL_MS = 1_000;
 
 export interface AcquireOptions {
-  /** Gives up when aborted; the promise rejects with the signal's reason. */
+  /** When it is aborted, the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /**
-   * Longest wait in milliseconds. Default: the policy's `acquireTimeoutMs`, which counts from the last progress of the queue when it is not set
-   * anywhere. `Infinity` waits for ever.
+   * Longest wait in milliseconds. Default: the policy's `acquireTimeoutMs`, which counts from the last progress of the queue if
+   * it is not set anywhere. `Infinity` waits for ever.
    */
   readonly timeoutMs?: number;
 }
 
 /** A caller that needs no connection of its own. It is called back once: with a connection, or with an error. */
 export interface Sharer<C> {
-  /** Whether it may use this connection now, beside those that do. */
+  /** Whether it may use this connection now, beside its present users. */
   readonly joins: (connection: C) => boolean;
-  /** It has the connection: alone, unless `joins` has allowed this one right before. */
+  /** Called with the connection: the caller has it alone, unless `joins` has allowed this one right before. */
   readonly lent: (connection: C) => void;
   readonly refused: (error: unknown) => void;
 }
@@ -32,7 +32,7 @@ export class WaitQueue<C extends object> {
   readonly #connections: Connections<C>;
   readonly #waiters = new WaiterList<C>();
   readonly #alarm: Alarm;
-  /** `acquireTimeoutMs` is set nowhere. */
+  /** Whether `acquireTimeoutMs` is set nowhere. */
   readonly #isDefault: boolean;
   #hasWarned = false;
   #onEmpty: (() => void) | undefined;
@@ -43,7 +43,7 @@ export class WaitQueue<C extends object> {
     this.#isDefault = context.policy.sources.acquireTimeoutMs.from === 'default';
     const { runtime } = context;
     this.#alarm = new Alarm(runtime);
-    // On a blocked event loop connections have often come back unread when the timer fires: two turns let them serve first.
+    // After a blocked event loop the data of returned connections often waits in their sockets. Two turns let these serve first.
     this.#alarm.onRing(() => afterTwoTurns(runtime, () => this.#timeIsUp()));
   }
 
@@ -51,13 +51,13 @@ export class WaitQueue<C extends object> {
     return this.#waiters.length;
   }
 
-  /** Callers wait, no connection is in use whose answers would be evidence about the server, and there is no room for another. */
+  /** Whether callers wait, no connection in use could get an answer that shows the state of the server, and there is no room for another. */
   get isStuck(): boolean {
     const { used, opening } = this.#connections.figures(this.length);
     return this.length > 0 && used === 0 && opening === 0 && this.#connections.isFull;
   }
 
-  /** Calls back once the queue is empty the next time: each waiter was served or refused, or has given up. */
+  /** Calls back once, when the queue is next empty: each waiter was served or refused, or has given up. */
   whenEmpty(run: () => void): void {
     this.#onEmpty = run;
   }
@@ -103,7 +103,7 @@ export class WaitQueue<C extends object> {
     return waiter;
   }
 
-  /** Removes the oldest waiter, to be served. Only to be called while one waits. */
+  /** Removes the oldest waiter, to be served. Call it only while there is one. */
   takeOldest(now: number): Waiter<C> {
     const waiter = this.#waiters.oldest as Waiter<C>;
     this.#take(waiter, now);
@@ -131,12 +131,12 @@ export class WaitQueue<C extends object> {
   #take(waiter: Waiter<C>, now: number): void {
     this.#waiters.remove(waiter);
     this.#waiters.progressAt = now;
-    // `now` may be a millisecond early, where it comes from the warm path's clock.
+    // `now` may be a millisecond early, because it comes from the warm path's clock.
     this.#context.counters.waits.add(Math.max(0, now - waiter.since));
     this.#restIfEmpty();
   }
 
-  /** Refuses all waiters, or those who have come up to this moment. */
+  /** Refuses all waiters, or those who came up to this moment. */
   rejectAll(now: number, errorFor: (waitedMs: number) => Error, until = Number.POSITIVE_INFINITY): void {
     for (let { oldest } = this.#waiters; oldest && oldest.since <= until; { oldest } = this.#waiters) {
       this.#waiters.remove(oldest);
@@ -165,7 +165,7 @@ export class WaitQueue<C extends object> {
     if (this.length > 0) this.#alarm.setFor(Math.min(this.#waiters.nextDeadline(), this.#nextLook(now)), now);
   }
 
-  /** When to look for a stall again. Also after the warning: with no deadline in the queue, nothing else would keep the process alive. */
+  /** When to look for a stall again. It is set after the warning too: with no deadline in the queue, nothing else would keep the process alive. */
   #nextLook(now: number): number {
     const due = (this.#waiters.oldest?.since ?? now) + STALL_MS;
     return due > now ? due : now + STALL_MS;
@@ -179,7 +179,7 @@ export class WaitQueue<C extends object> {
     }
   }
 
-  /** Warns early when the holders wait for each other, and not only by the error of the timeout. */
+  /** Warns early when the holders wait for each other; otherwise the error of the timeout would be the first sign. */
   #detectStall(now: number): void {
     const { oldest } = this.#waiters;
     const { membership, loop, events } = this.#context;
@@ -204,7 +204,7 @@ export class WaitQueue<C extends object> {
     };
   }
 
-  /** Once nobody waits, the process may exit, and the next stall gets a warning of its own. */
+  /** Lets the process exit while the queue is empty, and gives the next stall a warning of its own. */
   #restIfEmpty(): void {
     if (this.length > 0) return;
     this.#alarm.hold(false);
@@ -217,15 +217,18 @@ export class WaitQueue<C extends object> {
 /** One caller that waits for a connection. */
 export interface Waiter<C> {
   readonly since: number;
-  /** How long the caller waits; `Infinity` for ever. Not the deadline itself: a second moment would be a second number on the heap. */
+  /** How long the caller waits; `Infinity` for ever. Not the deadline itself, which would be a second number on the heap. */
   readonly timeoutMs: number;
-  /** A limit that was set nowhere counts from the last progress of the queue: it is there for a queue that is stuck, not for a long one. */
+  /**
+   * Whether the limit was set nowhere. It then counts from the last progress of the queue, because it is meant for a queue that
+   * is stuck, not for a long one.
+   */
   readonly isDefault: boolean;
   readonly resolve: (connection: C) => void;
   readonly reject: (error: unknown) => void;
-  /** Of a caller that may share: see `Sharer`. */
+  /** For a caller that may share: see `Sharer`. */
   readonly joins: ((connection: C) => boolean) | undefined;
-  /** Where the caller asked; captured only when `leakAfterMs` is set. */
+  /** The stack of the caller; captured only when `leakAfterMs` is set. */
   readonly stack: string | undefined;
   /** Removes the listener of the caller's abort signal. */
   unsubscribe: (() => void) | undefined;
@@ -235,10 +238,10 @@ export interface Waiter<C> {
 }
 
 /**
- * First come, first served. A waiter leaves the list exactly once, by being taken or by giving up, and the code that removes it must settle it:
- * that makes a hand-off atomic, so that a caller who has just given up takes no connection with it.
+ * A queue in the order of arrival. A waiter leaves it exactly once, because it is served or gives up. The code that removes it
+ * must resolve or reject it. This makes a hand-off atomic: a caller who has just given up takes no connection with it.
  *
- * A linked list, because callers give up in any order and ten thousand of them must not make that slow.
+ * A linked list, because callers give up in any order, which must be fast with ten thousand of them.
  */
 export class WaiterList<C> {
   #first: Waiter<C> | undefined;
@@ -251,7 +254,7 @@ export class WaiterList<C> {
     return this.#length;
   }
 
-  /** The one who has waited longest. */
+  /** The waiter that has waited longest. */
   get oldest(): Waiter<C> | undefined {
     return this.#first;
   }
@@ -297,7 +300,7 @@ export class WaiterList<C> {
     return expired;
   }
 
-  /** The soonest deadline of all. */
+  /** The earliest deadline. */
   nextDeadline(): number {
     let soonest = Number.POSITIVE_INFINITY;
     for (let waiter = this.#first; waiter; waiter = waiter.next) soonest = Math.min(soonest, this.#deadlineOf(waiter));
@@ -309,7 +312,7 @@ export class WaiterList<C> {
   }
 }
 
-/** Why this cannot be how long a caller waits. */
+/** An error if this cannot be a wait limit. */
 export function unusableTimeout(timeoutMs = 0): Error | undefined {
   if (timeoutMs >= 0) return undefined;
   return new TenureUsageError(

@@ -7,7 +7,7 @@ import type { PgClient, PgSubmittable, PgWire, SocketListener } from './pgTypes.
 import type { SharedLocks } from './sharedLocks.js';
 import type { Environment } from './statements/environment.js';
 
-/** What the engine is to be called back about, once a client has been opened. */
+/** Callbacks of the engine for a client that has been opened. */
 export interface EndListeners {
   /** Called once if the connection ends without `close` or `abort`. */
   onLost(cause?: Error): void;
@@ -21,45 +21,45 @@ const READ_ONLY_TRANSACTION = '25006';
 /** PostgreSQL 14 and later report both at the start, and again right before ReadyForQuery when one has changed. */
 const WRITABLE_SETTINGS = ['in_hot_standby', 'default_transaction_read_only'];
 
-/** When the first probe is sent on a silent connection. The default of most systems, two hours, outlives every NAT entry. */
+/** When the first probe is sent on a silent connection. The default of most systems, two hours, is longer than a NAT device keeps an entry. */
 const FIRST_PROBE_MS = 60_000;
 
 const connections = new WeakMap<object, PgConnection>();
 
 /**
- * The one place for what Tenure keeps about a client of node-postgres. Made when it is first asked for, which should be before the client
- * connects: what the server reports at the start of a session is not reported again.
+ * The one place of Tenure's record of a client of node-postgres. The first call makes the record. It should come before the
+ * client connects: the server's first reports are not repeated.
  */
 export function connectionOf(client: object): PgConnection {
   return connections.get(client) ?? new PgConnection(client as PgClient);
 }
 
 /**
- * A PostgreSQL connection: a client of node-postgres, what its server has reported, how it ended, and what its borrower did. From its making
- * on, no error of the client is an uncaught one, not even after it was closed.
+ * A PostgreSQL connection: a client of node-postgres, what its server has reported, how it ended, and what its borrower did. Once
+ * it is made, no error of the client is an uncaught one, not even after the close.
  */
 export class PgConnection {
   readonly client: PgClient;
   readonly borrower: Borrower;
   #locks: SharedLocks | undefined;
-  /** What the session's names and values depend on; set once statements are prepared on the client. */
+  /** The environment of the session; set once statements are prepared on the client. */
   environment: Environment | undefined;
-  /** What is between the client and its server; set when it has connected. */
+  /** The pooler between the client and its server, if any; set when it has connected. */
   pooler: { readonly kind: PoolerKind } | undefined;
-  /** The text that was sent last, without parameter values; kept only where the policy reports leaks. */
+  /** The text that was sent last, without parameter values; kept only if the policy reports leaks. */
   lastStatement: string | undefined;
-  /** What the client's wire has put on a socket that it took over from another client. */
+  /** The listeners of the client's wire on a socket that it took over from another client. */
   socketListeners: readonly SocketListener[] = [];
-  /** The end was asked for, or was reported: it is not reported any more. */
+  /** Set when the end was requested, or has been reported: it is not reported any more. */
   #isEndExpected = false;
   #listeners: EndListeners | undefined;
   /** When the client had been opened, by `performance.now()`. */
   #openedAt = Number.POSITIVE_INFINITY;
-  /** The last error of the server that no ReadyForQuery has followed: the reason, if the connection ends now. */
+  /** The last error of the server that no ReadyForQuery has followed. If the connection ends now, it is the reason. */
   #lastError: Error | undefined;
   /** Why the connection ended. The first cause counts. */
   #cause: Error | undefined;
-  /** What `pg` emitted at the end, by the client's event `error`. */
+  /** The error that `pg` emitted at the end, by the client's event `error`. */
   #error: Error | undefined;
   #couldWrite = false;
   readonly #parameters = new Map<string, string>();
@@ -77,12 +77,12 @@ export class PgConnection {
     this.borrower = new Borrower(client);
   }
 
-  /** The settings that the server reports, and reports again when they change. Empty where they cannot be known. */
+  /** The settings that the server reports, and reports again when they change. Empty if they cannot be known. */
   get parameters(): ReadonlyMap<string, string> {
     return this.#parameters;
   }
 
-  /** Locks of Tenure's own on the session; set where the pool has a budget. */
+  /** Locks of Tenure's own on the session; set if the pool has a budget. */
   get locks(): SharedLocks | undefined {
     return this.#locks;
   }
@@ -97,12 +97,12 @@ export class PgConnection {
     return Math.max(0, performance.now() - this.#openedAt);
   }
 
-  /** Given by `watch`; a client that takes this one's session over gets the same. */
+  /** Given to `watch`. A client that takes over this one's session gets the same. */
   get listeners(): EndListeners | undefined {
     return this.#listeners;
   }
 
-  /** The client has been opened: from now on its end and a server that turned read-only are reported. */
+  /** Called when the client has been opened: its end, and a server that turns read-only, are reported from then on. */
   watch(listeners: EndListeners): void {
     this.#listeners = listeners;
     this.#openedAt = performance.now();
@@ -112,7 +112,7 @@ export class PgConnection {
     if (_ended || _queryable === false) soon(() => this.#ended());
   }
 
-  /** From now on the end of this connection is what Tenure asked for. */
+  /** Stops reporting the end of this connection, because Tenure requested it. */
   expectEnd(): void {
     this.#isEndExpected = true;
   }
@@ -129,8 +129,8 @@ export class PgConnection {
   }
 
   /**
-   * Runs a query of Tenure's own. A session that turns read-only meanwhile was turned by its server, since the app can have changed no setting,
-   * and no write need fail before that is reported.
+   * Runs a query of Tenure's own. If the session turns read-only meanwhile, the cause is its server, since the app cannot have
+   * changed a setting. So it is reported even if no write has failed.
    */
   async ownQuery<T>(query: () => Promise<T>): Promise<T> {
     const couldWrite = this.#isReadOnly === false;
@@ -139,18 +139,18 @@ export class PgConnection {
     return answer;
   }
 
-  /** Ends the session; resolves when the socket has closed. Never rejects: whatever fails on the way, the connection is gone. */
+  /** Ends the session; resolves when the socket has closed. Never rejects: after any failure on the way, the connection is gone. */
   async close(): Promise<void> {
     const { client } = this;
     this.expectEnd();
     this.silenceQueries();
-    // Or the process might exit before the end that someone waits for.
+    // Otherwise the process might exit before the end, which a caller may wait for.
     client.connection?.stream.ref?.();
-    // With a callback, as pg-pool ends a client: a `Client` class of the app's own may know no other form.
+    // pg-pool ends a client with a callback too; a `Client` class of the app's own may have no other form.
     await new Promise<void>((resolve) => client.end(() => resolve()));
   }
 
-  /** Destroys the socket at once, in whatever phase the client is. Never throws, since an error of its own would hide the one it cleans up after. */
+  /** Destroys the socket at once, in whatever phase the client is. Never throws, since its error would hide the error that caused the call. */
   abort(): void {
     const { client } = this;
     this.expectEnd();
@@ -159,7 +159,7 @@ export class PgConnection {
       if (client.connection) client.connection.stream.destroy();
       else client.end(() => {});
     } catch {
-      // A `Client` class of the app's own may have no `end()`; there is nothing more to do for it.
+      // A `Client` class of the app's own may have no `end()`. Nothing more can be done for it.
     }
   }
 
@@ -172,8 +172,8 @@ export class PgConnection {
 
   #listen(wire: PgWire): void {
     guardParser(wire);
-    // `pg` gives a FATAL error to the query in flight, and the error of the connection is only "terminated unexpectedly". Whether an error is
-    // fatal shows in what follows, ReadyForQuery or the end: its severity is translated.
+    // `pg` gives a FATAL error to the query in flight; the connection's own error is only "terminated unexpectedly". The severity
+    // is translated, so only the next event shows whether an error is fatal: ReadyForQuery or the end.
     wire.on('errorMessage', (error) => {
       this.#lastError = error;
       this.borrower.serverErrors.add(error);
@@ -186,9 +186,9 @@ export class PgConnection {
   }
 
   /**
-   * A session has turned read-only if it refused a write and has reported, by the next ReadyForQuery, to be read-only. A refusal in a transaction
-   * that the app declared `READ ONLY` is the app's error, and a session that was read-only from the start is on a replica. A report alone
-   * proves nothing: the app may have changed the setting.
+   * A session has turned read-only if it refused a write and has reported, by the next ReadyForQuery, to be read-only. A refusal
+   * in a transaction that the app declared `READ ONLY` is the app's error. A session that was read-only from the start is on a
+   * replica. A report alone proves nothing, because the app may have changed the setting.
    */
   #recovered(code: unknown): void {
     this.#lastError = undefined;
@@ -213,14 +213,14 @@ export class PgConnection {
       this.#cause = this.#lastError ?? error;
       if (this.#cause && !(this.#cause instanceof EndedByAppError)) explainEnd(this.client, this.#cause);
     }
-    // `pg` gives this very error to the queries that were still in its queue, in the next tick.
+    // `pg` passes this same error, in the next tick, to the queries that were still in its queue.
     if (this.#cause) addCause(error, this.#cause);
     if (this.#isEndExpected || !this.#listeners) return;
     this.#isEndExpected = true;
     this.#listeners.onLost(this.#cause);
   }
 
-  /** Turns TCP keepalive on, which `pg` leaves off, so that the system notices a peer that is gone. What the app chose itself stays. */
+  /** Turns TCP keepalive on, which `pg` leaves off, so that the system notices a peer that is gone. A choice of the app's own stays. */
   #keepAlive(wire: PgWire): void {
     const { connectionParameters } = this.client;
     if (connectionParameters?.keepalives !== undefined) return;
@@ -233,15 +233,15 @@ type Callback = (error: unknown, ...rest: unknown[]) => unknown;
 type Querying = { query(...args: unknown[]): unknown };
 
 /**
- * Gives an error that `pg` makes up for a session which has ended (`not queryable`, `Connection terminated unexpectedly`) the reason of that
- * end as its `cause`. One that has a cause, or is the reason itself, stays as it is.
+ * Adds the reason as `cause` to an error that `pg` makes for a session that has ended (`not queryable`, `Connection terminated
+ * unexpectedly`). An error that has a cause, or is the reason itself, stays as it is.
  */
 function addCause(error: unknown, cause: Error): void {
   if (!(error instanceof Error) || error === cause || error.cause !== undefined) return;
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
 }
 
-/** From now on each query that is sent to this client, which has ended, fails with `cause` as the `cause` of its error, in all forms of `query`. */
+/** Makes each query that is sent to this ended client fail with `cause` as the `cause` of its error, in all forms of `query`. */
 function explainEnd(client: object, cause: Error): void {
   const because =
     (callback: Callback): Callback =>
@@ -258,7 +258,7 @@ function explainEnd(client: object, cause: Error): void {
       args[0] = { ...config, callback: because(config.callback as Callback) };
     }
     const result = original().apply(client, args);
-    // Before the caller's own handlers: the error that they get is the same object.
+    // Runs before the caller's own handlers, which get the same error object.
     if (result instanceof Promise) result.catch((error) => addCause(error, cause));
     return result;
   });

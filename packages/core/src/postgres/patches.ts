@@ -25,8 +25,8 @@ import type { PgQuery, PgWire, PreparingClient } from './pgTypes.js';
  */
 
 /**
- * Puts a method of our own before one of a client's, connection's or socket's. `original` looks the method up at each call: tools patch the
- * class, also after the client was made.
+ * Puts a method of Tenure in front of one of a client, connection or socket. `original` looks the method up at each call, because
+ * tools may patch the class even after the client was made.
  */
 export function wrapMethod<T extends object, K extends keyof T>(
   target: T,
@@ -38,15 +38,15 @@ export function wrapMethod<T extends object, K extends keyof T>(
   Object.defineProperty(target, name, { value: wrap(original), writable: true, configurable: true, enumerable: false });
 }
 
-/** Sees a query at the last moment: after tools may have rewritten it, and before it is written to the socket. */
+/** Called with a query at the last moment: after tools may have rewritten it, and before it is written to the socket. */
 export interface SubmitListener {
   before(query: PgQuery): void;
   after?(): void;
 }
 
 /**
- * Calls a listener for each query that a client sends. The method `query` would be too early: what goes through there is still a text or a
- * configuration, which tools that patch the class may rewrite, and from which `pg` has yet to make a query with callback and time limit.
+ * Calls a listener for each query that a client sends. The method `query` would be too early: there a query is still a text or a
+ * configuration. Tools that patch the class may rewrite it, and `pg` has yet to make a query with callback and time limit of it.
  */
 export function onSubmit(client: PreparingClient, listener: SubmitListener): void {
   wrapMethod(client, '_pulseQueryQueue', (original) => () => {
@@ -63,7 +63,7 @@ export function onSubmit(client: PreparingClient, listener: SubmitListener): voi
 
 type Listener = (chunk: unknown) => void;
 
-/** What lies between a socket and the listeners of a connection; internal to `pg`, and optional therefore. */
+/** The parts between a socket and the listeners of a connection. They are internal to `pg`, and therefore optional. */
 interface ParsingWire extends PgWire {
   attachListeners?(stream: ChunkStream): void;
   emit(event: string, ...args: unknown[]): boolean;
@@ -76,7 +76,7 @@ interface ChunkStream {
   destroy(): unknown;
 }
 
-/** What arrived is not PostgreSQL's protocol; the `cause` is the parser's error. */
+/** The data is not PostgreSQL's protocol; the `cause` is the parser's error. */
 class ProtocolError extends Error {
   override name = 'ProtocolError';
 
@@ -86,15 +86,15 @@ class ProtocolError extends Error {
 }
 
 /**
- * Makes a protocol error end the one connection that it arrived on. The parser of `pg` throws it into the socket's event, where nobody can
- * catch it: a broken server or proxy, or one that speaks another protocol, would end the process.
+ * Makes a protocol error end the one connection that it arrived on. The parser of `pg` throws it into the socket's event, where
+ * it cannot be caught: a broken server or proxy, or one with another protocol, would end the process.
  *
- * To be called before the client connects.
+ * Call it before the client connects.
  */
 export function guardParser(wire: PgWire): void {
   const parsing = wire as ParsingWire;
   if (parsing.attachListeners === undefined) return;
-  /** Errors that listeners threw: bugs of the app, which are to surface as they do with `pg`. */
+  /** Errors that listeners threw: bugs of the app, which must surface as they do with `pg`. */
   const thrownByListeners = new WeakSet<object>();
   const { emit } = parsing;
   wrapMethod(parsing, 'emit', () => (...args) => {

@@ -17,18 +17,19 @@ import { PgSlotLocks } from './slotLocks.js';
 import { NO_STATEMENTS, rememberLastStatement, Statements } from './statements/statements.js';
 import { type TakenOver, takeOver } from './takeOver.js';
 
-/** What `new pg.Client()` takes: a connection string, or its own configuration. */
+/** The argument of `new pg.Client()`: a connection string, or its own configuration. */
 export type PgConfig = string | pg.ClientConfig;
 
 export interface PgConnectorOptions {
-  /** Prepares each session; run again after each `session` reset. Must leave no transaction open. Default: none. */
+  /** Prepares each session; runs again after each `session` reset. Must leave no transaction open. Default: none. */
   readonly setUp?: SetUp<pg.Client> | undefined;
 }
 
 /**
  * A connector for `createPool` that opens connections with the peer `pg`.
  *
- * @param config given to every client as it is, so that a password function is called each time; without it `pg` reads `PGHOST` and the like
+ * @param config passed to every client unchanged, so that a password function is called each time; by default `pg` reads `PGHOST`
+ * and the like
  */
 export function pgConnector(config?: PgConfig, options: PgConnectorOptions = {}): Connector<pg.Client> {
   return clientConnector<pg.Client>({
@@ -45,57 +46,57 @@ export interface OpenableClient extends PgClient {
   connect(callback: (error: Error | null) => void): void;
 }
 
-/** How a host makes its clients: `create` leaves the connect to the connector, `open` does it the host's own way. */
+/** How a host makes its clients: `create` leaves the connect to the connector, `open` connects in the host's own way. */
 type Making<C> =
   | {
-      /** Makes a client that has not connected yet; over a connection that is open, if one is given. */
+      /** Makes a client that has not connected yet, over the given open connection if there is one. */
       create(wire?: PgWire): C & OpenableClient;
     }
   | {
-      /** Opens a client and sets it up. Gives the client to `observe` before it connects, or what the server reports at the start is missed. */
+      /** Opens a client and sets it up. Passes the client to `observe` before it connects: otherwise the server's first reports would be missed. */
       open(observe: (client: C) => void): Promise<C>;
     };
 
-/** What a host (`pgConnector`, `Pool`, Knex) adds to the connector that they have in common. */
+/** The functions that a host (`pgConnector`, `Pool`, Knex) adds to the connector that they have in common. */
 export type ConnectorHooks<C extends PgClient> = Making<C> & {
   /** The app's own `stream` option of `pg`, if it has one: a cancel request goes the same way. */
   readonly stream?: CancelOptions['stream'];
-  /** What the app's settings say of where it connects to; the last connect knows better. Default: nothing. */
+  /** The target by the app's settings; that of the last connect replaces it. Default: nothing. */
   target?(): TargetSettings | undefined;
-  /** Whether each connect asks the app for the password anew. */
+  /** Whether each connect calls the app for a new password. */
   asksPassword?(): boolean;
-  /** Prepares a session; run again after each `session` reset. Must leave no transaction open. */
+  /** Prepares a session; runs again after each `session` reset. Must leave no transaction open. */
   readonly setUp?: SetUp<C> | undefined;
-  /** A client has connected and is set up. Queries that are sent here are waited for. */
+  /** Called when a client has connected and is set up. Queries that are sent here are waited for. */
   connected?(client: C): void;
   /** The app's last check of a new client; rejects to refuse it. */
   verify?(client: C): Promise<void>;
-  /** A client that had connected could not be set up. */
+  /** Called when a connected client could not be set up. */
   setUpFailed?(client: C, error: unknown): void;
   /** Whether the app itself refused the client with this error, so that the next attempt would be refused too. */
   isRefusal?(error: unknown): boolean;
   /** The app's check before every reuse. */
   readonly validate?: Connector<C>['validate'];
-  /** A reset begins. */
+  /** Called when a reset begins. */
   resetting?(client: C): void;
-  /** A reset has succeeded. */
+  /** Called when a reset has succeeded. */
   wasReset?(client: C): void;
-  /** Whether a new client is to get the session that was reset. */
+  /** Whether a new client must get the session that was reset. */
   needsNewClient?(client: C): boolean;
-  /** A client that `create` made does not come into the pool, or gave its session to another one. */
+  /** Called when a client of `create` does not get into the pool, or has given its session to another one. */
   gone?(client: C): void;
   /** Closes a client in the host's own way. */
   close?(client: C): Promise<void>;
 };
 
-/** Everything that a `Connector` may have. */
+/** All functions that a `Connector` may have. */
 export type ClientConnector<C extends object> = Required<Omit<Connector<C>, 'validate'>> &
   Pick<Connector<C>, 'validate'> & {
-    /** Of a connector whose pool has passed its policy; `undefined` unless that allows reads to share connections. */
+    /** Set when the pool has passed its policy; `undefined` unless that allows reads to share connections. */
     readonly reads: SharedReads | undefined;
   };
 
-/** What works on any connected client of node-postgres, however it was opened. */
+/** Operations on any connected client of node-postgres, however it was opened. */
 const operations = {
   ref: (client: PgClient) => void client.connection?.stream.ref?.(),
   unref: (client: PgClient) => void client.connection?.stream.unref?.(),
@@ -124,7 +125,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
     connect: (signal, onLost, onReadOnly) => opener.open(signal, { onLost, onReadOnly }),
     close: (client) => (hooks.close ? hooks.close(client) : connectionOf(client).close()),
     abort(client) {
-      // A client class of the app's may have more to clean up than the socket.
+      // A client class of the app's own may have to clean up more than the socket.
       hooks.close?.(client).catch(() => {});
       connectionOf(client).abort();
     },
@@ -147,7 +148,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
     },
     async reset(client: C, mode: ResetMode, signal: AbortSignal): Promise<ResetResult<C>> {
       hooks.resetting?.(client);
-      // The session that would be cleared may be another client's by now.
+      // The session to be cleared may belong to another client by now.
       const isOthers = mode === 'session' && opener.pooler?.kind === 'transaction';
       const options = { stream: hooks.stream, setUp: hooks.setUp };
       const result = await reset(client, isOthers ? 'rollback' : mode, signal, options);
@@ -162,7 +163,7 @@ export function clientConnector<C extends PgClient>(hooks: ConnectorHooks<C>): C
 class Opener<C extends PgClient> {
   readonly #hooks: ConnectorHooks<C>;
   readonly #servers: Servers;
-  /** Of the pool; unset while the connector has none. */
+  /** The pool's policy; unset while the connector has no pool. */
   policy: Policy | undefined;
   pooler: Pooler | undefined;
   statements: Statements | undefined;
@@ -182,7 +183,7 @@ class Opener<C extends PgClient> {
   /**
    * Opens a client and sets it up. If that fails, no socket stays open and no error is uncaught.
    *
-   * @param over a connection that is open, for the client to be made with
+   * @param over an open connection to make the client with
    */
   async open(signal: AbortSignal, listeners: EndListeners, over?: TakenOver): Promise<C> {
     signal.throwIfAborted();
@@ -204,7 +205,7 @@ class Opener<C extends PgClient> {
       const connection = connectionOf(client);
       if (!isOpen(client)) throw connection.causeOfEnd();
       connection.watch(listeners);
-      // Like any socket, from here on: the pool decides whether it keeps the process alive.
+      // A normal socket from here on: the pool decides whether it keeps the process alive.
       operations.ref(client);
       return client;
     } catch (error) {
@@ -231,12 +232,12 @@ class Opener<C extends PgClient> {
     return renewed;
   }
 
-  /** Before the client connects: from here on its errors are handled, and it is aborted with the signal until the opening is done. */
+  /** Handles the client's errors, and aborts it with the signal until the opening is done. Runs before the client connects. */
   #observe(client: C, signal: AbortSignal, done: AbortSignal): void {
     this.#servers.observe(client);
     this.pooler?.observe(client);
     const connection = connectionOf(client);
-    // The caller that waits for the connection keeps the process alive. A look-up of a name, or a dial, still does as well.
+    // The caller that waits for the connection keeps the process alive. So do the look-up of a name, and a dial.
     if (this.policy?.exitOnIdle ?? true) operations.unref(client);
     signal.addEventListener('abort', () => connection.abort(), { signal: done });
   }
@@ -248,7 +249,7 @@ class Opener<C extends PgClient> {
       if ('create' in hooks) await setUpNew(client, hooks, signal);
       connectionOf(client).pooler = this.pooler;
       const kind = await this.pooler?.detect(client, signal);
-      // Only from here on the texts are those of the app.
+      // The texts are the app's only from here on.
       if (Number.isFinite(this.policy?.leakAfterMs)) rememberLastStatement(client);
       const isInOrder = this.statements?.reads && (await this.statements.proveOrder(client, kind, signal));
       this.statements?.adopt(client, kind, isInOrder);
@@ -267,13 +268,13 @@ async function setUpNew<C extends PgClient>(
   if (setUp) await runSetUp(client, setUp, signal);
   if (connected) {
     connected(client);
-    // Listeners send their `SET …` and do not wait for it: the borrower must not overtake it.
+    // Listeners send their `SET …` without waiting for it, and the borrower must not overtake it.
     await settle(client, signal);
   }
   if (verify) await unlessAborted(verify(client), signal);
 }
 
-/** Notes what a client has been made over. */
+/** Gives a client the wire and the listeners of the connection that it was made over. */
 function useTakenOver(client: PgClient, { wire, socketListeners }: TakenOver): void {
   if (client.connection !== wire) {
     throw new TenureUsageError(
@@ -283,7 +284,7 @@ function useTakenOver(client: PgClient, { wire, socketListeners }: TakenOver): v
   connectionOf(client).socketListeners = socketListeners;
 }
 
-/** With a callback, as pg-pool connects: a `Client` class of the app's own may know no other form. */
+/** Connects a client by the callback form, as pg-pool does: a `Client` class of the app's own may have no other form. */
 function connected(client: OpenableClient): Promise<void> {
   return new Promise((resolve, reject) => {
     client.connect((error: Error | null) => (error ? reject(error) : resolve()));

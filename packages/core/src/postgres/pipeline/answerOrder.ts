@@ -20,19 +20,22 @@ import { hasStockQuery, isIdle, type PipeliningClient, type QueuedQuery } from '
 
 /** Most queries in flight on one connection. More gain little on a local network, and each waits for those before it. */
 const DEPTH = 4;
-/** Nothing is sent behind a query that has taken so many times its usual time, and at least so long. */
+/** Nothing is sent behind a query that has taken this many times its usual time, and at least this long. */
 const SLOW_FACTOR = 4;
 const SLOW_MS = 2;
-/** Those behind a query that takes this long, and so many times its usual time, are sent again elsewhere: it may wait for a lock that one of their callers holds. */
+/**
+ * Queries behind one that takes this long, and this many times its usual time, are sent again elsewhere. The slow one may wait
+ * for a lock that one of their callers holds.
+ */
 const OVERDUE_MS = 50;
 const OVERDUE_FACTOR = 10;
 
 const QUERY_CANCELED = '57014';
 
 /**
- * Owns the order of the answers on one connection while several queries are in flight. A query enters the order in the same step that writes it,
- * and only ReadyForQuery takes it out. Each message must be one that the first query of the order can get; any other ends the connection, and all
- * who wait are run again elsewhere.
+ * The order of the answers on one connection while several queries are in flight. A query enters the order in the step that
+ * writes it, and only ReadyForQuery takes it out. Each message must be one that the first query of the order can get. Any other
+ * ends the connection, and all waiting queries run again elsewhere.
  */
 export class AnswerOrder implements Watched {
   readonly #client: PipeliningClient;
@@ -40,12 +43,12 @@ export class AnswerOrder implements Watched {
   readonly #pool: OrderedPool;
   readonly #Query: QueryClass;
   readonly #inFlight: InFlight[] = [];
-  /** Queries of the app's on a client that it does not hold: they are sent once the client is not shared any more. */
+  /** Queries that the app has sent on a client without holding it. They are sent once the client is not shared any more. */
   readonly #held: QueuedQuery[] = [];
   #hold: SharedHold | undefined;
-  /** Takes no more until it is empty. */
+  /** Set when it takes no more queries until it is empty. */
   #isClosed = false;
-  /** ReadyForQuery of the head is being processed. That of a query before the connection was shared is none of these. */
+  /** Whether ReadyForQuery of the first query is being processed. That of a query from before the sharing does not count. */
   #isReady = false;
   #sending: InFlight | undefined;
   #answered = 0;
@@ -58,7 +61,7 @@ export class AnswerOrder implements Watched {
     this.#listen();
   }
 
-  /** Somebody has checked the connection out to share it. */
+  /** Whether the connection is checked out to be shared. */
   get isOpen(): boolean {
     return this.#hold !== undefined;
   }
@@ -67,11 +70,11 @@ export class AnswerOrder implements Watched {
     return this.#inFlight.length === 0;
   }
 
-  /** The run of a text that may be sent on this connection now. */
+  /** The run of a text, if it may be sent on this connection now. */
   find(text: string, now: number): SharedRun | undefined {
     const { length } = this.#inFlight;
     const [head] = this.#inFlight;
-    // One that is not open may be in a transaction, or in the middle of something.
+    // A connection that is not open may be in a transaction, or in the middle of something else.
     if (this.isOpen ? this.#isClosed || length >= DEPTH : !this.isEmpty || !isIdle(this.#client)) return undefined;
     if (!hasStockQuery(this.#client)) {
       this.#pool.noteRewritten();
@@ -83,7 +86,7 @@ export class AnswerOrder implements Watched {
     return this.#runs.find(text, now);
   }
 
-  /** The connection was checked out, and is shared from now on. */
+  /** Called when the connection was checked out, and is shared from now on. */
   open(hold: SharedHold): void {
     this.#hold = hold;
     this.#isClosed = false;
@@ -95,14 +98,14 @@ export class AnswerOrder implements Watched {
   /**
    * Sends a query. `write` calls the client's method `query` with this callback.
    *
-   * @param isOneOfMany others are sent in this turn of the event loop: they go in one packet
+   * @param isOneOfMany whether others are sent in this turn of the event loop: they go in one packet
    */
   send(found: Found, call: SharedCall, write: (callback: Callback) => void, isOneOfMany: boolean): void {
     const client = this.#client;
     const record = unsent(found, call, systemRuntime.now());
     if (isOneOfMany || !this.isEmpty) this.#pool.cork(client.connection.stream);
     this.#sending = record;
-    // The client's own timer would end the connection, and with it the queries of others: `look` keeps the limit.
+    // The client's own timer would end the connection, and with it the queries of others, so `look` keeps the limit.
     const { connectionParameters } = client;
     const limit = connectionParameters?.query_timeout;
     if (limit) connectionParameters.query_timeout = false;
@@ -117,7 +120,7 @@ export class AnswerOrder implements Watched {
     this.#pool.watch(this);
   }
 
-  /** Called from time to time: queries behind one that takes long are sent again elsewhere, and one beyond its limit is given up. */
+  /** Called from time to time. It sends queries behind a slow one again elsewhere, and gives up one beyond its limit. */
   look(now: number): void {
     const [head] = this.#inFlight;
     if (head === undefined) return;
@@ -128,7 +131,7 @@ export class AnswerOrder implements Watched {
     this.#isClosed = true;
     for (const record of this.#inFlight.slice(1)) this.#runAgain(record);
     if (ms < limitMs || head.isSettled) return;
-    // As `pg` words it: apps compare the message.
+    // The words of `pg`, because apps compare the message.
     const error = new Error('Query read timeout');
     this.#settle(head, () => head.call.answered(error));
     const hold = this.#hold;
@@ -138,24 +141,24 @@ export class AnswerOrder implements Watched {
 
   #listen(): void {
     const { connection } = this.#client;
-    // Before `pg` processes it.
+    // Runs before `pg` processes the message.
     connection.on('message', (message: Message) => this.#received(message));
     this.#observe(false);
-    // After `pg`, which calls the caller back and makes the next query its active one.
+    // Runs after `pg`, which calls the caller back and makes the next query its active one.
     connection.on('readyForQuery', ({ status }: { readonly status?: string }) => {
       const isOurs = this.#isReady;
       this.#isReady = false;
       if (isOurs) this.#answerEnds(status);
     });
-    // Whoever `pg` does not call back in the next ticks is not called back at all.
+    // Queries without a callback from `pg` in the next ticks get none at all.
     connection.on('end', () => nextTick(() => this.#ended()));
     wrapMethod(this.#client, '_pulseQueryQueue', (original) => () => {
-      if (this.#client.pipeline) this.#sort();
+      if (this.#client.pipeline) this.#writeSending();
       original().call(this.#client);
     });
   }
 
-  /** Whether `pg` emits each message. Nobody pays for that while the connection is not shared. */
+  /** Whether `pg` emits each message. It costs time, so it is off while the connection is not shared. */
   #observe(isObserved: boolean): void {
     const { connection } = this.#client;
     connection._emitMessage = isObserved || connection.listenerCount('message') > 1;
@@ -186,7 +189,7 @@ export class AnswerOrder implements Watched {
   }
 
   /** Writes the query that is being sent, and keeps others from being sent. */
-  #sort(): void {
+  #writeSending(): void {
     const client = this.#client;
     const record = this.#sending;
     const queries = client._queryQueue.splice(0);
@@ -205,7 +208,7 @@ export class AnswerOrder implements Watched {
     record.query = query;
     record.phase = 'sent';
     const connection = connectionOf(client);
-    // Kept only where the policy reports leaks, by who has the connection alone.
+    // Set by the connection's last sole holder, only if the policy reports leaks.
     if (connection.lastStatement !== undefined) connection.lastStatement = record.run.text;
     this.#inFlight.push(record);
     this.#runs.write(record.run, query, () => {
@@ -216,7 +219,7 @@ export class AnswerOrder implements Watched {
     if (!isSent) this.#refuse('no query sent');
   }
 
-  /** Whether it is the query that was found to be fit: tools may rewrite what is sent. */
+  /** Whether it is still the query that was found to be fit: tools may rewrite what is sent. */
   #isAsFound(query: PgQuery, { run, values }: InFlight): boolean {
     const { name, rows, binary, types } = query;
     const isPlain = query.constructor === this.#Query && !name && !rows && !binary && !Array.isArray(types);
@@ -237,7 +240,7 @@ export class AnswerOrder implements Watched {
     if (fieldCount !== head.run.shape.columns.fields.length) this.#refuse('row of another width');
   }
 
-  /** A message that takes the first query from one phase to another. Any other phase is a mismatch. */
+  /** Moves the first query from one phase to another for a message. In any other phase the message is a mismatch. */
   #advance(from: InFlight['phase'], to: InFlight['phase'], message: string): InFlight | undefined {
     const [head] = this.#inFlight;
     if (head === undefined) return undefined;
@@ -270,7 +273,7 @@ export class AnswerOrder implements Watched {
       next.headSince = now;
       this.#pool.noteWaitedBehind(now - next.sentAt);
     }
-    // Whoever had the connection has given up on it.
+    // The holder of the connection has given up on it.
     if (this.#hold === undefined) return this.isEmpty ? this.#close() : undefined;
     this.#leave();
   }
@@ -287,11 +290,11 @@ export class AnswerOrder implements Watched {
     this.#settle(record, () => (isOwn ? record.call.answered(error) : record.call.again()));
   }
 
-  /** An error of the server that says nothing about the query itself. */
+  /** Whether an error of the server has nothing to do with the query itself. */
   #isForeign(record: InFlight, error: unknown): boolean {
     const now = systemRuntime.now();
     const { code } = error as ServerError;
-    // Nobody cancels a query so soon: the cancel was for the one before, and came late.
+    // No caller cancels a query so soon: the cancel was for the query before, and came late.
     if (code === QUERY_CANCELED) return now - record.headSince < OVERDUE_MS;
     return !record.wasBound && record.phase === 'failed' && this.#runs.failed(record.run, error as ServerError, now);
   }
@@ -305,7 +308,10 @@ export class AnswerOrder implements Watched {
     callBack();
   }
 
-  /** A query is done with, as far as this connection is concerned. What was read with its answer is processed first: it may be the server's goodbye. */
+  /**
+   * Called when this connection has finished a query. Data that was read with its answer is processed first, since it may be the
+   * server's FATAL error.
+   */
   #leave(): void {
     if (this.#answered++ === 0) soon(() => this.#report());
   }
@@ -316,7 +322,7 @@ export class AnswerOrder implements Watched {
     if (this.#hold?.left(answered) && this.isEmpty) this.#close();
   }
 
-  /** Nobody shares the connection any more. */
+  /** Called when the connection is not shared any more. */
   #close(): void {
     const hold = this.#hold;
     this.#hold = undefined;
@@ -337,7 +343,7 @@ export class AnswerOrder implements Watched {
     if (this.isOpen) this.#close();
   }
 
-  /** What came does not belong to the query whose turn it is. No answer on this connection can be believed any more. */
+  /** Ends the connection after a message that does not belong to the query whose turn it is. No answer on this connection can be trusted any more. */
   #refuse(what: string): void {
     if (this.isEmpty) return;
     const [head] = this.#inFlight;

@@ -3,10 +3,10 @@ import type { SharedRun } from '../statements/sharedRuns.js';
 
 export type Callback = (error: unknown, result?: unknown) => void;
 
-/** What becomes of a read that was sent beside others: one of the two is called, once. */
+/** The two results of a read that was sent beside others. One of them is called, once. */
 export interface SharedCall {
   answered(error: unknown, result?: unknown): void;
-  /** It got no answer for a reason that is not its own. It only reads, so it may be run again. */
+  /** It got no answer, for a reason that is not its own. It only reads, so it may run again. */
   again(): void;
 }
 
@@ -16,30 +16,30 @@ export interface Found {
   readonly values: readonly unknown[];
 }
 
-/** An order of answers, as the pool sees it. */
+/** The part of an order of answers that the pool uses. */
 export interface Watched {
   readonly isEmpty: boolean;
   look(now: number): void;
 }
 
-/** What the connections of one pool have in common. */
+/** The state that the connections of one pool have in common. */
 export interface OrderedPool {
-  /** A query was sent as the `depth`th on its connection. */
+  /** Called when a query was sent as the `depth`th on its connection. */
   noteSent(depth: number): void;
   noteWaitedBehind(ms: number): void;
-  /** From now on the pool calls `look` from time to time, until the order is empty. */
+  /** Makes the pool call `look` from time to time, until the order is empty. */
   watch(order: Watched): void;
-  /** Holds back what is written, to send it with what else is written in this turn of the event loop. */
+  /** Delays what is written, to send it with the rest of this turn of the event loop. */
   cork(stream: { cork?(): void; uncork?(): void }): void;
-  /** A tool is between the pool and the client: it may change queries, or needs each in the asynchronous context of its caller. */
+  /** Called when a tool is between the pool and the client: it may change queries, or needs each in the asynchronous context of its caller. */
   noteRewritten(): void;
-  /** An answer did not belong to the query in whose turn it came. */
+  /** Called when an answer did not belong to the query whose turn it was. */
   mismatch(what: string): Error;
 }
 
-/** Who has checked the connection out. */
+/** The holder that has checked the connection out. */
 export interface SharedHold {
-  /** Queries were answered. Returns whether nobody uses the connection any more. */
+  /** Called when queries were answered. Returns whether the connection has no user any more. */
   left(queries: number): boolean;
   release(error?: unknown): void;
 }
@@ -55,10 +55,10 @@ export interface InFlight {
   /** `sent` → `bound` → `complete`, or `failed` from any; `unsent` before. ReadyForQuery ends it. */
   phase: 'unsent' | 'sent' | 'bound' | 'complete' | 'failed';
   wasBound: boolean;
-  /** Since when the server has worked on it: nothing is in flight before it. */
+  /** When the server began to work on it: nothing is in flight before it. */
   headSince: number;
   bytes: number;
-  /** Its caller has been called back. */
+  /** Whether its caller has been called back. */
   isSettled: boolean;
 }
 
@@ -77,12 +77,12 @@ export function unsent({ run, values }: Found, call: SharedCall, now: number): I
   };
 }
 
-/** A message of the server, as the parser of `pg` has it. */
+/** A message of the server, in the form of `pg`'s parser. */
 export interface Message {
   readonly name: string;
-  /** Of a row. */
+  /** Only a row has this. */
   readonly fieldCount?: number;
-  /** Its bytes. */
+  /** The number of its bytes. */
   readonly length?: number;
 }
 

@@ -6,7 +6,7 @@ import {
   type PreparingWire,
 } from '../pgTypes.js';
 
-/** A connection on which the order of answers is followed, message by message. */
+/** A connection that emits each message, so that the order of answers can be followed. */
 interface PipeliningWire extends Omit<PreparingWire, 'on' | 'prependListener' | 'stream'> {
   readonly stream: PreparingWire['stream'] & { readonly writableNeedDrain?: boolean };
   on(event: string, listener: (message: never) => void): unknown;
@@ -20,12 +20,12 @@ export interface QueuedQuery extends PgQuery {
   handleError(error: Error, connection: unknown): void;
 }
 
-/** What pipelining uses of the inside of `pg`, read in 8.23. */
+/** The internals of `pg` that pipelining uses, read in 8.23. */
 export interface PipeliningClient extends Omit<PreparingClient, 'connection' | 'pipeline' | 'connectionParameters'> {
   readonly connection: PipeliningWire;
   readonly connectionParameters?: { -readonly [K in keyof PgConnectionParameters]: PgConnectionParameters[K] };
   readonly binary?: unknown;
-  /** Queries are sent at once, ahead of the answers to those before them. May be changed while nothing is in flight. */
+  /** Whether queries are sent at once, ahead of the answers to those before them. May be changed while nothing is in flight. */
   pipeline: boolean;
   readonly _queryQueue: QueuedQuery[];
   readonly _sentQueryQueue: readonly PgQuery[];
@@ -41,8 +41,8 @@ export function isIdle(client: PipeliningClient): boolean {
 }
 
 /**
- * Whether the client's method `query` is that of `pg`. A tool that wraps it, to trace queries, would see those that waited in line in the
- * asynchronous context of another caller.
+ * Whether the client's method `query` is that of `pg`. A tool that wraps it, to trace queries, would see those from the line in
+ * the asynchronous context of another caller.
  */
 export function hasStockQuery(client: object): boolean {
   const { query } = Object.getPrototypeOf(client) as { query?: unknown };
@@ -53,7 +53,7 @@ export function hasStockQuery(client: object): boolean {
   return true;
 }
 
-/** As it was found last: there may be several copies of `pg`. */
+/** The method that was found last, since there may be several copies of `pg`. */
 let stockQuery: unknown;
 
 /** Whether this client can have several queries in flight: `pg` 8.23 and later. It changes nothing. */

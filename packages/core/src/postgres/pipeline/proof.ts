@@ -8,7 +8,7 @@ const QUERIES = 4;
 const PROOF = '/* tenure: are answers in order? */ select $1::text as tag, pg_backend_pid()::text as pid';
 
 /**
- * What several queries in flight have shown.
+ * The result of a test with several queries in flight.
  *
  * - `direct`: they were answered in their order, by the session that the client has opened.
  * - `indirect`: they were answered by another session, as behind a pooler, or refused.
@@ -17,8 +17,9 @@ const PROOF = '/* tenure: are answers in order? */ select $1::text as tag, pg_ba
 export type Proof = 'direct' | 'indirect' | 'disordered';
 
 /**
- * Proves, before a connection may be shared, that several queries in flight are answered in their order: some poolers drop such answers. Costs
- * one round trip. The client must be idle, and not used by anyone else. Rejects when no answer came: the client cannot be used then.
+ * Proves, before a connection may be shared, that several queries in flight are answered in their order: some poolers drop such
+ * answers. Costs one round trip. The client must be idle, without another user. Rejects when no answer came: the client cannot be
+ * used then.
  */
 export async function proveOrder(client: PipeliningClient & PgClient, signal: AbortSignal): Promise<Proof> {
   const Query = queryClassOf(client)!;
@@ -30,7 +31,7 @@ export async function proveOrder(client: PipeliningClient & PgClient, signal: Ab
     const answers = tags.map(
       (tag) =>
         new Promise<void>((resolve) => {
-          // As text: the app may have changed how `pg` reads a type.
+          // Read as text: the app may have changed how `pg` reads a type.
           const config = { text: PROOF, types: { getTypeParser: () => String } };
           const query = new Query(config, [tag], (error, result) => {
             hasFailed ||= Boolean(error);
@@ -48,7 +49,7 @@ export async function proveOrder(client: PipeliningClient & PgClient, signal: Ab
   } finally {
     client.pipeline = false;
   }
-  // After a FATAL error the end follows, and this rejects.
+  // A FATAL error is followed by the end of the connection, which makes this reject.
   if (hasFailed) await settle(client, signal);
   if (hasFailed) return 'indirect';
   if (answered.some(({ tag }, n) => tag !== tags[n])) return 'disordered';

@@ -11,44 +11,44 @@ import { canPipeline } from './pipeliningClient.js';
 import { type Proof, proveOrder } from './proof.js';
 import { copyOfValues } from './shortRead.js';
 
-/** How often connections with queries in flight are looked at. */
+/** How often connections with queries in flight are checked. */
 const LOOK_MS = 25;
 
-/** The members that a query's configuration may have. Any other asks for something that a shared connection does not give. */
+/** The members that a query's configuration may have. With any other, a shared connection could not do what it means. */
 const KNOWN = new Set(['text', 'values', 'rowMode', 'types']);
 
 /** A query that may share a connection. */
 export interface Read {
   readonly text: string;
-  /** For the client's method `query`. */
+  /** The argument for the client's method `query`. */
   readonly query: unknown;
   readonly values: unknown;
-  /** The parameters, copied: the very list that the client must send. */
+  /** The parameters, copied: the client must send this same list. */
   readonly sent: readonly unknown[];
 }
 
 type Corkable = { cork?(): void; uncork?(): void };
 
-/** What a host does for its reads. */
+/** The functions of a host for its reads. */
 export interface ReadHost<C extends PgClient> {
   readonly engine: Pool<C>;
-  /** A client was checked out, and is about to be shared. */
+  /** Called when a client was checked out, and is about to be shared. */
   begun(client: C): void;
   /** Calls the client's method `query`. */
   send(client: C, read: Read, callback: Callback): void;
   release(client: C, error?: unknown): void;
-  /** The error as its callers get it when no connection was acquired. */
+  /** The error in the form for callers, when no connection was acquired. */
   refused(error: unknown): unknown;
-  /** Runs a read on a client that it has alone, and releases that. Without a client it acquires one. */
+  /** Runs a read on a client without other users, and releases the client. Without a client it acquires one. */
   runAlone(read: Read, client?: C): Promise<unknown>;
 }
 
-/** What becomes of a read that wanted to share. Without a client it acquires one. */
+/** The result for a read that may share. Without a client it acquires one. */
 type Outcome<C> =
   | { readonly kind: 'answered'; readonly result: unknown }
   | { readonly kind: 'alone'; readonly client: C | undefined };
 
-/** An answer came in the turn of a query that it did not belong to, on some connection of this process. */
+/** Set when any connection of this process got an answer that did not belong to the query whose turn it was. */
 let wasMismatched = false;
 
 /** The reads of one pool that share connections. */
@@ -56,14 +56,14 @@ export class SharedReads implements OrderedPool {
   readonly #isShort: (text: string) => boolean;
   readonly #report: PoolReport;
   #offReason: 'off' | 'unproven' | undefined;
-  /** What the last proof has shown. */
+  /** The result of the last proof. */
   #proof: 'direct' | 'indirect' | undefined;
   readonly #waited = new Histogram();
   #sent = 0;
   #queries = 0;
   #deepest = 0;
   #again = 0;
-  /** Of the clients whose connections may be shared. */
+  /** The orders of the clients whose connections may be shared. */
   readonly #orders = new WeakMap<PgClient, AnswerOrder>();
   readonly #watched = new Set<Watched>();
   #isLooking = false;
@@ -99,8 +99,8 @@ export class SharedReads implements OrderedPool {
   }
 
   /**
-   * Whether this client, which is new, leads straight to its server, and gets its answers in order. Costs one round trip. Rejects when the client
-   * cannot be used.
+   * Whether this new client leads straight to its server, and gets its answers in order. Costs one round trip. Rejects when the
+   * client cannot be used.
    */
   async prove(client: PgClient, signal: AbortSignal): Promise<boolean> {
     if (!canPipeline(client)) {
@@ -111,7 +111,7 @@ export class SharedReads implements OrderedPool {
     try {
       proof = await proveOrder(client, signal);
     } catch (error) {
-      // Something that answers no such queries at all must not make every connect fail.
+      // If no such query is ever answered, turning it off keeps every connect from failing.
       if (signal.aborted && this.#proof === undefined) this.turnOff('unproven');
       throw error;
     }
@@ -127,7 +127,7 @@ export class SharedReads implements OrderedPool {
     if (isNew) this.#report.pipelineChanged?.();
   }
 
-  /** From now on reads may share this client's connection, which was proved to lead straight to its server. */
+  /** Allows reads to share this client's connection, which was proved to lead straight to its server. */
   adopt(client: PgClient, runs: SharedRuns): void {
     if (canPipeline(client)) this.#orders.set(client, new AnswerOrder(client, runs, this));
   }
@@ -150,7 +150,7 @@ export class SharedReads implements OrderedPool {
   /** Runs a read on a connection that other reads may be using. */
   async run<C extends PgClient>(read: Read, host: ReadHost<C>): Promise<unknown> {
     const outcome = await this.#share(read, host);
-    // Not where it became known that the read must run alone: that is in the asynchronous context of another caller.
+    // The read runs alone from here: the callback would be in the asynchronous context of another caller.
     return outcome.kind === 'answered' ? outcome.result : host.runAlone(read, outcome.client);
   }
 
@@ -174,7 +174,7 @@ export class SharedReads implements OrderedPool {
           const order = this.#orders.get(client);
           const write = (callback: Callback) => host.send(client, read, callback);
           this.#sent++;
-          // `found` is of this connection: it was found in the same step.
+          // `found` belongs to this connection: it was found in the same step.
           if (order?.isOpen) order.send({ run: found!, values: read.sent }, call, write, true);
           else if (order && find(client)) {
             const first = { run: found!, values: read.sent };
@@ -219,7 +219,7 @@ export class SharedReads implements OrderedPool {
     this.#watched.add(order);
     if (this.#isLooking) return;
     this.#isLooking = true;
-    // On a blocked event loop the answers have often arrived unread.
+    // After a blocked event loop the answers often wait in the sockets.
     systemRuntime.after(LOOK_MS, () => afterTwoTurns(systemRuntime, () => this.#look()));
   }
 

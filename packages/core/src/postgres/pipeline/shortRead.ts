@@ -5,31 +5,34 @@ import { Effect } from '../statements/text.js';
 /** Fewer runs prove nothing. */
 const FEWEST_RUNS = 20;
 /**
- * A read is short while 95 of 100 of its runs take no longer than `ms`, and return no more than `bytes`. Where half of all reads take longer than
- * a third of `ms`, the machine or the network is slow, and not the read: then it may take three times as long as those, and up to `mostMs`.
- * Changed by tests only, for machines that do other work.
+ * A read is short while 95 of 100 of its runs take no longer than `ms`, and return no more than `bytes`. If half of all reads
+ * take longer than a third of `ms`, the machine or the network is slow, not the read. The limit is then three times their time,
+ * and `mostMs` at most. Only tests change these, for machines that do other work.
  */
 export const shortness = { ms: 2, mostMs: 10, bytes: 16_384, surpriseMs: 20 };
-/** A read that was short stays so until it is clearly longer: at the edge it would change its class with each run. */
+/** A short read stays short until it is clearly longer: at the edge it would change its class with each run. */
 const STAYS_BELOW = 2;
-/** One run that takes so many times its usual time, and at least `surpriseMs`, takes the class away for so many runs. */
+/** One run of this many times the usual time, and at least `surpriseMs`, takes the class away for this many runs. */
 const SURPRISE_FACTOR = 10;
 const RUNS_AFTER_SURPRISE = 100;
 
-/** Functions that only read, and wait. */
+/** Functions that only read, but wait. */
 const WAITS = /\bpg_sleep/i;
 
-/** Short parameters only: what is sent before a query delays it as well. */
+/** The limit for parameters, since what is sent before a query delays it as well. */
 const LONGEST_VALUE = 8_192;
 
-/** Whether a text may be sent on a connection that others use: one statement that reads, locks no rows, changes nothing, and calls only functions that read. */
+/**
+ * Whether a text may be sent on a shared connection: one statement that reads, locks no rows, changes nothing, and calls only
+ * functions that read.
+ */
 export function isSharedText(text: string, { kind, effect }: TextFacts): boolean {
   return kind === 'read' && effect === Effect.none && !WAITS.test(text);
 }
 
 /**
- * Copies parameters for a query that may wait; `undefined` where `pg` might fail to serialise one. An error in the middle of that would leave half
- * a query on the wire, with those of others behind it.
+ * Copies parameters for a query that may wait; `undefined` if `pg` might fail to serialise one. An error in the middle of that
+ * would leave half a query on the wire, with those of others behind it.
  */
 export function copyOfValues(values: readonly unknown[]): unknown[] | undefined {
   const copy: unknown[] = [];
@@ -55,7 +58,7 @@ function isPlain(value: unknown): boolean {
 
 const PRIMITIVES = words('number bigint boolean');
 
-/** Whether a text is short, as its runs have shown. */
+/** Whether a text is short, by its runs. */
 export class ShortRead {
   readonly #ms = new Quantile(0.95, 0.01);
   readonly #bytes = new Quantile(0.95, 16);
@@ -64,7 +67,7 @@ export class ShortRead {
   #isShort = false;
   #runsToWait = 0;
 
-  /** @param all what half of all reads of the database take */
+  /** @param all the median duration of all reads of the database */
   constructor(all: Quantile) {
     this.#all = all;
   }
@@ -73,14 +76,15 @@ export class ShortRead {
     return this.#isShort;
   }
 
-  /** What 95 of 100 runs do not exceed, in milliseconds. */
+  /** The duration that 95 of 100 runs do not exceed, in milliseconds. */
   get usualMs(): number {
     return this.#ms.value;
   }
 
   /**
-   * @param ms how long the server took, as seen from here: from the later of its sending and the end of the answer before it
-   * @param isBehind it was sent behind others: then its answer often came with theirs, and shows only that it was not long
+   * @param ms the server's time as seen from here: from its sending, or the end of the answer before it if that was later
+   * @param isBehind whether it was sent behind others: its answer then often came with theirs, and shows only that it was not
+   * long
    */
   noteRun(ms: number, bytes: number, isBehind = false): void {
     if (isBehind && ms <= this.#ms.value) return;
@@ -105,8 +109,8 @@ export class ShortRead {
 }
 
 /**
- * Follows what a share of values does not exceed, in constant time and memory: a value above raises it by a step, each other one lowers it by as
- * much less as those are more.
+ * Estimates the value that a share of all values does not exceed, in constant time and memory. A value above raises it by a step.
+ * Each other value lowers it by less, in proportion to their larger number.
  */
 export class Quantile {
   readonly #share: number;
@@ -124,7 +128,7 @@ export class Quantile {
   }
 
   add(sample: number): void {
-    // At first the largest of all, so that a text is short only after runs that were all short.
+    // The first estimate is the largest of all, so that a text is short only after runs that were all short.
     if (++this.#count <= FEWEST_RUNS) {
       this.#value = Math.max(this.#value, sample);
       return;

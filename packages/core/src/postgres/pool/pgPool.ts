@@ -38,7 +38,7 @@ interface StockPool extends EventEmitter, MutablePool {
   query(query: unknown, values?: unknown, callback?: Outcome): Promise<unknown> | undefined;
 }
 
-/** The peer's class, by the members used here: its own types have overloads and fields where `TenurePool` has a method and accessors. */
+/** The peer's class, with the members used here: its own types have overloads and fields where `TenurePool` has a method and accessors. */
 const StockPool = pg.Pool as unknown as new (config: pg.PoolConfig) => StockPool;
 
 class TenurePool extends StockPool {
@@ -50,19 +50,19 @@ class TenurePool extends StockPool {
   readonly #engine: Engine<Client>;
   /** Clients that are checked out, or were returned with something left on them and are being reset. */
   readonly #engaged = new Set<Client>();
-  /** Of the method `query`, while nobody has replaced `connect`. */
+  /** Answers the method `query`, as long as `connect` was not replaced. */
   readonly #queries: PoolQueries;
   #endCalled = false;
-  /** The warning of a transaction that `query` began was given. */
+  /** Set when the warning about a transaction that `query` began was given. */
   #hasWarned = false;
 
   /** @param made where the app makes the pool, if not where it calls this constructor */
   constructor(config?: PoolConfig | null, made?: { readonly place: string | undefined }) {
     super(stockOptions(config ?? {}));
-    // From what the app wrote, not from `this.options`: there pg-pool has filled in its own defaults.
+    // Read from the app's argument: in `this.options` pg-pool has filled in its own defaults.
     const policy = parsePolicy(process.env, config?.policy, fromPgPool(config ?? {}));
     Object.assign(this.options, effectiveOptions(policy));
-    // A pool that is printed must not show its connection string. For spreading, `pool.options` stays as pg-pool has it.
+    // A printed pool must not show its connection string. `pool.options` itself stays as pg-pool makes it, so that it can be spread.
     Object.defineProperty(this, 'options', {
       value: this.options,
       enumerable: false,
@@ -70,7 +70,7 @@ class TenurePool extends StockPool {
       configurable: true,
     });
     const { place } = made ?? { place: placeOf(TenurePool, policy) };
-    // No function here may refer to `this`: sockets hold the engine, and would keep a pool alive that the app has forgotten.
+    // No function here may refer to `this`: sockets hold the engine, and would keep an abandoned pool alive.
     const self = new WeakRef(this);
     const target = () => targetNow(self.deref());
     const emit = whileKept(self, (pool, event: string, client: Client) => pool.#emit(event, client));
@@ -103,7 +103,7 @@ class TenurePool extends StockPool {
       );
   }
 
-  /** Goes through pg-pool's own method, which tools replace, and which calls `newClient`. */
+  /** Calls pg-pool's own method, which tools replace, and which calls `newClient`. */
   override connect(callback?: ConnectCallback): Promise<Client> | undefined {
     if (!this.ending) return super.connect(callback);
     const refused = Promise.reject(usedAfterEnd(this.#engine.figures));
@@ -112,7 +112,7 @@ class TenurePool extends StockPool {
     return undefined;
   }
 
-  /** pg-pool's `connect` calls this while it has no idle client and is not full, which here is always. The client need not be new. */
+  /** pg-pool's `connect` calls this while it has no idle client and is not full, which is always the case here. The client need not be new. */
   newClient({ callback }: { callback: ConnectCallback }): void {
     this.#acquire().then(
       (client) => {
@@ -184,30 +184,30 @@ class TenurePool extends StockPool {
     this.#engine.invalidate();
   }
 
-  /** Open or being opened. */
+  /** Clients that are open or being opened. */
   get totalCount(): number {
     return this.connections().filter(({ state }) => state !== 'closing').length;
   }
 
-  /** Not checked out. Those that are checked or reset count, so that `totalCount` less `idleCount` is what callers hold. */
+  /** Clients that are not checked out. Those being checked or reset count, so that `totalCount` less `idleCount` is the number that callers hold. */
   get idleCount(): number {
     return this.connections().filter(({ state }) => state === 'idle' || state === 'checking' || state === 'returning')
       .length;
   }
 
-  /** As pg documents it: callers that wait for a client that is checked out. Those that wait for a connect are in `stats().waiting`. */
+  /** Callers that wait for a client that is checked out, as pg documents it. Those that wait for a connect are in `stats().waiting`. */
   get waitingCount(): number {
     const { max, used, waiting } = this.#engine.figures;
     return Math.max(0, waiting - Math.max(0, max - used));
   }
 
-  /** Past their age but still in use. */
+  /** Clients past their age but still in use. */
   get expiredCount(): number {
     const { maxAgeMs } = this.#engine.policy;
     return this.connections().filter(({ state, ageMs }) => state === 'used' && ageMs >= maxAgeMs).length;
   }
 
-  /** The app or a tool has replaced `connect`, to set clients up or to count them. */
+  /** Runs a query through a `connect` that the app or a tool has replaced, to set clients up or to count them. */
   async #answerThroughConnect(query: unknown, values: unknown): Promise<unknown> {
     try {
       const client = await connectBy((callback) => this.connect(callback));
@@ -253,21 +253,21 @@ class TenurePool extends StockPool {
     borrower.isReturned = this.#engine.policy.exitOnIdle;
     if (!error && isOpen(client)) this.#engaged.delete(client);
     const release = () => this.#engine.release(client, error || undefined);
-    // What was read from the socket may end with the server's FATAL error, and is only half processed here. A caller in line would get a
-    // connection that ends at once.
+    // The data from the socket may end with the server's FATAL error, and is only half processed at this point. Without the delay
+    // a caller in line would get a connection that ends at once.
     if (this.#engine.figures.waiting > 0) soon(release);
     else release();
   }
 
-  /** The pool emits the end of an idle client only: a borrower gets it from the client or the query. */
+  /** Emits the end of an idle client. A borrower gets it from the client or the query instead. */
   #closing(client: Client, reason: CloseReason, cause: unknown): void {
     const connection = connectionOf(client);
     const wasEndedByApp = connection.client._ending === true;
     if (reason !== 'broken' || this.#engaged.has(client) || wasEndedByApp) return;
     if (this.listenerCount('error') === 0) return;
-    // The client's own error, as with pg-pool: apps compare its message. The server's reason is its `cause`.
+    // The client's own error, as with pg-pool, since apps compare its message. The server's reason is its `cause`.
     const error = connection.errorOfEnd ?? (isError(cause) ? cause : connection.causeOfEnd());
-    // As on pg-pool's errors. Not enumerable: a printed error would show the whole client.
+    // pg-pool's errors have the client as well. It is not enumerable: a printed error would show the whole client.
     Object.defineProperty(error, 'client', { value: client, configurable: true, writable: true });
     this.#emit('error', error, client);
   }
@@ -293,7 +293,7 @@ class TenurePool extends StockPool {
     return toPgPoolError(error, this.#engine.policy.acquireTimeoutMs);
   }
 
-  /** As an instance of the promise class that the app has chosen. */
+  /** Makes it an instance of the promise class that the app has chosen. */
   #promised<T>(promise: Promise<T>): Promise<T> {
     const Chosen = this.Promise;
     if (Chosen === Promise) return promise;
@@ -302,7 +302,7 @@ class TenurePool extends StockPool {
     });
   }
 
-  /** A listener that throws must not interrupt the pool in the middle of its work. */
+  /** Emits an event. A listener that throws must not interrupt the pool in the middle of its work. */
   #emit(event: string, ...args: unknown[]): void {
     try {
       this.emit(event, ...args);
@@ -337,7 +337,7 @@ const PoolClass = TenurePool as unknown as new (
 export const Pool: new (config?: PoolConfig) => Pool = PoolClass;
 export type Pool = pg.Pool & PoolAdditions;
 
-/** For an adapter: a pool that the app has made at this place, which `placeOf` has named. */
+/** A pool of an adapter, which the app has made at this place, named by `placeOf`. */
 export function poolMadeAt(place: string | undefined, config: PoolConfig): Pool {
   return new PoolClass(config, { place });
 }

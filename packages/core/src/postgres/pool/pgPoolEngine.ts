@@ -19,25 +19,25 @@ export interface MutablePool {
   log(...messages: unknown[]): void;
 }
 
-/** What the engine needs of the `Pool` in front of it. */
+/** The parts of a `Pool` that its engine needs. */
 export interface PoolFront {
   readonly pool: MutablePool;
   readonly policy: Policy;
-  /** Emits an event of the pool's. */
+  /** Emits an event of the pool. */
   readonly emit: (event: string, client: Client) => void;
   /** Clients that are checked out, or being reset. */
   readonly engaged: Set<Client>;
   readonly identity: Identity;
 }
 
-/** What pg-pool logs, for the reasons that it has. */
+/** The log messages of pg-pool, for the reasons that it has. */
 const LOGGED: { readonly [R in CloseReason]?: string } = {
   idle: 'remove idle client',
   'max-age': 'remove expired client',
   'max-uses': 'remove expended client',
 };
 
-/** The engine behind a `Pool`. Sockets hold the engine, which therefore holds the `Pool` weakly. */
+/** The engine behind a `Pool`. Sockets hold the engine, so it holds the `Pool` weakly. */
 export function makeEngine(front: PoolFront): { engine: Engine<Client>; reads: SharedReads | undefined } {
   const { pool: made, policy, identity } = front;
   const asMade = { options: made.options, Client: made.Client, log: (..._: unknown[]) => {} };
@@ -54,7 +54,7 @@ export function makeEngine(front: PoolFront): { engine: Engine<Client>; reads: S
   return { engine, reads: connector.reads };
 }
 
-/** Does what the options of `pg.Pool` say, at the moments at which pg-pool does it. */
+/** Carries out the options of `pg.Pool`, at the same moments as pg-pool. */
 function poolHooks(pool: () => MutablePool, { emit, engaged, identity }: PoolFront): ConnectorHooks<Client> {
   const emittedConnect = new WeakSet<Client>();
   const refusals = new WeakSet<object>();
@@ -89,7 +89,7 @@ function poolHooks(pool: () => MutablePool, { emit, engaged, identity }: PoolFro
   };
 }
 
-/** An error with a code is the server's or the system's, met by a query of the hook: its code is classified. */
+/** Whether an error is the app's own. One with a code is the server's or the system's, met by a query of the hook: its code is classified. */
 function isAppsOwn(error: unknown): error is object {
   return isObject(error) && !('code' in error);
 }
@@ -106,8 +106,8 @@ function verifyWith({ verify }: pg.PoolConfig, client: Client): Promise<void> {
 }
 
 /**
- * pg-pool's own methods; `undefined` where a tool had replaced one before this file was loaded. Where none is replaced, `query` acquires from
- * the engine directly.
+ * pg-pool's own methods; `undefined` if a tool had replaced one before this file was loaded. If none is replaced, `query`
+ * acquires from the engine directly.
  */
 export const pristine = {
   connect: pristineOf('connect', '.newClient('),
@@ -123,14 +123,14 @@ function pristineOf(name: 'connect' | 'query', trait: string): unknown {
 type Connect = (callback: (error: unknown, client: pg.PoolClient | undefined) => void) => unknown;
 
 /**
- * Acquires a client through a `connect` that the app has replaced, and calls it as pg-pool does, with a callback. One that only returns a
- * promise is accepted as well.
+ * Acquires a client through a `connect` that the app has replaced. It is called with a callback, as pg-pool does; one that only
+ * returns a promise works as well.
  */
 export function connectBy(connect: Connect): Promise<pg.PoolClient> {
   return new Promise((resolve, reject) => {
     const lent = connect((error, client) => (error ? reject(error) : resolve(client!)));
     if (typeof (lent as PromiseLike<unknown> | undefined)?.then !== 'function') return;
-    // It resolves to nothing where the client is given to the callback.
+    // It resolves to nothing if the callback gets the client.
     (lent as PromiseLike<pg.PoolClient | undefined>).then((client) => client && resolve(client), reject);
   });
 }

@@ -7,21 +7,21 @@ import { noteOutcome, runQuery, sendAsPool } from './query.js';
 
 type Client = pg.PoolClient;
 
-/** What the `Pool` does at a checkout and a return. */
+/** The steps of a `Pool` at a checkout and a return. */
 interface Lending {
   acquire(): Promise<Client>;
   handedOut(client: Client): void;
   takeBack(client: Client, connection: PgConnection, error: unknown): void;
-  /** The error as the caller gets it. */
+  /** The error in the form for callers. */
   explained(error: unknown): unknown;
   /** Whether there are listeners to checkouts: they may send queries on a client at any time. */
   isWatched(): boolean;
 }
 
-/** The method `query` of a `Pool`: each query has a client alone, or shares one where the policy allows that. */
+/** The method `query` of a `Pool`: each query has a client alone, or shares one if the policy allows that. */
 export class PoolQueries {
   readonly #lending: Lending;
-  /** `undefined` unless the policy allows that reads share connections. */
+  /** `undefined` unless the policy allows reads to share connections. */
   readonly #reads: SharedReads | undefined;
   readonly #host: ReadHost<Client>;
 
@@ -43,7 +43,7 @@ export class PoolQueries {
         noteOutcome(connection, error);
         lending.takeBack(client, connection, error);
       },
-      // As for any query: by its promise.
+      // The promise rejects with the error, as for any query.
       refused: (error) => error,
       runAlone: async ({ query, values }, client) => this.#runAlone(client ?? (await lending.acquire()), query, values),
     };
@@ -70,7 +70,7 @@ export class PoolQueries {
     const { handedOut, takeBack, isWatched } = this.#lending;
     const connection = connectionOf(client);
     const { borrower } = connection;
-    // Only this query is sent, since nobody else has the client. A listener to checkouts gets it as well, and may send more.
+    // Only this query is sent, since no one else has the client. A listener to checkouts gets it as well, and may send more.
     const wasRefused = borrower.isRefused && !isWatched();
     borrower.begin();
     handedOut(client);

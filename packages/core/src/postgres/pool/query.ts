@@ -7,10 +7,10 @@ import { settle } from '../reset.js';
 import { words } from '../statements/functions.js';
 import { canBeTakenOver } from '../takeOver.js';
 
-/** A callback as those of `pg`. */
+/** A callback in the form of `pg`. */
 export type Outcome = (error: unknown, result?: unknown) => void;
 
-/** The form of `client.query` that takes anything and calls back. */
+/** The form of `client.query` that takes any query and calls back. */
 interface AnyQuery {
   query(query: unknown, values: unknown, callback: Outcome): void;
 }
@@ -31,7 +31,7 @@ export function runQuery(client: pg.ClientBase, query: unknown, values: unknown,
   }
 }
 
-/** Sends a query of the pool's own on a client that is shared, whose holder before that may still have it and be refused. */
+/** Sends a query of the pool's own on a shared client. Its holder before the sharing may still have it, and be refused. */
 export function sendAsPool(
   { client, borrower }: PgConnection,
   query: unknown,
@@ -48,13 +48,16 @@ function isSubmittable(query: unknown): boolean {
   return typeof (query as { submit?: unknown } | null)?.submit === 'function';
 }
 
-/** A submittable may never call back: a cursor has no callback, a query with a callback of its own calls that one. The session settles. */
+/**
+ * Calls back when the session is ready again. A submittable may never call back: a cursor has no callback, and a query with a
+ * callback of its own calls that one.
+ */
 function callBackWhenSettled(client: pg.ClientBase, callback: Outcome): void {
   const { signal: never } = new AbortController();
   settle(client as pg.Client, never).then(() => callback(undefined), callback);
 }
 
-/** Calls the app back. What it throws is an uncaught exception, as with pg-pool, and not a promise's rejection. */
+/** Calls the app back. An error of the callback is an uncaught exception, as with pg-pool, not a promise's rejection. */
 export function callBack<A extends unknown[]>(callback: (...args: A) => void, ...args: A): void {
   try {
     callback(...args);
@@ -63,7 +66,7 @@ export function callBack<A extends unknown[]>(callback: (...args: A) => void, ..
   }
 }
 
-/** Throws where nobody can catch it: a bug of the app surfaces as an uncaught exception, and interrupts nothing of Tenure's. */
+/** Throws outside of all callers: a bug of the app becomes an uncaught exception, and does not interrupt the pool. */
 export function throwOutside(error: unknown): void {
   nextTick(() => {
     throw error;
@@ -71,8 +74,8 @@ export function throwOutside(error: unknown): void {
 }
 
 /**
- * Notes how a query of the pool's own method ended. An error that the client made, and not the server, is the client's as well: a value that
- * cannot be sent, a time limit. Then nobody waits any more for what may be in flight.
+ * Notes how a query of the pool's own method ended. After an error of the client, such as a value that cannot be sent or a time
+ * limit, no caller waits any more for what may be in flight.
  */
 export function noteOutcome({ borrower }: PgConnection, error: unknown): void {
   borrower.isPoolQuery = true;
@@ -82,9 +85,9 @@ export function noteOutcome({ borrower }: PgConnection, error: unknown): void {
 }
 
 /**
- * What becomes of a client that was released with an error. `pg` documents such an error as the end of the session. An error that one of the
- * client's own statements met need not close the connection: that statement can have left nothing on its session (`keep`), or else the session
- * can be cleared for a new client (`renew`).
+ * What to do with a client that was released with an error. `pg` documents such an error as the end of the session. An error of
+ * one of the client's own statements need not close the connection: if the statement can have left nothing on its session, the
+ * client stays (`keep`); otherwise the session can be cleared for a new client (`renew`).
  */
 export function fateAfterError({ borrower, client, pooler }: PgConnection, error: unknown): 'keep' | 'renew' | 'close' {
   if (!isError(error) || !borrower.serverErrors.has(error)) return 'close';
@@ -109,7 +112,7 @@ const NAMED_LIST = /\b(?:into|with|recursive|as)\s+[\w."]+\s*\(/gi;
 
 const CALL = /([\w.]+|"[^"]*")\s*\(/g;
 
-/** Keywords that may stand before a parenthesis, and functions of the server that leave nothing. */
+/** Keywords that may precede a parenthesis, and functions of the server that leave nothing. */
 const HARMLESS = words(`
   values in and or not on using any some all exists from where select as materialized over filter by when then else case set returning
    conflict having limit offset union except intersect distinct lateral join array row within group between like ilike is update
@@ -121,11 +124,12 @@ const HARMLESS = words(`
 `);
 
 /**
- * Whether this query can leave nothing on its session, whether it succeeds or fails: one statement that reads or writes tables, and calls only
- * functions that are known. In doubt it counts as one that can.
+ * Whether this query leaves nothing on its session, whether it succeeds or fails: one statement that reads or writes tables, and
+ * calls only known functions. If that is uncertain, the answer is no.
  *
- * A failed statement is rolled back whole, settings and temporary tables included. What can be left is an advisory lock of the session, and
- * what a block or function has committed or prepared by itself. A trigger that takes such a lock is not noticed here.
+ * A failed statement is rolled back whole, including settings and temporary tables. Two things can be left: an advisory lock of
+ * the session, and what a block or function has committed or prepared by itself. A trigger that takes such a lock is not noticed
+ * here.
  */
 export function leavesNothing(query: unknown): boolean {
   const { text = query, submit } = Object(query) as { text?: unknown; submit?: unknown };

@@ -5,7 +5,7 @@ const SLOW_FACTOR = 3;
 const SLOW_BY_MS = 1;
 /** This many slow runs begin a trial; four times as many begin the next one, if the first finds nothing. */
 const FIRST_TRIAL_AFTER = 5;
-/** A trial ends when prepared runs were slow this much more often than the others, or after this many runs of either kind in which they were not. */
+/** A trial ends when prepared runs were slow this much more often than the others, or after this many runs of either kind without that result. */
 const CLEARLY_MORE = 10;
 const SHORT_TRIAL = 40;
 const LONG_TRIAL = 200;
@@ -23,9 +23,9 @@ interface Trial {
 }
 
 /**
- * Finds texts whose prepared runs are slower: after five runs PostgreSQL may choose one generic plan for all values, which may be wrong for
- * some. A slow run proves nothing, since other work and other values slow runs down as well. So after a few slow runs every other run is sent
- * unprepared, until the two kinds can be compared.
+ * Finds texts whose prepared runs are slower: after five runs PostgreSQL may choose one generic plan for all values, which may be
+ * wrong for some. A slow run proves nothing, since other work and other values slow runs down as well. So after a few slow runs
+ * every other run is sent unprepared, until the two kinds can be compared.
  */
 export class SlowPlanDetector {
   #usual = 0;
@@ -34,14 +34,14 @@ export class SlowPlanDetector {
   #trialAfter = FIRST_TRIAL_AFTER;
   #trial: Trial | undefined;
 
-  /** The two kinds are being compared. */
+  /** Whether the two kinds are being compared. */
   get isComparing(): boolean {
     return this.#trial !== undefined;
   }
 
   /**
-   * Decides how the next run is sent. During a trial the two kinds alternate, also where many are in flight at once: a moment in which the machine
-   * is slow must meet as many runs of one kind as of the other.
+   * Decides how the next run is sent. During a trial the two kinds alternate, even if many are in flight at once: a slow moment
+   * of the machine must affect as many runs of one kind as of the other.
    */
   nextForm(): 'prepared' | 'other' {
     return this.#trial && ++this.#trial.sent % 2 === 0 ? 'other' : 'prepared';
@@ -69,7 +69,7 @@ export class SlowPlanDetector {
     const more = prepared.slow - others.slow;
     if (more >= CLEARLY_MORE && prepared.slow >= 4 * others.slow) return true;
     if (others.count >= LONG_TRIAL || (others.count >= SHORT_TRIAL && more < 2)) {
-      // All runs have become slower: this is the usual time now.
+      // All runs have become slower, so this is the usual time now.
       this.#usual = Math.max(this.#usual, others.ms / others.count);
       this.#trial = undefined;
       this.#slowRuns = 0;
@@ -81,12 +81,12 @@ export class SlowPlanDetector {
 
 /** The rate is judged after this many statements were prepared again. */
 const SAMPLE = 100;
-/** Uses of each prepared statement below which preparing does not pay. To prepare one costs about a fifth of what a use of it saves. */
+/** Below this many uses of each prepared statement, preparing does not pay. To prepare one costs about a fifth of what one use of it saves. */
 const LEAST_USES = 2;
 
 /**
- * Judges whether it pays to prepare statements again after a change. It does not where changes come faster than uses, as with a setting for each
- * query, or a temporary table for each request.
+ * Judges whether it pays to prepare statements again after a change. It does not if changes come faster than uses, as with a
+ * setting for each query, or a temporary table for each request.
  */
 export class ReuseRate {
   #preparedAgain = 0;
@@ -100,7 +100,7 @@ export class ReuseRate {
     this.#uses++;
   }
 
-  /** Judges at a further change, and starts to count anew; `undefined` while there is too little to judge by. */
+  /** Judges at a further change, and starts a new count; `undefined` while there are too few uses. */
   judge(): 'pays' | 'does not pay' | undefined {
     if (this.#preparedAgain < SAMPLE) return undefined;
     const pays = this.#uses >= LEAST_USES * this.#preparedAgain;

@@ -6,7 +6,7 @@ import { SlowPlanDetector } from './benefit.js';
 import type { ResultShape } from './describeOnce.js';
 import { LONGEST_PREPARED, MOST_PARAMETERS, readText, type TextFacts } from './text.js';
 
-/** What a text is prepared as. It is replaced when it must not be used any more, on any connection. */
+/** The prepared form of a text. It is replaced when it must not be used any more, on any connection. */
 export interface Statement {
   readonly name: string;
 }
@@ -14,14 +14,14 @@ export interface Statement {
 /** A text whose statements the server has refused more often is not prepared any more: a table that keeps changing gains nothing from a plan. */
 const MOST_REFUSALS = 3;
 
-/** A text that was run, how often, and what that has shown. */
+/** A text that was run, how often, and the results of its runs. */
 export class CountedText {
   readonly facts: TextFacts;
   readonly slowPlan = new SlowPlanDetector();
-  /** Of a text that may be sent on a connection which others use, where the policy allows that. */
+  /** Set for a text that may be sent on a shared connection, if the policy allows that. */
   shortRead: ShortRead | undefined;
   uses = 0;
-  /** Why it is not prepared, as its runs have shown: the types of its parameters, until the schema changes; or that it is slower. */
+  /** Why its runs show that it must not be prepared: the types of its parameters, until the schema changes, or because it is slower. */
   unfit: 'parameters' | 'slower' | undefined;
   #refusals = 0;
   #statement: Statement | undefined;
@@ -30,7 +30,7 @@ export class CountedText {
     this.facts = readText(text);
   }
 
-  /** What the text is prepared as; `undefined` for one that the server has refused too often. */
+  /** The prepared form of the text; `undefined` if the server has refused it too often. */
   statementFor(text: string): Statement | undefined {
     if (this.#statement === undefined && this.#refusals <= MOST_REFUSALS) this.#statement = { name: nameOf(text) };
     return this.#statement;
@@ -44,14 +44,14 @@ export class CountedText {
     return this.unfit;
   }
 
-  /** The server has refused this statement. Returns false if another query had met that before: several are in flight. */
+  /** Called when the server has refused this statement. Returns false if another query had met that before, since several are in flight. */
   noteRefusal(statement: Statement): boolean {
     if (this.#statement !== statement) return false;
     this.#refusals++;
     return true;
   }
 
-  /** The schema has changed: the text's parameters may have other types, and its names another meaning. */
+  /** Called when the schema has changed: the text's parameters may have other types, and its names another meaning. */
   expire(): void {
     this.#statement = undefined;
     if (this.unfit === 'parameters') this.unfit = undefined;
@@ -59,13 +59,14 @@ export class CountedText {
 }
 
 /**
- * How often each text was run: one that is repeated is prepared. One table for each database, since a migration that one pool meets concerns
- * the others.
+ * How often each text was run, since a repeated one is prepared. There is one table for each database, because a migration that
+ * one pool notices concerns the others.
  *
- * Bounded by two generations: the older one is dropped when the younger one is full. A text that is used stays, at the cost of one look-up.
+ * Two generations bound the table: the older one is dropped when the younger one is full. A text in use stays, at the cost of one
+ * look-up.
  */
 export class TextCounts {
-  /** What half of the runs of prepared reads take, in milliseconds. */
+  /** The median duration of prepared reads, in milliseconds. */
   readonly usual = new Quantile(0.5, 0.01);
   readonly #size: number;
   #young = new Map<string, CountedText>();
@@ -87,7 +88,7 @@ export class TextCounts {
     return this.#young.get(key) ?? this.#insert(key, text);
   }
 
-  /** The schema has changed: each text is prepared anew at its next use, on every connection. */
+  /** Called when the schema has changed: each text is prepared anew at its next use, on every connection. */
   expireAll(): void {
     for (const generation of [this.#young, this.#old]) for (const known of generation.values()) known.expire();
   }
@@ -107,9 +108,9 @@ export class TextCounts {
 
 /** A statement that the session has. */
 interface CachedStatement extends ResultShape {
-  /** What it was prepared as; `undefined` once it must not be used any more. */
+  /** The form that it was prepared as; `undefined` once it must not be used any more. */
   statement: Statement | undefined;
-  /** The number of the session's environment at that time: in another one the same text may mean something else. */
+  /** The number of the session's environment at that time. In another one the same text may mean something else. */
   readonly environment: number;
   /** The running number of its last use. */
   lastUse: number;
@@ -124,7 +125,7 @@ export class SessionCache {
     return this.#statements.size;
   }
 
-  /** Returns this very statement, if it may be used, and makes it the most recently used one. */
+  /** Returns the shape of this statement, if it may be used, and makes it the most recently used one. */
   use(statement: Statement, environment: number): ResultShape | undefined {
     const cached = this.#statements.get(statement.name);
     if (cached?.statement !== statement || cached.environment !== environment) return undefined;
@@ -138,12 +139,12 @@ export class SessionCache {
     return cached;
   }
 
-  /** Whether the session has a statement of this name: one to use, or one to close. */
+  /** Whether the session has a statement of this name, to use or to close. */
   has(name: string): boolean {
     return this.#statements.has(name);
   }
 
-  /** Searched for only when a statement must be closed: an order that is kept at each use would cost more. */
+  /** The statement to close next. It is searched for only then, because an order that is kept at each use would cost more. */
   get leastRecent(): string | undefined {
     let least: string | undefined;
     let lastUse = Number.POSITIVE_INFINITY;
@@ -155,7 +156,7 @@ export class SessionCache {
     return least;
   }
 
-  /** The session still has the statement, but it must not be used any more. Returns false if it had expired before. */
+  /** Called when the session still has the statement, but it must not be used any more. Returns false if it had expired before. */
   expire(name: string): boolean {
     const cached = this.#statements.get(name);
     if (cached?.statement === undefined) return false;
@@ -163,18 +164,18 @@ export class SessionCache {
     return true;
   }
 
-  /** The session does not have the statement any more. */
+  /** Called when the session does not have the statement any more. */
   delete(name: string): void {
     this.#statements.delete(name);
   }
 }
 
-/** A longer text is recognised by its hash, so that the table does not grow by it. */
+/** A longer text is recognised by its hash, so that it does not take up room in the table. */
 const LONGEST_KEY = 2_048;
 /** 96 bits: two texts of one session will not have the same name. */
 const NAME_DIGITS = 24;
 
-/** The key of a text in the table. A short text is its own key, since hashing it at each use would cost more. */
+/** The key of a text in the table. A short text is its own key, since a hash at each use would cost more. */
 export function keyOf(text: string): string {
   return text.length > LONGEST_KEY ? hash(text) : text;
 }

@@ -1,24 +1,26 @@
 import { wrapMethod } from '../patches.js';
 import type { Field, PreparingWire, RowDescription } from '../pgTypes.js';
 
-/** What a prepared statement returns: its columns, or `nothing`; `undefined` before its first run. */
+/** The result of a prepared statement: its columns, or `nothing`; `undefined` before its first run. */
 export interface ResultShape {
   columns: RowDescription | 'nothing' | undefined;
 }
 
 /**
- * Asks the server for the columns of a prepared statement once. `pg` asks with every run and gets the same answer: the session refuses to run a
- * statement whose columns have changed their names or types (0A000). For a wide row the description is a good part of the answer, on both sides.
+ * Requests the columns of a prepared statement once. `pg` requests them with every run and gets the same answer, because the
+ * session refuses to run a statement whose columns have changed their names or types (0A000). For a wide row the description is a
+ * large part of the answer, on both sides.
  *
- * Not used behind a pooler, which in transaction mode may run the statement on a session that refuses nothing. Only the `tableID` and `columnID` of a column may be
- * outdated, until the next schema check, where the text now means another table with the same columns.
+ * Not used behind a pooler, which in transaction mode may run the statement on a session that refuses nothing. Only the `tableID`
+ * and `columnID` of a column may be outdated, if the text now means another table with the same columns; the next schema check
+ * corrects that.
  */
 export class DescribeOnce {
   readonly #connection: PreparingWire;
   #statement: ResultShape | undefined;
-  /** The columns that the server was not asked for in this run. */
+  /** The cached columns of this run, whose description was not requested. */
   #cached: ResultShape['columns'];
-  /** A statement that is sent for the first time: its parameters are described as well. */
+  /** Set for a statement that is sent for the first time: its parameters are described as well. */
   #new: { readonly name: string; readonly isBinary: boolean } | undefined;
 
   constructor(connection: PreparingWire) {
@@ -30,25 +32,25 @@ export class DescribeOnce {
       if (this.#new) original().call(connection, { type: 'S', name: this.#new.name });
       if (!this.#new || this.#new.isBinary) original().call(connection, message);
     });
-    // Before `pg` puts them into the result, where the app may change them.
+    // Runs before `pg` puts them into the result, where the app may change them.
     connection.prependListener('rowDescription', (columns) => this.#remember(columns));
     connection.on('noData', () => this.#remember('nothing'));
   }
 
-  /** The next query is a run of this statement; `undefined`: of none that is cached. */
+  /** Called before a query: it is a run of this statement; `undefined` if it is not cached. */
   follow(statement: ResultShape | undefined): void {
     this.#statement = statement;
     this.#cached = undefined;
     this.#new = undefined;
   }
 
-  /** The next query is the first run of a statement. */
+  /** Called before the first run of a statement. */
   introduce(name: string, isBinary: boolean): void {
     this.follow(undefined);
     this.#new = { name, isBinary };
   }
 
-  /** The server has accepted the run. Cached columns are emitted as if it had sent them. */
+  /** Called when the server has accepted the run. Cached columns are emitted as if the server had sent them. */
   bound(): void {
     const columns = this.#cached;
     if (columns !== undefined && columns !== 'nothing') this.#connection.emit('rowDescription', copyOf(columns));
@@ -65,7 +67,7 @@ export function copyOf(columns: RowDescription): RowDescription {
   return { ...columns, fields: columns.fields.map(copyOfField) };
 }
 
-/** An instance of the class of `pg`. */
+/** A copy of the same class, which is that of `pg`. */
 function copyOfField(field: Field): Field {
   const FieldClass = field.constructor as new (...values: unknown[]) => Field;
   const { name, tableID, columnID, dataTypeID, dataTypeSize, dataTypeModifier, format } = field;

@@ -27,20 +27,20 @@ interface Run {
   readonly known: CountedText;
   readonly text: string;
   readonly startedAt: number;
-  /** What it is sent as; `undefined`: unprepared. */
+  /** The statement that it is sent as; `undefined` if it is unprepared. */
   statement: Statement | undefined;
   environment: number;
-  /** The statement had been prepared before. */
+  /** Whether the statement had been prepared before. */
   isHit: boolean;
-  /** No transaction was open. */
+  /** Whether no transaction was open. */
   readonly wasIdle: boolean;
-  /** The server has accepted the statement and the values: an error after that is the query's own. */
+  /** Whether the server has accepted the statement and the values: an error after that is the query's own. */
   isBound: boolean;
-  /** Bytes received on the connection before it, where it is measured which reads are short. */
+  /** Bytes received on the connection before it, if short reads are measured. */
   readonly bytesBefore: number;
 }
 
-/** A query that is run again, unprepared. */
+/** A query that runs again, unprepared. */
 interface Rerun {
   readonly query: PgQuery;
   /** The run whose statement is outdated, if the query succeeds now. */
@@ -50,8 +50,8 @@ interface Rerun {
 const DUPLICATE_STATEMENT = '42P05';
 
 /**
- * Sends the repeated queries of one client as prepared statements. It only sets the name of a query that `pg` has made, and `pg` does the
- * rest, so that all forms of call, results and errors stay the same.
+ * Sends the repeated queries of one client as prepared statements. It only sets the name of a query that `pg` has made, and `pg`
+ * does the rest, so that all forms of call, results and errors stay the same.
  */
 export class Preparer implements SubmitListener {
   readonly #client: PreparingClient;
@@ -67,7 +67,7 @@ export class Preparer implements SubmitListener {
   readonly #check: SchemaCheck;
   #run: Run | undefined;
   #rerun: Rerun | undefined;
-  /** Statements that the server still has and that are to be closed. */
+  /** Statements that the server still has, and that must be closed. */
   readonly #unused: string[] = [];
   /** Runs on this connection while others use it. */
   readonly shared: SharedRuns;
@@ -112,7 +112,7 @@ export class Preparer implements SubmitListener {
         this.#closedByPg(run.statement);
       original().call(connection, message);
     });
-    // Before `pg` calls the app back, and after `pg` has noted what was parsed.
+    // Runs before `pg` calls the app back, and after `pg` has noted what was parsed.
     connection.prependListener('errorMessage', (error) => this.#failed(error));
     connection.prependListener('readyForQuery', ({ status }) => this.#ready(status));
     connection.on('parseComplete', () => this.#parsed());
@@ -137,13 +137,13 @@ export class Preparer implements SubmitListener {
   }
 
   after(): void {
-    // The table is public to the app, and would keep every text for the life of the connection.
+    // The app can read the table, which would keep every text for the life of the connection.
     if (this.#run?.isHit) delete this.#connection.parsedStatements[this.#run.statement!.name];
     if (this.#isCorked) this.#connection.stream.uncork?.();
     this.#isCorked = false;
   }
 
-  /** Nothing is ever prepared on this connection. */
+  /** Whether nothing is ever prepared on this connection. */
   get #isLeftAlone(): boolean {
     return sharesSessions(this.#check.kind) && !this.#pool.isWanted;
   }
@@ -152,7 +152,7 @@ export class Preparer implements SubmitListener {
     return isParameterQuery(query, this.#Query) && !this.#foreign.has(query);
   }
 
-  /** Sends a query as a statement, if it may be one. Returns false if a check goes first: the query then comes again. */
+  /** Sends a query as a statement, if it may be one. Returns false if a check goes first: the query is then submitted again. */
   #consider(query: ParameterQuery, known: CountedText): boolean {
     const { threshold, counts } = this.#pool;
     const isRepeated = known.uses + 1 >= threshold;
@@ -203,14 +203,14 @@ export class Preparer implements SubmitListener {
       this.#pool.counts.hits++;
       this.#schema.reuse.noteUse();
       this.#environment.reuse.noteUse();
-      // `pg` sends no Parse for what is in its table.
+      // `pg` sends no Parse for a statement in its table.
       this.#connection.parsedStatements[statement.name] = run.text;
       this.#follow(cached, query);
     } else {
       this.#makeRoomFor(statement);
       this.#describeOnce.introduce(statement.name, Boolean(query.binary));
     }
-    // Set last: a Close of this statement that follows comes from `pg`.
+    // Set last: a Close of this statement after this comes from `pg`.
     run.statement = statement;
     query.name = statement.name;
     return undefined;
@@ -224,7 +224,7 @@ export class Preparer implements SubmitListener {
     return this.#connection.stream.bytesRead ?? 0;
   }
 
-  /** From now on its columns are cached, if they are in text form: a cached description has only that one. */
+  /** Begins to cache its columns, if they are in text form: a cached description has only that one. */
   #follow(cached: ResultShape, { binary }: PgQuery): void {
     if (this.#check.kind === 'none' && !binary) this.#describeOnce.follow(cached);
   }
@@ -249,13 +249,16 @@ export class Preparer implements SubmitListener {
     this.#connection.close({ type: 'S', name });
   }
 
-  /** `pg` has closed the statement that is being sent, since a parameter could not be serialised. It would still take it for prepared. */
+  /**
+   * Called when `pg` has closed the statement that is being sent, since a parameter could not be serialised. `pg` would otherwise
+   * still treat it as prepared.
+   */
   #closedByPg({ name }: Statement): void {
     this.#run = undefined;
     this.#cache.delete(name);
     delete this.#connection.parsedStatements[name];
     delete this.#connection.submittedNamedStatements?.[name];
-    // Or `pg` would take the answer to its Parse for a statement that exists.
+    // Otherwise `pg` would take the answer to its Parse for a statement that exists.
     if (this.#client._activeQuery) this.#client._activeQuery.name = undefined;
   }
 
@@ -296,11 +299,11 @@ export class Preparer implements SubmitListener {
     if (failure === 'outdated' && run.wasIdle) this.#runAgain(query, undefined);
     if (failure !== 'doubtful') return;
     if (run.wasIdle) this.#runAgain(query, run);
-    // Inside a transaction that cannot be decided. The next run is parsed anew, which decides it and costs no round trip.
+    // A transaction leaves that undecided. The next run is parsed anew, which decides it and costs no round trip.
     else this.#expire(run.statement.name);
   }
 
-  /** Queues the query again, first and without its name. None of it has run, and nothing was called back. */
+  /** Queues the query again, first and without its name. No part of it has run, and no caller was called back. */
   #runAgain(query: PgQuery, suspect: Run | undefined): void {
     const { callback } = query;
     this.#rerun = { query, suspect };
@@ -314,7 +317,7 @@ export class Preparer implements SubmitListener {
   #completed(): void {
     const suspect = this.#rerun?.suspect;
     this.#rerun = undefined;
-    // It succeeds without the statement: the statement was outdated, and no value was wrong.
+    // It succeeds without the statement, so the statement was outdated, and no value was wrong.
     if (suspect) this.#expireForAll(suspect);
   }
 
@@ -324,7 +327,7 @@ export class Preparer implements SubmitListener {
     if (this.#pool.sharesReads && run?.isHit && run.wasIdle && run.isBound) {
       this.shared.noteAlone(run.known, run.text, now - run.startedAt, this.#bytesRead - run.bytesBefore);
     }
-    // Further runs of a text that was found to be slower may be in flight: they must not warn again.
+    // Further runs of a text that was found to be slower may be in flight. They must not warn again.
     if (run && !run.known.unfit && run.known.slowPlan.noteRun(run.statement !== undefined, now - run.startedAt)) {
       run.known.unfit = 'slower';
       this.#pool.noteSlower(run.text);
@@ -333,8 +336,8 @@ export class Preparer implements SubmitListener {
   }
 
   /**
-   * A change that makes the server refuse one statement concerns others, and not all of them are refused: some would read a value as one of the
-   * old type.
+   * Expires all statements. A change that makes the server refuse one statement concerns others, of which it does not refuse all:
+   * some would read a value as one of the old type.
    */
   #expireForAll({ known, statement }: Run): void {
     if (known.noteRefusal(statement!)) this.#schema.schemaChanged(performance.now());

@@ -1,21 +1,21 @@
 import type { UnpreparedReason } from '../../pool/connector.js';
 
-/** What the connections of one pool have in common. */
+/** The state that the connections of one pool have in common. */
 export interface Preparing {
   /** While this is false nothing is prepared. It does not become true again. */
   readonly isOn: boolean;
-  /** Statements are prepared behind a pooler in transaction mode as well. */
+  /** Whether statements are prepared even behind a pooler in transaction mode. */
   readonly isWanted: boolean;
   readonly preparesWrites: boolean;
-  /** How often a text must be run, and how many statements a connection keeps. */
+  /** How often a text must run before it is prepared. */
   readonly threshold: number;
   readonly limit: number;
   readonly counts: StatementCounts;
-  /** Reads may be sent on connections that others use: it is measured which are short. */
+  /** Whether reads may share connections: the short ones are then measured. */
   readonly sharesReads: boolean;
-  /** A statement that was prepared on a connection is missing there: its session has changed. */
+  /** Called when a statement is missing on the connection that prepared it: its session has changed. */
   noteMissing(): void;
-  /** Prepared runs of this text are slower than unprepared ones. */
+  /** Called when prepared runs of this text are slower than unprepared ones. */
   noteSlower(text: string): void;
 }
 

@@ -24,11 +24,11 @@ interface Parts {
   readonly environment: Environment;
   readonly describeOnce: DescribeOnce;
   readonly check: SchemaCheck;
-  /** The last run of the connection's only user is over: no further answer belongs to it. */
+  /** Called when the last run of the connection's sole user is over: no further answer belongs to it. */
   readonly forgetRun: () => void;
 }
 
-/** The prepared statements of one connection, for reads that use it beside others. Nothing is prepared or closed meanwhile. */
+/** The prepared statements of one connection, for reads that share it. Nothing is prepared or closed meanwhile. */
 export class SharedRuns {
   readonly #parts: Parts;
 
@@ -69,7 +69,7 @@ export class SharedRuns {
     schema.reuse.noteUse();
     environment.reuse.noteUse();
     describeOnce.follow(shape);
-    // `pg` sends no Parse for what is in its table.
+    // `pg` sends no Parse for a statement in its table.
     connection.parsedStatements[statement.name] = text;
     query.name = statement.name;
     try {
@@ -80,13 +80,13 @@ export class SharedRuns {
     }
   }
 
-  /** The columns of a run, as if the server had described them. */
+  /** Emits the columns of a run, as if the server had described them. */
   describe({ shape }: SharedRun): void {
     this.#parts.connection.emit('rowDescription', copyOf(shape.columns));
   }
 
   /**
-   * A run failed before it was bound.
+   * Called when a run failed before it was bound.
    *
    * @returns whether it may succeed when it has a connection alone, where it is prepared anew
    */

@@ -22,7 +22,7 @@ const LONGEST_SHOWN = 200;
 
 const noCounts = () => ({ hits: 0, prepared: 0, evicted: 0, invalidated: 0 });
 
-/** Of a connector that has no pool yet. */
+/** The figures of a connector without a pool. */
 export const NO_STATEMENTS: StatementStats = { state: 'off', ...noCounts() };
 
 /** The prepared statements of one pool's connections. */
@@ -31,14 +31,14 @@ export class Statements implements Preparing {
   readonly limit: number;
   readonly preparesWrites: boolean;
   readonly isWanted: boolean;
-  /** `undefined` unless the policy allows that reads share connections. */
+  /** `undefined` unless the policy allows reads to share connections. */
   readonly reads: SharedReads | undefined;
   readonly counts: StatementCounts = { ...noCounts(), unprepared: {} };
   #isOn: boolean;
   readonly #pooler: Pooler;
   readonly #report: PoolReport;
   #isProven = false;
-  /** Held here, or it would be collected with the last connection. */
+  /** Held here: otherwise it would be collected with the last connection. */
   #schema: SchemaWatch | undefined;
 
   constructor(policy: Policy, pooler: Pooler, report: PoolReport) {
@@ -83,17 +83,17 @@ export class Statements implements Preparing {
     return this.#schema?.isResting(performance.now()) ? 'tables-change' : 'on';
   }
 
-  /** Whether reads may share the connection of a client, of which `kind` is known. Asks only where the policy allows sharing: one round trip. */
+  /** Whether reads may share the connection of a client, of which `kind` is known. Tests it only if the policy allows sharing, for one round trip. */
   async proveOrder(client: PgClient, kind: PoolerKind | undefined, signal: AbortSignal): Promise<boolean> {
     if (!this.isOn || !this.sharesReads || isPooler(kind) || isPooler(this.#pooler.kind)) return false;
     return this.reads!.prove(client, signal);
   }
 
   /**
-   * From now on the repeated queries of this client, which is connected and set up, are sent as prepared statements.
+   * Sends the repeated queries of this connected client as prepared statements from now on.
    *
-   * @param kind what is known of this client; while that is `unknown`, it is checked before its first statement
-   * @param isInOrder it leads straight to the server, as `proveOrder` has found
+   * @param kind what is between this client and the server; while that is `unknown`, it is checked before its first statement
+   * @param isInOrder whether it leads straight to the server, by `proveOrder`
    */
   adopt(client: PgClient, kind: PoolerKind = 'unknown', isInOrder = false): void {
     if (!this.isOn) return;
@@ -119,7 +119,7 @@ export class Statements implements Preparing {
   }
 }
 
-/** From now on the text of the client's last query is kept in its connection. */
+/** Keeps the text of the client's last query in its connection from now on. */
 export function rememberLastStatement(client: PgClient): void {
   if (!isPreparing(client)) return;
   const connection = connectionOf(client);

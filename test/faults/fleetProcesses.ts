@@ -6,7 +6,7 @@ import { build } from 'vite';
 
 const BUILT = new URL('../node_modules/.fleet/', import.meta.url);
 
-/** One file of an app and of Tenure: two dozen processes that each compile all of that would take a minute. */
+/** One file with an app and Tenure: two dozen processes would take a minute to compile all of it. */
 export async function buildApp(source: URL): Promise<string> {
   const script = fileURLToPath(source);
   const name = basename(script, '.ts');
@@ -73,7 +73,7 @@ export class FleetProcess {
   }
 }
 
-/** Sessions in the fleet: each has a slot, and a lock of its member as well, the key of which is the next one. */
+/** Sessions in the fleet. Each has a slot, and a lock of its member, whose key is the next number. */
 export const SLOT_HOLDERS = `select count(distinct slot.pid)::int from pg_locks slot join pg_locks member
   on member.pid = slot.pid and member.classid::bigint = slot.classid::bigint + 1
   where slot.locktype = 'advisory' and slot.objsubid = 2 and slot.objid < 1000`;

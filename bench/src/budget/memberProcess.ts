@@ -3,10 +3,10 @@ import { Pool } from '@tenure/core/pg';
 import pg from 'pg';
 import { answerQuestions } from '../askedProcess.js';
 
-/** One process of a fleet. It begins a load, is measured under it, and ends it. */
+/** One process of a fleet. It starts a load, is measured during it, and ends it. */
 
 export interface Load {
-  /** Slots of all processes together; `none`: each has its max and no budget. */
+  /** Slots of all processes together; with `none` each has its maximum and no budget. */
   readonly budget: number | 'none';
   readonly max: number;
   readonly callers: number;
@@ -15,7 +15,7 @@ export interface Load {
 
 export type Question = { readonly begin: Load } | { readonly measureMs: number } | { readonly end: true };
 
-/** What one process did while it was measured. */
+/** The figures of one process. */
 export interface Figures {
   readonly ms: number;
   readonly cpuMs: number;
@@ -26,7 +26,7 @@ export interface Figures {
 }
 
 const [url] = process.argv.slice(2);
-// That it begins as a guest is what is measured here.
+// The process begins as a guest, which is measured here.
 process.removeAllListeners('warning');
 let statements = 0;
 countStatements();
@@ -72,7 +72,7 @@ async function end(): Promise<void> {
   await pool!.end();
 }
 
-/** Where `pg` sends a text. The budget marks its statements. */
+/** The method by which `pg` sends a text. The budget marks its statements. */
 function countStatements(): void {
   const { query } = pg.Connection.prototype;
   pg.Connection.prototype.query = function (this: pg.Connection, text: string) {

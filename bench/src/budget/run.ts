@@ -15,13 +15,13 @@ import type { Figures, Load, Question } from './memberProcess.js';
 const SOURCE = new URL('./memberProcess.ts', import.meta.url);
 const ROOT = new URL('../../', import.meta.url);
 const PROCESSES = 12;
-/** Of each process, in every load. */
+/** Connections of each process, in every load. */
 const CONNECTIONS = 3;
-/** Long: the noise in the work of a busy load is larger than the work of the budget. */
+/** Long, because the noise of a busy load is larger than the work of the budget. */
 const USE_MS = 500;
 /** Short, so that all code is compiled before it is measured. */
 const WARM_UP_USE_MS = 2;
-/** All come to equal shares within it; where there is room they have them at once. */
+/** All processes reach equal shares within this time; while there is room, at once. */
 const SETTLE_MS = { full: 8_000, room: 2_000 };
 
 const full = { useMs: USE_MS, callers: 2 * CONNECTIONS, settleMs: SETTLE_MS.full } as const;
@@ -33,7 +33,7 @@ const [FULL_WITHOUT, FULL, ROOM_WITHOUT, ROOM, ONE] = [
   'room',
   'room, one connection each',
 ] as const;
-/** The same connections and callers with and without. In the budget that is full, each process would like twice as many. */
+/** The same connections and callers with and without a budget. In the full budget, each process needs twice as many. */
 const LOADS: readonly (Load & { readonly name: string; readonly settleMs: number })[] = [
   { name: FULL_WITHOUT, ...full, budget: 'none', max: CONNECTIONS },
   { name: FULL, ...full, budget: PROCESSES * CONNECTIONS, max: 2 * CONNECTIONS },
@@ -42,7 +42,7 @@ const LOADS: readonly (Load & { readonly name: string; readonly settleMs: number
   { name: ONE, ...room, callers: 1, budget: 2 * PROCESSES * CONNECTIONS, max: CONNECTIONS },
 ];
 
-/** What one turn cost, for each process. */
+/** The cost of one turn, for each process. */
 interface Turn {
   /** Percent of a core. */
   readonly cpu: number;
@@ -55,7 +55,7 @@ interface Turn {
 
 type Member = AskedProcess<Question, Figures>;
 
-/** What a budget costs the processes that keep to it, and their server. */
+/** Measures what a budget costs its processes, and their server. */
 export async function runBudget(quick: boolean): Promise<Outcome> {
   await using server = await startServer(150);
   const entry = await builtFile('memberProcess.js', ROOT);
@@ -107,7 +107,7 @@ function turnOf(figures: readonly Figures[], serverCpuMs: number): Turn {
 function reportOf(turns: ReadonlyMap<string, readonly Turn[]>, rounds: number, forMs: number): Report {
   const take = (name: string, figure: keyof Turn) => (turns.get(name) ?? []).map((turn) => turn[figure]);
   const middle = (name: string, figure: keyof Turn) => median(take(name, figure));
-  /** The median of the rounds' differences: only figures of one round were taken side by side. */
+  /** The median of the rounds' differences, since only figures of one round were measured side by side. */
   const more = (name: string, without: string, figure: 'cpu' | 'serverCpu') =>
     median(take(name, figure).map((value, round) => value - take(without, figure)[round]!));
   const cpuCells = (name: string, without: string | undefined, figure: 'cpu' | 'serverCpu') => {

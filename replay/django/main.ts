@@ -12,8 +12,8 @@ import { drawPlot } from './plot.js';
 import { SCENARIOS, type Scenario } from './scenarios.js';
 
 /**
- * The app of the incident itself, Debian's Django under gunicorn: what its clients get, and what the doctor says of it. With `WRITE_DOCS=1` it also
- * draws docs/incident.svg.
+ * Runs the app of the incident itself, Debian's Django under gunicorn, and prints the figures of its clients and the doctor's
+ * diagnosis. With `WRITE_DOCS=1` it also draws docs/incident.svg.
  */
 
 const PYTHON = '/usr/bin/python3';

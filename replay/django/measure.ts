@@ -5,7 +5,10 @@ import pg from 'pg';
 import { serverCpu } from '../src/watch/serverCpu.js';
 
 const CLIENTS = 400;
-/** Clients come and go, as browsers do. A client that never goes has a green thread of its own, whose connection is then reused. */
+/**
+ * Requests of a client before it leaves, since browsers come and go. A client that stayed would have a green thread of its own,
+ * whose connection would be reused.
+ */
 const REQUESTS_PER_CLIENT = 10;
 const CLIENT_TIMEOUT_S = 10;
 const LOAD_S = 30;
@@ -16,7 +19,7 @@ export interface Sessions {
   readonly count: number;
 }
 
-/** What the clients got, and what the server saw. */
+/** The figures of the clients and of the server. */
 export interface Figures {
   served: number;
   /** Answers with a status of 500 and above. */
@@ -27,13 +30,13 @@ export interface Figures {
   sessions: Sessions[];
   /** Sessions opened, by the server's own count. */
   opened: number;
-  /** The server's CPU for each request that was served; null where it cannot be had. */
+  /** CPU time of the server for each served request; null if it is unknown. */
   cpuPerRequestMs: number | null;
 }
 
-/** Puts the app under load, and looks at its server meanwhile. */
+/** Puts the app under load, and takes samples of its server meanwhile. */
 export async function measure(url: string, postgres: PostgresServer, meanwhile: () => Promise<void>): Promise<Figures> {
-  // Opened before the load: a server that is full would refuse it.
+  // Opened before the load, because a full server would refuse it.
   const watcher = new pg.Client({ connectionString: postgres.superuserUrl, application_name: 'watcher' });
   await watcher.connect();
   try {

@@ -8,7 +8,7 @@ const TARGET = new URL('../../docs/incident.svg', import.meta.url);
 const MAX_CONNECTIONS = 100;
 const COLORS = ['#c33', '#d80', '#86a', '#26a', '#2a6'];
 
-/** Draws the connections of each scenario over time, against what the server has, for docs/incident.md. */
+/** Draws the connections of each scenario over time, and the server's limit, for docs/incident.md. */
 export async function drawPlot(lines: readonly { title: string; sessions: readonly Sessions[] }[]): Promise<void> {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const points = lines.flatMap(({ title, sessions }) => sessions.map((seen) => ({ title, ...seen })));

@@ -5,7 +5,7 @@ export interface Scenario {
   readonly workerClass: 'eventlet' | 'gevent' | 'sync';
   /** Django's CONN_MAX_AGE, in seconds; 0 closes a connection at the end of its request. */
   readonly maxAge: number;
-  /** A PgBouncer in transaction mode is in front, with at most this many connections to the server. */
+  /** The most connections of a PgBouncer in transaction mode in front of the server; absent without one. */
   readonly pooled?: number;
   /** The doctor's finding, or its verdict. */
   readonly expected: string;
@@ -13,7 +13,7 @@ export interface Scenario {
 
 const POOLED = 20;
 
-/** What the app was, and what is advised. The measured ones keep to this order in documents. */
+/** The app as it was, and with each advice. Documents list the measured scenarios in this order. */
 export const SCENARIOS: readonly Scenario[] = [
   {
     key: 'eventlet',

@@ -8,6 +8,7 @@ import type { Pool as Engine } from '../../pool/pool.js';
 import { ENGINE } from '../../pool/processPools.js';
 import type { PoolStats } from '../../pool/stats.js';
 import { connectionOf, type PgConnection } from '../connection.js';
+import type { SharedReads } from '../pipeline/sharedReads.js';
 import { isOpen } from '../session.js';
 import { placeOf, type TargetSettings, targetOf } from '../sharing/registry.js';
 import { LENDER, type Lender, lenderOver } from './lender.js';
@@ -70,7 +71,8 @@ class TenurePool extends StockPool {
       configurable: true,
     });
     const { place } = made ?? { place: placeOf(TenurePool, policy) };
-    // No function here may refer to `this`: sockets hold the engine, and would keep an abandoned pool alive.
+    // No function here may refer to `this`: sockets hold the engine, and would keep an abandoned pool alive. One function that does is
+    // enough, since all functions made in this constructor hold the same variables.
     const self = new WeakRef(this);
     const target = () => targetNow(self.deref());
     const emit = whileKept(self, (pool, event: string, client: Client) => pool.#emit(event, client));
@@ -81,13 +83,7 @@ class TenurePool extends StockPool {
       engaged: this.#engaged,
       identity: { place, target },
     });
-    this.#queries = new PoolQueries(engine, reads, {
-      acquire: () => this.#acquire(),
-      handedOut: (client) => this.#handedOut(client),
-      takeBack: (client, connection, error) => this.#takeBack(client, connection, error),
-      explained: (error) => this.#explained(error),
-      isWatched: () => this.#isWatched,
-    });
+    this.#queries = this.#queriesOver(engine, reads);
     this.#engine = engine
       .on(
         'closing',
@@ -101,6 +97,16 @@ class TenurePool extends StockPool {
         'rollback',
         whileKept(self, (pool, client) => pool.#rolledBack(client)),
       );
+  }
+
+  #queriesOver(engine: Engine<Client>, reads: SharedReads | undefined): PoolQueries {
+    return new PoolQueries(engine, reads, {
+      acquire: () => this.#acquire(),
+      handedOut: (client) => this.#handedOut(client),
+      takeBack: (client, connection, error) => this.#takeBack(client, connection, error),
+      explained: (error) => this.#explained(error),
+      isWatched: () => this.#isWatched,
+    });
   }
 
   /** Calls pg-pool's own method, which tools replace, and which calls `newClient`. */

@@ -7,7 +7,7 @@ import { interleave } from '../figures/interleave.js';
 import { median } from '../figures/median.js';
 import { atLeast, ratioOf, target, times } from '../figures/ratio.js';
 import type { Report } from '../report/report.js';
-import { memoryOverTime } from './memory.js';
+import { memoryOverTime, type Watched } from './memory.js';
 
 const MAX = 10;
 const PER_SECOND = 1_000;
@@ -42,12 +42,12 @@ export async function inspectorCost(url: string, quick: boolean, progress: (text
   progress(`memory with the page open, ${minutes} min`);
   const load = new AbortController();
   const loaded = steadyLoad(seen, minutes * 60_000 + 20_000, load.signal);
-  const memory = await memoryOverTime(page, minutes * 60_000);
+  const watched = await memoryOverTime(page, minutes * 60_000);
   load.abort();
-  await loaded;
+  const { perSecond } = await loaded;
   await Promise.all([unseen.end(), seen.end()]);
   server.close();
-  return reportOf(measured, { rounds, forMs, minutes }, memory);
+  return reportOf(measured, { rounds, forMs, minutes, perSecond }, watched);
 }
 
 /** Starts a process that polls as the page does. */
@@ -87,8 +87,8 @@ async function steadyLoad(pool: Pool, forMs: number, signal?: AbortSignal): Prom
 
 function reportOf(
   measured: ReadonlyMap<string, readonly Figures[]>,
-  { rounds, forMs, minutes }: { rounds: number; forMs: number; minutes: number },
-  memory: Awaited<ReturnType<typeof memoryOverTime>>,
+  { rounds, forMs, minutes, perSecond }: { rounds: number; forMs: number; minutes: number; perSecond: number },
+  { memory, firstDataMs }: Watched,
 ): Report {
   const take = (name: string | undefined, figure: keyof Figures) =>
     (measured.get(name!) ?? []).map((round) => round[figure]);
@@ -99,7 +99,8 @@ function reportOf(
     about: [
       `A pool of ${MAX} connections under ${PER_SECOND} queries a second, with a reader that polls once a second and without one. ` +
         `Medians of ${rounds} interleaved rounds of ${forMs / 1_000} s.`,
-      `Memory: live bytes after a collection, with the page open in Chromium for ${minutes} min.`,
+      `Memory: live bytes after a collection, with the page open in Chromium for ${minutes} min, at ${perSecond.toFixed(0)} queries a second.` +
+        (firstDataMs === undefined ? '' : ` The page showed the pool after ${firstDataMs.toFixed(0)} ms.`),
     ],
     tables: [
       {
@@ -124,8 +125,11 @@ function reportOf(
       ...grown.map(({ name, mb }) =>
         target(mb < 2, `${name}: ${mb.toFixed(1)} MB more at the end (the target is < 2)`),
       ),
+      ...(firstDataMs === undefined
+        ? []
+        : [target(firstDataMs < 1_000, `First data after ${firstDataMs.toFixed(0)} ms (the target is < 1,000)`)]),
     ],
-    figures: { rounds: Object.fromEntries(measured), memory },
+    figures: { rounds: Object.fromEntries(measured), memory, perSecond, firstDataMs },
   };
 }
 

@@ -10,14 +10,23 @@ export interface MemoryOverTime {
   readonly bytes: number[];
 }
 
+export interface Watched {
+  readonly memory: readonly MemoryOverTime[];
+  /** The time from the opening of the page until it shows the pool; `undefined` without a browser. */
+  readonly firstDataMs: number | undefined;
+}
+
 /** Live bytes of this process, and of the page in Chromium if there is one, while the page is open. */
-export async function memoryOverTime(url: string, forMs: number): Promise<MemoryOverTime[]> {
+export async function memoryOverTime(url: string, forMs: number): Promise<Watched> {
   const ofProcess: MemoryOverTime = { name: 'the process', bytes: [] };
   const ofPage: MemoryOverTime = { name: 'the page', bytes: [] };
   const browser = NO_BROWSER === undefined ? await launch() : undefined;
   const page = await browser?.newPage();
   const devTools: CDPSession | undefined = page && (await page.context().newCDPSession(page));
+  const opened = performance.now();
   await page?.goto(url);
+  await page?.locator('.verdict').waitFor();
+  const firstDataMs = page && performance.now() - opened;
   const reading = browser
     ? undefined
     : setInterval(() => void fetch(`${url}?since=`).then((answer) => answer.text()), 1_000);
@@ -35,5 +44,5 @@ export async function memoryOverTime(url: string, forMs: number): Promise<Memory
   } while (performance.now() - begun < forMs);
   clearInterval(reading);
   await browser?.close();
-  return browser ? [ofProcess, ofPage] : [ofProcess];
+  return { memory: browser ? [ofProcess, ofPage] : [ofProcess], firstDataMs };
 }

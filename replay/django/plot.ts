@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
+import { asFile } from '@tenure/doctor/internal';
 import type { Sessions } from './measure.js';
 
 const TARGET = new URL('../../docs/incident.svg', import.meta.url);
@@ -10,15 +10,12 @@ const COLORS = ['#c33', '#d80', '#86a', '#26a', '#2a6'];
 
 /** Draws the connections of each scenario over time, and the server's limit, for docs/incident.md. */
 export async function drawPlot(lines: readonly { title: string; sessions: readonly Sessions[] }[]): Promise<void> {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const points = lines.flatMap(({ title, sessions }) => sessions.map((seen) => ({ title, ...seen })));
   const limit = [{ at: 0, text: `max_connections ${MAX_CONNECTIONS}` }];
-  const plot = Plot.plot({
-    document: document as unknown as NonNullable<Plot.PlotOptions['document']>,
+  const svg = asFile({
     width: 960,
     height: 340,
     marginRight: 320,
-    style: { fontSize: '12px', background: 'white', color: '#333' },
     x: { label: 'seconds' },
     y: { label: 'connections', domain: [0, MAX_CONNECTIONS + 8], grid: true },
     color: { domain: lines.map(({ title }) => title), range: COLORS },
@@ -32,6 +29,5 @@ export async function drawPlot(lines: readonly { title: string; sessions: readon
       }),
     ],
   });
-  const svg = plot.outerHTML.replace(/<svg(?! xmlns)/, '<svg xmlns="http://www.w3.org/2000/svg"');
-  await writeFile(TARGET, `${svg}\n`);
+  await writeFile(TARGET, svg);
 }

@@ -1,8 +1,8 @@
 /* Draws docs/fleet.svg: connections of a simulated fleet against its budget. The same seed gives the same plot. */
 import { writeFile } from 'node:fs/promises';
 import * as Plot from '@observablehq/plot';
+import { asFile } from '@tenure/doctor/internal';
 import { Fleet } from '@tenure/test/fleet/fleet.js';
-import { parseHTML } from 'linkedom';
 
 const TARGET = new URL('../../../docs/fleet.svg', import.meta.url);
 const LIMIT = 40;
@@ -49,14 +49,11 @@ for (const [atMs, slots, sessions] of history) {
   const known = points.get(span) ?? { at: (span * SPAN_MS) / 1_000, sessions: 0, slots: 0 };
   points.set(span, { at: known.at, sessions: Math.max(known.sessions, sessions), slots: Math.max(known.slots, slots) });
 }
-const { document } = parseHTML('<!doctype html><html><body></body></html>');
-const plot = Plot.plot({
-  document: document as unknown as NonNullable<Plot.PlotOptions['document']>,
+const svg = asFile({
   width: 900,
   height: 300,
   marginTop: 34,
   marginRight: 40,
-  style: { fontSize: '12px', background: 'white', color: '#333' },
   x: { label: 'seconds' },
   y: { label: 'connections', domain: [0, LIMIT + 15], grid: true },
   marks: [
@@ -76,10 +73,7 @@ const plot = Plot.plot({
     }),
   ],
 });
-const svg = plot.outerHTML.includes('xmlns=')
-  ? plot.outerHTML
-  : plot.outerHTML.replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"');
-await writeFile(TARGET, `${svg}\n`);
+await writeFile(TARGET, svg);
 console.log(
   `peak: ${fleet.peak} slots of ${LIMIT}; ${Math.max(...fleet.history.map(([, , sessions]) => sessions))} sessions, processes that connect for the first time included`,
 );

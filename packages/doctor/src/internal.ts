@@ -1,5 +1,5 @@
 /** Exports that the replay and the benchmarks use. Not for users: they may change with any version. */
-export { atEachWidth, HEIGHT, WIDTHS } from './page/draw.js';
+export { asFile, atEachWidth, HEIGHT, WIDTHS } from './page/draw.js';
 export { html, Markup } from './page/html.js';
 export {
   comparisonPlot,

@@ -121,17 +121,23 @@ describe('A connection', () => {
 });
 
 describe('Behind a read that waits for a lock', () => {
-  it('others are answered by another connection, so that what their callers await comes', async () => {
-    const pool = await openShort();
+  /** Sends a read that a lock blocks, and one behind it, on the only connection of the pool that is not held. */
+  async function readBehindLock(options?: pg.PoolConfig) {
+    const pool = await openShort(options);
     const { commit } = await lockA(pool);
-    const [other] = await hold(pool, 1);
+    const [other] = (await hold(pool, 1)) as [pg.PoolClient];
     await refresh(pool);
     // The next one waits for a connection, and may share it.
     const alone = pool.query(B, ['alone', 1]);
     const blocked = pool.query(A, ['blocked', 1]);
     const behind = tagOf(pool.query(B, ['behind', 1]));
+    return { pool, commit, other, alone, blocked, behind };
+  }
+
+  it('others are answered by another connection, so that what their callers await comes', async () => {
+    const { pool, commit, other, alone, blocked, behind } = await readBehindLock();
     await expect.poll(() => pool.stats().pipelined!.queries).toBe(1);
-    other!.release();
+    other.release();
     await alone;
     expect(await behind).toBe('behind');
     expect(await isOver(blocked)).toBe(false);
@@ -141,17 +147,10 @@ describe('Behind a read that waits for a lock', () => {
   });
 
   it('a time limit of the client counts for the first only, and ends it as with pg', async () => {
-    const pool = await openShort({ query_timeout: 400 });
-    const { commit } = await lockA(pool);
-    const [other] = await hold(pool, 1);
-    await refresh(pool);
-    // The next one waits for a connection, and may share it.
-    const alone = pool.query(B, ['alone', 1]);
-    const blocked = pool.query(A, ['blocked', 1]);
-    const behind = tagOf(pool.query(B, ['behind', 1]));
+    const { pool, commit, other, alone, blocked, behind } = await readBehindLock({ query_timeout: 400 });
     await alone;
     await expect.poll(() => pool.stats().pipelined!.queries).toBe(1);
-    other!.release();
+    other.release();
     await expect(blocked).rejects.toThrow('Query read timeout');
     expect(await behind).toBe('behind');
     await expect.poll(() => pool.stats().used).toBe(1);

@@ -271,7 +271,7 @@ describe('a warning of a pool', () => {
     expect(orders.read().pool?.log).toEqual([expect.objectContaining({ kind: 'warning', text: 'TENURE_LEAK' })]);
   });
 
-  it('has no subscriber once nobody reads', async () => {
+  it('has no subscriber once no page polls', async () => {
     const warnings = channel('tenure:pool:warning');
     const subscribed = vi.spyOn(warnings, 'subscribe');
     const unsubscribed = vi.spyOn(warnings, 'unsubscribe');

@@ -43,7 +43,7 @@ it('Each sharer gets a connection alone while one is idle; then those with the f
   expect(pool.stats()).toMatchObject({ used: 2, waiting: 2 });
 });
 
-it('While the pool may open another connection, nobody shares one', async () => {
+it('While the pool may open another connection, no caller shares one', async () => {
   const { fake, share, inUse, pool, runtime } = await sharingPool(3);
   pool.resize({ maxConnections: 4 });
   for (let n = 0; n < 4; n++) share();

@@ -306,7 +306,7 @@ export class Checkout<C extends object> {
     entry.resets++;
     this.#follow(entry, () => resetOne(this.#context, this.#checks, entry.connection, clean), {
       succeeded: (at, { rolledBack, renewed }) => {
-        if (rolledBack) this.#reportRollback(entry);
+        if (rolledBack) this.#connections.rolledBack(entry);
         if (renewed) this.#connections.replace(entry, renewed);
         entry.idleSince = at;
         entry.answered(at, epoch.number);
@@ -315,13 +315,6 @@ export class Checkout<C extends object> {
       },
       failed: (error) => this.#connections.close(entry, 'broken', error),
     });
-  }
-
-  #reportRollback(entry: PoolEntry<C>): void {
-    const { counters, events, channels } = this.#context;
-    counters.rolledBack++;
-    events.emit('rollback', entry.connection);
-    channels.publish('tenure:transaction:rollback', () => this.#connections.contextOf(entry));
   }
 
   /** Runs an operation on a connection, and its continuation at the end, unless the connection was closed meanwhile. */

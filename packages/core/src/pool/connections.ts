@@ -216,6 +216,14 @@ export class Connections<C extends object> {
     this.#context.events.emit('closed', entry.connection, reason);
   }
 
+  /** Called when an open transaction came back with a connection, and was rolled back. */
+  rolledBack(entry: PoolEntry<C>): void {
+    const { counters, events, channels } = this.#context;
+    counters.rolledBack++;
+    events.emit('rollback', entry.connection);
+    channels.publish('tenure:transaction:rollback', () => this.contextOf(entry));
+  }
+
   figures(waiting: number): PoolFigures {
     const { used, idle, opening, checking, returning, closing } = this.#counts;
     const busy = checking + returning + closing;

@@ -40,7 +40,7 @@ export class Pool<C extends object> {
   readonly #crowding: Crowding<C>;
   readonly #opener: Opener<C>;
   readonly #maintenance: Maintenance<C>;
-  /** `undefined` unless the policy allows callers to share connections. */
+  /** `undefined` unless the policy allows callers to share connections. For hosts of the pool; unstable. */
   readonly sharing: SharedUse<C> | undefined;
   /** Connections that a drain took from their holders. Their release then does nothing. */
   readonly #revoked = new WeakSet<C>();

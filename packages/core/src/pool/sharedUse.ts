@@ -144,6 +144,7 @@ export class SharedUse<C extends object> {
     waiter.resolve(entry.connection);
     return true;
   }
+
   /** Whether a connection in use may serve more callers before its return. */
   #mayTakeMore(entry: PoolEntry<C>, now: number): boolean {
     const { generation, isClosing, isOverfull } = this.#parts.connections;

@@ -268,13 +268,6 @@ export class WaiterList<C> {
     this.#length++;
   }
 
-  /** Removes the oldest waiter. */
-  take(): Waiter<C> | undefined {
-    const waiter = this.#first;
-    if (waiter) this.remove(waiter);
-    return waiter;
-  }
-
   /** Removes this waiter; `false` when it has left already. */
   remove(waiter: Waiter<C>): boolean {
     if (!waiter.queued) return false;

@@ -136,7 +136,7 @@ export interface FinishOptions {
 
 /**
  * Waits until the session is ready for a query, like `settle`. Queries that were sent run to their end, however long that takes,
- * so a transaction that nobody awaited is committed. A query that cannot end by itself is ended: a cursor or stream without a
+ * so a transaction is committed although the app has not awaited it. A query that cannot end by itself is ended: a cursor or stream without a
  * reader, a COPY without data, a query whose caller has stopped waiting.
  *
  * Resolves only when no cancel is in flight, since that could hit the next query. Rejects for the same reason when a cancel

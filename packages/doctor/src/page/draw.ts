@@ -14,6 +14,14 @@ export const FULL_WIDTHS = { wide: 1_060, narrow: 330 };
 export const HEIGHT = 300;
 const STYLE = { fontSize: '12px', fontFamily: 'inherit', background: 'none' };
 
+/** Draws a plot as an SVG file, for a document. */
+export function asFile(options: Plot.PlotOptions): string {
+  const style = { fontSize: '12px', background: 'white', color: '#333' };
+  const svg = Plot.plot({ style, ...options, document });
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  return `${svg.outerHTML}\n`;
+}
+
 /** Draws a plot as SVG, once for each width of the page. */
 export function atEachWidth(options: Plot.PlotOptions, widths = WIDTHS): Markup {
   const drawn = Object.entries(widths).map(([name, width]) => {

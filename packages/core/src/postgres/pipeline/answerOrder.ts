@@ -8,8 +8,11 @@ import {
   type Callback,
   type Found,
   type InFlight,
+  isOverdue,
+  isSlow,
   type Message,
   type OrderedPool,
+  OVERDUE_MS,
   RewrittenError,
   type SharedCall,
   type SharedHold,
@@ -20,15 +23,6 @@ import { hasStockQuery, isIdle, type PipeliningClient, type QueuedQuery } from '
 
 /** Most queries in flight on one connection. More gain little on a local network, and each waits for those before it. */
 const DEPTH = 4;
-/** Nothing is sent behind a query that has taken this many times its usual time, and at least this long. */
-const SLOW_FACTOR = 4;
-const SLOW_MS = 2;
-/**
- * Queries behind one that takes this long, and this many times its usual time, are sent again elsewhere. The slow one may wait
- * for a lock that one of their callers holds.
- */
-const OVERDUE_MS = 50;
-const OVERDUE_FACTOR = 10;
 
 const QUERY_CANCELED = '57014';
 
@@ -80,8 +74,7 @@ export class AnswerOrder implements Watched {
       this.#pool.noteRewritten();
       return undefined;
     }
-    if (head && now - head.headSince > Math.max(SLOW_MS, SLOW_FACTOR * head.run.known.shortRead!.usualMs))
-      return undefined;
+    if (head && isSlow(head, now)) return undefined;
     if (length > 0 && this.#client.connection.stream.writableNeedDrain) return undefined;
     return this.#runs.find(text, now);
   }
@@ -126,8 +119,7 @@ export class AnswerOrder implements Watched {
     if (head === undefined) return;
     const ms = now - head.headSince;
     const limitMs = Number(this.#client.connectionParameters?.query_timeout) || Number.POSITIVE_INFINITY;
-    const overdueMs = Math.max(OVERDUE_MS, OVERDUE_FACTOR * head.run.known.shortRead!.usualMs);
-    if (ms < overdueMs && ms < limitMs) return;
+    if (!isOverdue(head, now) && ms < limitMs) return;
     this.#isClosed = true;
     for (const record of this.#inFlight.slice(1)) this.#runAgain(record);
     if (ms < limitMs || head.isSettled) return;

@@ -77,6 +77,25 @@ export function unsent({ run, values }: Found, call: SharedCall, now: number): I
   };
 }
 
+/** Nothing is sent behind a query that has taken this many times its usual time, and at least this long. */
+const SLOW_FACTOR = 4;
+const SLOW_MS = 2;
+
+export function isSlow({ run, headSince }: InFlight, now: number): boolean {
+  return now - headSince > Math.max(SLOW_MS, SLOW_FACTOR * run.known.shortRead!.usualMs);
+}
+
+/**
+ * Queries behind one that takes this long, and this many times its usual time, are sent again elsewhere. The slow one may wait
+ * for a lock that one of their callers holds.
+ */
+export const OVERDUE_MS = 50;
+const OVERDUE_FACTOR = 10;
+
+export function isOverdue({ run, headSince }: InFlight, now: number): boolean {
+  return now - headSince >= Math.max(OVERDUE_MS, OVERDUE_FACTOR * run.known.shortRead!.usualMs);
+}
+
 /** A message of the server, in the form of `pg`'s parser. */
 export interface Message {
   readonly name: string;

@@ -69,8 +69,8 @@ export class Preparer implements SubmitListener {
   #rerun: Rerun | undefined;
   /** Statements that the server still has, and that must be closed. */
   readonly #unused: string[] = [];
-  /** Runs on this connection while others use it. */
-  readonly shared: SharedRuns;
+  /** Runs on this connection while others use it; `undefined` unless the policy allows reads to share connections. */
+  readonly shared: SharedRuns | undefined;
   #isCorked = false;
 
   constructor(client: PreparingClient, pool: Preparing, checked: Checked) {
@@ -84,9 +84,14 @@ export class Preparer implements SubmitListener {
     this.#environment = new Environment(connection.parameters, client.connection);
     connection.environment = this.#environment;
     this.#describeOnce = new DescribeOnce(this.#connection);
-    this.shared = new SharedRuns({
+    if (pool.sharesReads) this.shared = this.#sharedRuns();
+    this.#listen();
+  }
+
+  #sharedRuns(): SharedRuns {
+    return new SharedRuns({
       connection: this.#connection,
-      pool,
+      pool: this.#pool,
       schema: this.#schema,
       cache: this.#cache,
       environment: this.#environment,
@@ -96,7 +101,6 @@ export class Preparer implements SubmitListener {
         this.#run = undefined;
       },
     });
-    this.#listen();
   }
 
   #listen(): void {
@@ -173,7 +177,7 @@ export class Preparer implements SubmitListener {
         isHit: false,
         wasIdle,
         isBound: false,
-        bytesBefore: this.#pool.sharesReads ? this.#bytesRead : 0,
+        bytesBefore: this.shared?.bytesRead ?? 0,
       };
       if (!isRepeated) return true;
       reason = this.#obstacle(now);
@@ -218,10 +222,6 @@ export class Preparer implements SubmitListener {
 
   get #isIdle(): boolean {
     return this.#client.getTransactionStatus?.() === 'I';
-  }
-
-  get #bytesRead(): number {
-    return this.#connection.stream.bytesRead ?? 0;
   }
 
   /** Begins to cache its columns, if they are in text form: a cached description has only that one. */
@@ -324,9 +324,7 @@ export class Preparer implements SubmitListener {
   #ready(status: string | undefined): void {
     const now = performance.now();
     const run = this.#run;
-    if (this.#pool.sharesReads && run?.isHit && run.wasIdle && run.isBound) {
-      this.shared.noteAlone(run.known, run.text, now - run.startedAt, this.#bytesRead - run.bytesBefore);
-    }
+    if (this.shared && run?.isHit && run.wasIdle && run.isBound) this.shared.noteAlone(run, now);
     // Further runs of a text that was found to be slower may be in flight. They must not warn again.
     if (run && !run.known.unfit && run.known.slowPlan.noteRun(run.statement !== undefined, now - run.startedAt)) {
       run.known.unfit = 'slower';

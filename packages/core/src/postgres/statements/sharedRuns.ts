@@ -16,6 +16,15 @@ export interface SharedRun {
   readonly shape: ResultShape & { readonly columns: RowDescription };
 }
 
+/** A run of a prepared text that had the connection alone. */
+interface RunAlone {
+  readonly known: CountedText;
+  readonly text: string;
+  readonly startedAt: number;
+  /** The `bytesRead` at its start. */
+  readonly bytesBefore: number;
+}
+
 interface Parts {
   readonly connection: PreparingWire;
   readonly pool: Preparing;
@@ -36,6 +45,11 @@ export class SharedRuns {
     this.#parts = parts;
   }
 
+  /** The number of bytes that the server has sent on this connection. */
+  get bytesRead(): number {
+    return this.#parts.connection.stream.bytesRead ?? 0;
+  }
+
   /** The run of a text with parameters, if it may be sent beside others: it is short, and nothing must go before it. */
   find(text: string, now: number): SharedRun | undefined {
     const { pool, schema, check, environment, cache } = this.#parts;
@@ -53,12 +67,13 @@ export class SharedRuns {
   }
 
   /** Notes a run of a prepared text that had the connection alone: it may turn out to be a short read. */
-  noteAlone(known: CountedText, text: string, ms: number, bytes: number): void {
+  noteAlone({ known, text, startedAt, bytesBefore }: RunAlone, now: number): void {
+    if (!this.#parts.pool.sharesReads) return;
     if (known.shortRead === undefined) {
       if (!isSharedText(text, known.facts)) return;
       known.shortRead = new ShortRead(this.#parts.schema.texts.usual);
     }
-    known.shortRead.noteRun(ms, bytes);
+    known.shortRead.noteRun(now - startedAt, this.bytesRead - bytesBefore);
   }
 
   /** Writes a query as this run: `write` sends Bind, Execute and Sync. */

@@ -104,7 +104,7 @@ export class Statements implements Preparing {
     this.#schema = schemaWatchOf(client);
     const known = isInOrder ? this.#pooler.compare(client, client.processID) : kind;
     const { shared } = new Preparer(client, this, { watch: this.#schema, pooler: this.#pooler, kind: known });
-    if (isInOrder) this.reads?.adopt(client, shared);
+    if (isInOrder && shared) this.reads?.adopt(client, shared);
   }
 
   noteMissing(): void {

@@ -141,7 +141,8 @@ export class Budget<C extends object> implements Admission<C> {
     this.#asked = 0;
     this.#isUrgent = callers > 0;
     if (needed > 0) this.#neededAt = now;
-    if (this.#isUrgent && this.#hunger.isOn) this.#hunger.begin(now);
+    if (!this.#isUrgent) this.#hunger.fade(now);
+    else if (this.#hunger.isOn) this.#hunger.begin();
     const before = this.#wanted;
     this.#wanted = Math.max(0, needed - this.#slots.ready);
     if (this.#wanted === 0) {
@@ -156,6 +157,7 @@ export class Budget<C extends object> implements Admission<C> {
   claim(entry: PoolEntry<C>, now: number): Claim<C> | undefined {
     if (this.#isOff) return undefined;
     this.#shortage.noteUse(now);
+    if (this.#parts.queue.length === 0) this.#becomesIdle(now);
     // A connection that has just been opened serves a caller, who then needs no other.
     if (this.#isUrgent) this.#wanted = Math.max(0, Math.min(this.#wanted, this.#callersLacking - this.#slots.ready));
     if (this.#slots.isForfeit(entry)) return 'close';
@@ -208,6 +210,17 @@ export class Budget<C extends object> implements Admission<C> {
   /** When the pool stops waiting for a connection to come back on which it could run its statements. */
   get #patientUntil(): number {
     return this.#joining.patientUntil(this.#wanted === 0 ? NEVER : this.#wantedSince);
+  }
+
+  /** Called when a connection is about to become idle. The last caller in line was perhaps served by a return, after which `ran` is not called. */
+  #becomesIdle(now: number): void {
+    this.#hunger.fade(now);
+    this.#alarm.setFor(Math.min(this.#dueAt, this.#lendsAt(now), this.#hunger.until), now);
+  }
+
+  /** When the pool next checks whether it can lend an idle connection, if it has one. */
+  #lendsAt(now: number): number {
+    return this.#shortage.isOn && !this.#hunger.isOn ? now + LEND_EVERY_MS : NEVER;
   }
 
   #question(entry: PoolEntry<C>): Question<C> {
@@ -278,13 +291,19 @@ export class Budget<C extends object> implements Admission<C> {
     this.#slots.isJoinDue = false;
     shortage.grantMore(taken);
     this.#wanted -= taken;
-    if (taken === count && count > 0) return;
+    if (taken === count && count > 0) {
+      // Others are lending. The share that a new census gives is larger.
+      if (this.#wanted > 0 && shortage.isOn) this.#schedule.askSoon();
+      return;
+    }
     shortage.begin();
     if (!this.#isUrgent) return this.#schedule.takeLater(NOT_URGENT_MS);
     if (!this.#hunger.isOn) this.#schedule.askNow();
-    this.#hunger.begin(runtime.now());
+    this.#hunger.begin();
     await this.#hunger.show(entry, connection, signal);
-    this.#schedule.takeLater(count > 0 && shortage.isBelowShare ? TAKE_EVERY_MS : TAKE_RARELY_MS);
+    // A pool that has its share gets no other until a census says so.
+    if (count === 0) this.#schedule.takeAfterCheck();
+    else this.#schedule.takeLater(shortage.isBelowShare ? TAKE_EVERY_MS : TAKE_RARELY_MS);
   }
 
   #granted(): void {
@@ -335,10 +354,11 @@ export class Budget<C extends object> implements Admission<C> {
     const { bottom } = connections.idle;
     if (bottom && this.#isFleetsTurn(now)) checkout.ping(bottom, this.#question(bottom));
     const moments = [
-      this.#dueAt,
+      // A statement that is due needs an idle connection; `claim` runs it on one that is returned.
+      ...(bottom ? [this.#dueAt, this.#lendsAt(now)] : []),
       this.#slots.nextDuty(),
       this.#patientUntil,
-      this.#hunger.isOn ? this.#hunger.until : this.#shortage.isOn ? now + LEND_EVERY_MS : NEVER,
+      this.#hunger.until,
       this.#slots.ready > 0 ? Math.max(now, this.#neededAt) + UNNEEDED_MS : NEVER,
     ];
     const next = Math.min(...moments.filter((moment) => moment > now));

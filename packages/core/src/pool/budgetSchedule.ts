@@ -2,6 +2,8 @@ import type { Runtime } from './clock.js';
 
 /** How often a pool checks whether any member is hungry, and counts the fleet while one is. A random part of up to a quarter is subtracted. */
 const ASK_EVERY_MS = 1_000;
+/** The same, for a pool that gets slots from others. */
+const SOON_MS = 200;
 /** How often the slots of all sessions are checked. A random part of up to a quarter is subtracted. */
 const AUDIT_EVERY_MS = 60_000;
 
@@ -42,8 +44,17 @@ export class BudgetSchedule {
     this.#takeAt = this.#runtime.now() + afterMs * (1 + this.#runtime.random());
   }
 
+  /** No slot is requested before the next check of the fleet, after which `takeNow` is called. */
+  takeAfterCheck(): void {
+    this.#takeAt = NEVER;
+  }
+
   askNow(): void {
     this.#askAt = this.#runtime.now();
+  }
+
+  askSoon(): void {
+    this.#askAt = Math.min(this.#askAt, this.#runtime.now() + SOON_MS);
   }
 
   asked(): void {

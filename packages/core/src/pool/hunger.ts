@@ -25,13 +25,19 @@ export class Hunger<C> {
     return this.#slots.guests > 0 || this.#until > NOT;
   }
 
-  /** When hunger ends, unless more callers wait in vain. */
+  /** When hunger ends, unless callers wait in vain before; `Infinity` while they do, and without hunger. */
   get until(): number {
-    return this.#until;
+    return this.#until === NOT ? Number.POSITIVE_INFINITY : this.#until;
   }
 
-  begin(now: number): void {
-    this.#until = now + FED_AFTER_MS;
+  /** Called when callers wait in vain. A timer while they do would cost more than all statements of a budget that is full. */
+  begin(): void {
+    this.#until = Number.POSITIVE_INFINITY;
+  }
+
+  /** Called when no caller waits in vain any more. */
+  fade(now: number): void {
+    if (this.#until === Number.POSITIVE_INFINITY) this.#until = now + FED_AFTER_MS;
   }
 
   /** Ends the hunger when its time is over. */

@@ -110,7 +110,7 @@ export class Joining<C extends object> {
     }
     await locks.enter(connection, signal);
     this.#retryMs = SHORTEST_RETRY_MS;
-    hunger.begin(runtime.now());
+    hunger.begin();
   }
 
   async #join(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void> {

@@ -177,17 +177,20 @@ export class PgSlotLocks<C extends PgClient> implements SlotLocks<C> {
   }
 
   async census(client: C, signal: AbortSignal): Promise<readonly MemberCount[]> {
-    const rows = await this.#ask(
+    // One row, since a client spends more on each row than the server on the whole statement.
+    const [row = {}] = await this.#ask(
       client,
-      `select (l.classid::bigint - ${this.#members})::text as kind, l.objid::text as member, pg_catalog.count(distinct l.pid)::text as sessions
-      from pg_catalog.pg_locks l where ${this.#isOurs(this.#members, this.#hungry)} group by 1, 2`,
+      `select pg_catalog.string_agg(pg_catalog.concat_ws(' ', kind, member, sessions), ',') as members from (
+        select l.classid::bigint - ${this.#members} as kind, l.objid::bigint as member, pg_catalog.count(distinct l.pid) as sessions
+        from pg_catalog.pg_locks l where ${this.#isOurs(this.#members, this.#hungry)} group by 1, 2) as counts`,
       signal,
     );
     const members = new Map<number, MemberCount>();
-    for (const { kind, member: text, sessions } of rows) {
-      const member = Number(text);
+    for (const count of String(row.members ?? '').split(',')) {
+      if (count === '') continue;
+      const [kind, member, sessions] = count.split(' ').map(Number) as [number, number, number];
       const known = members.get(member) ?? { member, held: 0, isHungry: false };
-      members.set(member, kind === '0' ? { ...known, held: Number(sessions) } : { ...known, isHungry: true });
+      members.set(member, kind === 0 ? { ...known, held: sessions } : { ...known, isHungry: true });
     }
     return [...members.values()];
   }

@@ -165,7 +165,7 @@ export class Preparer implements SubmitListener {
     if (!reason && isRepeated && this.#environment.current !== undefined && this.#check.queueIfDue(now, this.#isIdle))
       return false;
     known.uses++;
-    for (const name of this.#unused.splice(0)) this.#close(name);
+    if (this.#unused.length > 0) for (const name of this.#unused.splice(0)) this.#close(name);
     if (!reason) {
       const wasIdle = this.#isIdle;
       this.#run = {

@@ -18,12 +18,29 @@ const shared = {
   maxWorkers: Math.max(3, availableParallelism() - 1),
 } as const;
 
+/**
+ * Warnings that tests provoke on purpose: servers that are away, budgets smaller than the fleet, clients that are misused. They are
+ * not printed. A test that expects one listens for it. The deprecations are those of `pg`, of which apps do what they name as well.
+ */
+const PROVOKED = [
+  'TENURE_BUDGET_GUEST',
+  'TENURE_BUDGET_OFF',
+  'TENURE_LEAK',
+  'TENURE_NOT_CONNECTED',
+  'TENURE_NOT_REUSED',
+  'TENURE_POOLER',
+  'TENURE_ROLLED_BACK',
+  'TENURE_STATEMENT_SLOWER',
+  'DeprecationWarning',
+].map((warning) => `--disable-warning=${warning}`);
+
 /** What takes a server takes longer on a machine that has other things to do, and so may whatever is waited for. */
 const databaseTests = {
   ...shared,
   testTimeout: 30_000,
   hookTimeout: 60_000,
   expect: { poll: { timeout: 10_000 } },
+  execArgv: PROVOKED,
   globalSetup: ['test/support/preparedCluster.ts', 'test/prisma/generate.ts', 'test/support/inspectorPage.ts'],
 };
 
@@ -52,6 +69,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
+          execArgv: PROVOKED,
           // No file changes what another one imports: they share a process's modules, and take half as long.
           isolate: false,
           include: ['test/unit/**/*.test.ts', '{replay,bench}/test/unit/**/*.test.ts'],
@@ -81,8 +99,6 @@ export default defineConfig({
           // After all others, and fewer at a time, since these assert deadlines.
           sequence: { groupOrder: 1 },
           maxWorkers: 2,
-          // Their pools meet servers that are away: a test that expects the warning listens for it.
-          execArgv: ['--disable-warning=TENURE_NOT_CONNECTED'],
         },
       },
       { extends: true, test: withKnex('knex-3.1') },

@@ -12,6 +12,8 @@ export interface ExampleApp extends AsyncDisposable {
   readonly url: string;
   /** Sends SIGTERM; resolves to the exit code. */
   end(): Promise<number | null>;
+  /** What it has written to stderr. */
+  warnings(): string;
 }
 
 /** The examples in a folder of their own, with all that they need installed beside them. */
@@ -65,15 +67,19 @@ async function start(folder: string, args: string[], environment: Record<string,
   const child = spawn(process.execPath, args, {
     cwd: folder,
     env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const exited = once(child, 'exit') as Promise<[number | null]>;
-  const url = await Promise.race([addressIn(child.stdout), exited.then(([code]) => failed(code))]);
+  let warnings = '';
+  child.stderr.on('data', (data) => {
+    warnings += data;
+  });
+  const exited = once(child, 'close') as Promise<[number | null]>;
+  const url = await Promise.race([addressIn(child.stdout), exited.then(([code]) => failed(code, warnings))]);
   const end = async () => {
     child.kill('SIGTERM');
     return (await exited)[0];
   };
-  return { url, end, [Symbol.asyncDispose]: async () => void (await end()) };
+  return { url, end, warnings: () => warnings, [Symbol.asyncDispose]: async () => void (await end()) };
 }
 
 async function addressIn(stdout: NodeJS.ReadableStream): Promise<string> {
@@ -84,6 +90,6 @@ async function addressIn(stdout: NodeJS.ReadableStream): Promise<string> {
   throw new Error('The example ended without an address.');
 }
 
-function failed(code: number | null): never {
-  throw new Error(`The example ended with exit code ${code} before it listened.`);
+function failed(code: number | null, printed: string): never {
+  throw new Error(`The example ended with exit code ${code} before it listened. It printed:\n${printed}`);
 }

@@ -151,6 +151,9 @@ export class Budget<C extends object> implements Admission<C> {
     } else if (before === 0) {
       this.#wantedSince = now;
       this.#act(now);
+    } else {
+      // The pool's last connection may just have gone, with no other on which a statement could run.
+      this.#alarm.setFor(Math.max(now, this.#patientUntil), now);
     }
   }
 

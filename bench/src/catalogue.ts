@@ -39,7 +39,7 @@ export const BENCHES: readonly Bench[] = [
   {
     name: 'fleet',
     story: 'eight processes on one server, with PgBouncer as a peer',
-    seconds: 200,
+    seconds: 500,
     quickSeconds: 40,
     load: async () => (await import('./fleet/run.js')).runFleet,
   },

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { type Fleet, startFleet } from './app/fleet.js';
 import type { WorkerReport } from './app/worker.js';
 import { contenderOf, PROCESSES, routeOf } from './contenders/catalogue.js';
@@ -13,6 +14,7 @@ import type { Cleanup } from './processes/cleanup.js';
 import type { Watcher } from './watch/watcher.js';
 
 const REQUESTS_PER_CLIENT = 20_000;
+const LONGEST_WARM_UP_MS = 25_000;
 
 export interface Stage {
   plan: Plan;
@@ -25,13 +27,18 @@ export interface Stage {
 
 /** Runs one contender once: a new app, the load, and the samples of the server. Ends when no session is left. */
 export async function runPass(pass: Pass, stage: Stage): Promise<PassFigures> {
-  const generator = await startGenerator(stage.onProgress, stage.cleanup);
+  const warmedUp = new EventEmitter<{ over: [] }>();
+  const listeners = { progress: stage.onProgress, warm: () => void warmedUp.emit('over') };
+  const generator = await startGenerator(listeners, stage.cleanup);
   const { database, cleanup } = stage;
   const { pooled, limit } = contenderOf(pass.contender);
   const pooler = pooled ? await startPooler(database.url, PROCESSES * (await limit()), cleanup) : undefined;
   const job = { contender: pass.contender, url: pooler?.url ?? database.url, schema: database.schema };
   const fleet = await beforeDeath([generator.died, database.died], startFleet(job, cleanup));
-  return beforeDeath([fleet.died, generator.died, database.died], measure(pass, stage, fleet, generator, pooler));
+  return beforeDeath(
+    [fleet.died, generator.died, database.died],
+    measure(pass, stage, { fleet, generator, pooler, warmedUp }),
+  );
 }
 
 /** Rejects when a process dies, since that is the reason of all further errors. */
@@ -39,18 +46,29 @@ function beforeDeath<Result>(deaths: Promise<never>[], work: Promise<Result>): P
   return Promise.race([...deaths, work]);
 }
 
+interface Parties {
+  readonly fleet: Fleet;
+  readonly generator: Generator;
+  readonly pooler: Pooler | undefined;
+  readonly warmedUp: EventEmitter<{ over: [] }>;
+}
+
 async function measure(
   pass: Pass,
   { plan, watcher, onConnections }: Stage,
-  fleet: Fleet,
-  generator: Generator,
-  pooler: Pooler | undefined,
+  { fleet, generator, pooler, warmedUp }: Parties,
 ): Promise<PassFigures> {
   const watch = await watcher.watch(onConnections);
-  const serverBefore = await watcher.cpu.readMs();
-  const poolerBefore = await pooler?.readMs();
-  await fleet.begin();
+  const begin = async () => {
+    const [server, ofPooler] = [await watcher.cpu.readMs(), await pooler?.readMs()];
+    await fleet.begin();
+    return { server, ofPooler };
+  };
+  // With a warm-up the measurement begins while the load goes on.
+  const began = pass.warmUp > 0 ? once(warmedUp, 'over').then(begin) : begin();
+  if (pass.warmUp === 0) await began;
   const load = await beforeDeath([watch.failed], generator.call.run(loadJob(pass, plan, fleet)));
+  const before = await began;
   const reports = await fleet.report();
   const serverAfter = await watcher.cpu.readMs();
   const poolerAfter = await pooler?.readMs();
@@ -70,8 +88,8 @@ async function measure(
     limit: limitOf(reports),
     budget: reports.some(({ budget }) => budget === null) ? null : reports[0]!.budget,
     appCpuMs: sum(reports, ({ cpuMs }) => cpuMs),
-    serverCpuMs: difference(serverBefore, serverAfter),
-    poolerCpuMs: difference(poolerBefore, poolerAfter),
+    serverCpuMs: difference(before.server, serverAfter),
+    poolerCpuMs: difference(before.ofPooler, poolerAfter),
   };
 }
 
@@ -80,10 +98,13 @@ function difference(before: number | null = null, after: number | null = null): 
 }
 
 function loadJob(pass: Pass, { clients, clientTimeoutMs }: Plan, { urls }: Fleet): LoadJob {
-  const { contender, forMs, untilAnswered, maxMs, doublesAfterMs: afterMs } = pass;
+  const { contender, forMs, untilAnswered, maxMs, warmUp, doublesAfterMs: afterMs } = pass;
   const { method } = ROUTES[routeOf(contender)];
   const maxRequests = clients * REQUESTS_PER_CLIENT;
-  const job = { urls, method, clients, forMs, untilAnswered, maxMs, clientTimeoutMs, maxRequests };
+  const job = {
+    ...{ urls, method, clients, forMs, untilAnswered, maxMs, clientTimeoutMs, maxRequests },
+    ...(warmUp > 0 && { warmUp: { untilAnswered: warmUp, maxMs: LONGEST_WARM_UP_MS } }),
+  };
   if (afterMs === null) return job;
   const joining = { urls: urls.slice(PROCESSES), clients: DEPLOYMENT_CLIENTS, afterMs };
   return { ...job, urls: urls.slice(0, PROCESSES), clients: DEPLOYMENT_CLIENTS, joining };

@@ -18,6 +18,8 @@ export interface Pass {
   /** A pass goes on until this many requests are answered, so that a slow machine changes no count that is asserted. */
   untilAnswered: number;
   maxMs: number;
+  /** The load runs before until this many requests are answered, so that all code is compiled when the pass begins; 0 without that. */
+  warmUp: number;
   /** When the number of processes doubles, if it does. The new ones run before, but get no requests. */
   doublesAfterMs: number | null;
 }
@@ -27,6 +29,8 @@ export interface PlanOptions {
   quick: boolean;
   /** The most connections of a process, among the contenders that stay within a limit. */
   limit: number;
+  /** Requests before each pass whose contender answers enough; 0 by default, since the replay is about processes that have just started. */
+  warmUp?: number;
 }
 
 const CLIENT_TIMEOUT_MS = 10_000;
@@ -61,7 +65,7 @@ const INTERLEAVED: readonly ContenderKey[] = [
   'tenure-deployment',
 ];
 
-export function makePlan({ only, quick, limit }: PlanOptions): Plan {
+export function makePlan({ only, quick, limit, warmUp = 0 }: PlanOptions): Plan {
   const order = quick ? only : inFull(only);
   const connections = PROCESSES * limit;
   return {
@@ -72,6 +76,7 @@ export function makePlan({ only, quick, limit }: PlanOptions): Plan {
       contender,
       number: order.slice(0, index + 1).filter((key) => key === contender).length,
       of: order.filter((key) => key === contender).length,
+      warmUp: contenderOf(contender).starves ? 0 : warmUp,
       ...extentOf(contender, quick ? QUICK_PASS_MS : PASS_MS, connections),
     })),
   };

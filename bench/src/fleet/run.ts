@@ -11,6 +11,9 @@ import { barsOf, tablesOf, targetsOf } from './figures.js';
 const DIRECT: readonly ContenderKey[] = ['oversized', 'stock', 'tenure', 'prisma', 'prisma-tenure'];
 const POOLED: readonly ContenderKey[] = ['pgbouncer', 'prisma-pgbouncer'];
 
+/** Two thousand for each process: with fewer, the result is how long its code takes to be compiled. */
+const WARM_UP = 16_000;
+
 /** The contenders of the replay, and others with a PgBouncer, which people put in front of a server that has too many clients. */
 export async function runFleet(quick: boolean): Promise<Outcome> {
   const hasPgBouncer = findPgBouncer() !== undefined;
@@ -18,7 +21,7 @@ export async function runFleet(quick: boolean): Promise<Outcome> {
   const cleanup = new Cleanup();
   const line = new ProgressLine(process.stderr);
   try {
-    const plan = makePlan({ only, quick, limit: await highestLimit(only) });
+    const plan = makePlan({ only, quick, limit: await highestLimit(only), warmUp: quick ? 0 : WARM_UP });
     const { passes, findings } = await replay(plan, { allowRemote: false, url: undefined }, line, cleanup);
     const summaries = summariseAll(passes);
     return {
@@ -27,8 +30,9 @@ export async function runFleet(quick: boolean): Promise<Outcome> {
         title: 'A fleet on one server',
         about: [
           `${PROCESSES} processes of an HTTP service, ${plan.clients} clients, a server with ${findings.maxConnections} connections: what npx -y pnpm@12 start shows, with PgBouncer ` +
-            'as a peer. “Knex 8 × 50” is eight processes with a max of 50 each. Medians of the passes, which take turns; failed and timed out are of all passes. ' +
-            'Server connections: the peak. Opened: by the app, to the server or to PgBouncer. CPU: per request that was answered. ' +
+            'as a peer and processes that are warm. “Knex 8 × 50” is eight processes with a max of 50 each. Medians of the passes, which take turns. ' +
+            `Before a pass the load runs until ${WARM_UP.toLocaleString('en')} requests are answered, or for 25 s, so that all code is compiled. Failed and timed out are of all passes. ` +
+            'Server connections: the peak. Opened: in the pass, by the app, to the server or to PgBouncer. CPU: per request that was answered. ' +
             'The server, the processes, PgBouncer and the clients share the cores.',
           pgBouncerLine(hasPgBouncer, PROCESSES * (await contenderOf('pgbouncer').limit())),
         ],

@@ -16,7 +16,7 @@ export interface WorkerJob {
 }
 
 export interface WorkerReport {
-  /** Requests that the database answered, with rows or with a key that is taken. */
+  /** Since `begin`. Requests that the database answered, with rows or with a key that is taken. */
   served: number;
   opened: number;
   refused: number;
@@ -31,7 +31,7 @@ export interface WorkerReport {
 export type WorkerFunctions = typeof functions;
 
 const connects = countConnects();
-const failures: Record<string, number> = {};
+let failures: Record<string, number> = {};
 let served = 0;
 let cpuBefore = process.cpuUsage();
 let app: App | undefined;
@@ -52,7 +52,12 @@ const functions = {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return (server.address() as AddressInfo).port;
   },
+  /** What came before does not count. */
   begin(): void {
+    served = 0;
+    connects.opened = 0;
+    connects.refused = 0;
+    failures = {};
     cpuBefore = process.cpuUsage();
   },
   report(): WorkerReport {

@@ -13,23 +13,55 @@ export interface GeneratorFunctions {
 
 const PROGRESS_EVERY_MS = 500;
 
-const main = serve<GeneratorFunctions, { progress(progress: Progress): void }>({ run });
+const main = serve<GeneratorFunctions, { progress(progress: Progress): void; warm(): void }>({ run });
 
 async function run(job: LoadJob): Promise<LoadResult> {
-  const cpuBefore = process.cpuUsage();
-  const count = new LoadCount(job, performance.now());
-  const report = setInterval(() => main.progress.asEvent(count.progress()), PROGRESS_EVERY_MS);
+  const counts = new Counts(job);
+  const report = setInterval(() => main.progress.asEvent(counts.current.progress()), PROGRESS_EVERY_MS);
   const { joining } = job;
   await Promise.all([
-    sendRequests(job, job, count),
-    joining && sleep(joining.afterMs).then(() => sendRequests(job, joining, count)),
+    sendRequests(job, job, counts),
+    joining && sleep(joining.afterMs).then(() => sendRequests(job, joining, counts)),
   ]);
   clearInterval(report);
-  const { user, system } = process.cpuUsage(cpuBefore);
-  return count.result(performance.now(), (user + system) / 1_000);
+  return counts.result();
 }
 
-async function sendRequests(job: LoadJob, { urls, clients }: Pick<LoadJob, 'urls' | 'clients'>, count: LoadCount) {
+/** What is counted: first the warm-up, if there is one, and then the load that is measured. */
+class Counts {
+  readonly #job: LoadJob;
+  #count: LoadCount;
+  #isWarmingUp: boolean;
+  #cpuBefore = process.cpuUsage();
+
+  constructor(job: LoadJob) {
+    this.#job = job;
+    this.#isWarmingUp = job.warmUp !== undefined;
+    this.#count = new LoadCount({ ...job, ...(job.warmUp && { forMs: 0, ...job.warmUp }) }, performance.now());
+  }
+
+  get current(): LoadCount {
+    return this.#count;
+  }
+
+  /** Whether the clients send no more requests. Called after each request; ends the warm-up in its time. */
+  isOver(): boolean {
+    if (!this.#isWarmingUp || !this.#count.closing) return this.#count.closing;
+    this.#isWarmingUp = false;
+    this.#cpuBefore = process.cpuUsage();
+    this.#count = new LoadCount(this.#job, performance.now());
+    main.warm.asEvent();
+    return false;
+  }
+
+  result(): LoadResult {
+    const { user, system } = process.cpuUsage(this.#cpuBefore);
+    return this.#count.result(performance.now(), (user + system) / 1_000);
+  }
+}
+
+async function sendRequests(job: LoadJob, { urls, clients }: Pick<LoadJob, 'urls' | 'clients'>, counts: Counts) {
+  const longestMs = (job.warmUp?.maxMs ?? 0) + job.maxMs + job.clientTimeoutMs;
   await autocannon({
     // Its types allow one URL only; it spreads its clients evenly over several.
     url: urls as unknown as string,
@@ -38,9 +70,9 @@ async function sendRequests(job: LoadJob, { urls, clients }: Pick<LoadJob, 'urls
     ...(job.rate !== undefined && { overallRate: job.rate }),
     timeout: job.clientTimeoutMs / 1_000,
     maxOverallRequests: job.maxRequests,
-    duration: Math.ceil((job.maxMs + job.clientTimeoutMs) / 1_000) + 1,
+    duration: Math.ceil(longestMs / 1_000) + 1,
     sampleInt: 250,
-    setupClient: (client) => follow(client as unknown as Client, count),
+    setupClient: (client) => follow(client as unknown as Client, counts),
   });
 }
 
@@ -51,19 +83,19 @@ interface Client extends EventEmitter {
   destroy(): void;
 }
 
-function follow(client: Client, count: LoadCount): void {
+function follow(client: Client, counts: Counts): void {
   client.on('response', (status: number, _bytes: number, latencyMs: number) => {
-    count.response(status, latencyMs, performance.now());
+    counts.current.response(status, latencyMs, performance.now());
     // It has made all its requests: autocannon's own way to end a client between two requests.
-    if (count.closing) client.responseMax = client.reqsMade;
+    if (counts.isOver()) client.responseMax = client.reqsMade;
   });
   // After these two events, autocannon sends the next request at once; a client that has finished must not wait for that.
   client.on('timeout', () => {
-    count.timeout(performance.now());
-    if (count.closing) client.destroy();
+    counts.current.timeout(performance.now());
+    if (counts.isOver()) client.destroy();
   });
   client.on('connError', () => {
-    count.connectionError(performance.now());
-    if (count.closing) client.destroy();
+    counts.current.connectionError(performance.now());
+    if (counts.isOver()) client.destroy();
   });
 }

@@ -14,6 +14,8 @@ export interface LoadJob {
   maxRequests: number;
   /** A client gives up a request after this time. */
   clientTimeoutMs: number;
+  /** The load before the measurement, which goes on without a pause: until this many requests are answered, but no longer than `maxMs`. */
+  warmUp?: { untilAnswered: number; maxMs: number };
   /** More clients, which start later and use other processes. */
   joining?: { urls: string[]; clients: number; afterMs: number };
 }

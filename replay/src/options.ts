@@ -13,7 +13,7 @@ export interface Options {
   report: string | undefined;
 }
 
-const DIRECT = CONTENDERS.filter(({ pooled }) => !pooled);
+const DIRECT = CONTENDERS.filter(({ benchOnly }) => !benchOnly);
 const KEYS = DIRECT.map(({ key }) => key);
 /** The contenders of `--quick`, unless it names others. Doubling is left out, because it takes too long. */
 const QUICK_KEYS = DIRECT.filter(({ doubles }) => !doubles).map(({ key }) => key);

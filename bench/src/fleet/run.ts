@@ -8,7 +8,7 @@ import { findPgBouncer } from '@tenure/test/support/pgbouncer.js';
 import type { Outcome } from '../bench.js';
 import { barsOf, tablesOf, targetsOf } from './figures.js';
 
-const DIRECT: readonly ContenderKey[] = ['oversized', 'stock', 'tenure', 'prisma', 'prisma-tenure'];
+const DIRECT: readonly ContenderKey[] = ['oversized', 'stock', 'tenure', 'tenure-no-budget', 'prisma', 'prisma-tenure'];
 const POOLED: readonly ContenderKey[] = ['pgbouncer', 'prisma-pgbouncer'];
 
 /** Two thousand for each process: with fewer, the result is how long its code takes to be compiled. */

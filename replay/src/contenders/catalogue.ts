@@ -9,6 +9,7 @@ export type ContenderKey =
   | 'stock'
   | 'pgbouncer'
   | 'tenure'
+  | 'tenure-no-budget'
   | 'stock-deployment'
   | 'tenure-deployment'
   | 'prisma'
@@ -27,8 +28,10 @@ export interface Contender {
   readonly exhausts: boolean;
   /** Whether it answers so little that its passes are bounded in time alone. */
   readonly starves: boolean;
-  /** Whether the app connects through a PgBouncer in transaction mode. Only benchmarks run those, since PgBouncer may not be installed. */
+  /** Whether the app connects through a PgBouncer in transaction mode. */
   readonly pooled: boolean;
+  /** Whether only benchmarks run it, because PgBouncer may not be installed, or because the replay has enough contenders. */
+  readonly benchOnly: boolean;
   /** Whether the number of processes doubles in mid-pass, as in a rolling deployment. */
   readonly doubles: boolean;
   /**
@@ -49,6 +52,7 @@ const KNEX = {
   exhausts: false,
   starves: false,
   pooled: false,
+  benchOnly: false,
   doubles: false,
 } as const;
 const PRISMA = { ...KNEX, route: 'sign-ups' } as const;
@@ -93,6 +97,7 @@ export const CONTENDERS: readonly Contender[] = [
     title: `Knex ${PROCESSES} × ${OVERSIZED}, PgBouncer`,
     story: `one stock Knex per process, ${POOLED_STORY}`,
     pooled: true,
+    benchOnly: true,
     limit: pooledLimit,
     load: async () => (await import('./stock.js')).stock(OVERSIZED),
   },
@@ -104,6 +109,16 @@ export const CONTENDERS: readonly Contender[] = [
     isTenure: true,
     limit: tenureLimit,
     load: async () => (await import('./tenure.js')).withTenure(AFFORDABLE),
+  },
+  {
+    ...KNEX,
+    key: 'tenure-no-budget',
+    title: 'Tenure',
+    story: 'the same without a budget: each process may have its maximum',
+    isTenure: true,
+    benchOnly: true,
+    limit: tenureLimit,
+    load: async () => (await import('./tenure.js')).withTenure(AFFORDABLE, { budget: false }),
   },
   {
     ...DEPLOYMENT,
@@ -140,6 +155,7 @@ export const CONTENDERS: readonly Contender[] = [
     story: `one stock Prisma client per process, ${POOLED_STORY}`,
     starves: true,
     pooled: true,
+    benchOnly: true,
     limit: pooledLimit,
     load: async () => (await import('./prisma.js')).stockPrisma(OVERSIZED),
   },

@@ -5,9 +5,10 @@ import { knexApp, knexConfig } from './knexApp.js';
 import { setBudget } from './tenureLimit.js';
 
 /** The same code with one more call. The policy comes from the environment. */
-export function withTenure(max: number): OpenApp {
+export function withTenure(max: number, { budget = true } = {}): OpenApp {
   return (url, schema) => {
-    setBudget(process.env);
+    if (budget) setBudget(process.env);
+    else process.env.CONN_BUDGET = 'none';
     const db = knex(tenure(knexConfig(url, max)));
     const pool = poolOf(db);
     return knexApp(schema, {

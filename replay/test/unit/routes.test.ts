@@ -6,7 +6,7 @@ import { PAIRS } from '../../src/figures/ratio.js';
 test('contenders are grouped by route; a route without any is left out', () => {
   const groups = byRoute(CONTENDERS, ({ route }) => route);
   expect(groups.map(([route, members]) => [route, members.length])).toEqual([
-    ['orders', 5],
+    ['orders', 6],
     ['deployment', 2],
     ['sign-ups', 3],
   ]);

@@ -16,9 +16,12 @@ async function twelve(busy: number, seed = 1): Promise<Fleet> {
 describe('a simulated fleet', () => {
   // Many more by hand: npx -y pnpm@12 test:fleet 2000
   // The last two: a strict pool lost its last connection while its callers waited, and set no timer to open another.
-  it.each([1, 2, 3, 4, 5, 6, 400_645, 401_181])('keeps its budget, comes to equal shares, and to rest: seed %d', async (seed) => {
-    expect((await runOnce(seed)).problems).toEqual([]);
-  });
+  it.each([1, 2, 3, 4, 5, 6, 400_645, 401_181])(
+    'keeps its budget, comes to equal shares, and to rest: seed %d',
+    async (seed) => {
+      expect((await runOnce(seed)).problems).toEqual([]);
+    },
+  );
 
   it.each([1, 2])(
     'of which one is busy beside eleven that have just stopped: it has half of the budget within 1.5 s: seed %d',

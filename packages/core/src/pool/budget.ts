@@ -13,11 +13,9 @@ import { type Admission, type BudgetStats, type Claim, type SlotLocks, SlotsDeni
 import { Slots } from './slots.js';
 import type { WaitQueue } from './waitQueue.js';
 
-/** How often a hungry pool tries to take a free slot, below its share and at its share. A random part of up to the same length is added. */
+/** How often a hungry pool tries to take a free slot: below an equal part, and above it while a census gives it more. Up to as much is added. */
 const TAKE_EVERY_MS = 50;
 const TAKE_RARELY_MS = 250;
-/** How often a pool checks whether it has connections to lend, while a member of the fleet is hungry. */
-const LEND_EVERY_MS = 100;
 /** How often slots are requested for connections without a caller, while slots are short. */
 const NOT_URGENT_MS = 5_000;
 /** Reserved slots that were not needed for this long are given back. */
@@ -218,12 +216,7 @@ export class Budget<C extends object> implements Admission<C> {
   /** Called when a connection is about to become idle. The last caller in line was perhaps served by a return, after which `ran` is not called. */
   #becomesIdle(now: number): void {
     this.#hunger.fade(now);
-    this.#alarm.setFor(Math.min(this.#dueAt, this.#lendsAt(now), this.#hunger.until), now);
-  }
-
-  /** When the pool next checks whether it can lend an idle connection, if it has one. */
-  #lendsAt(now: number): number {
-    return this.#shortage.isOn && !this.#hunger.isOn ? now + LEND_EVERY_MS : NEVER;
+    this.#alarm.setFor(Math.min(this.#dueAt, this.#shortage.lendsAt(now, this.#hunger.isOn), this.#hunger.until), now);
   }
 
   #question(entry: PoolEntry<C>): Question<C> {
@@ -253,11 +246,14 @@ export class Budget<C extends object> implements Admission<C> {
     const isGuestsTurn = slots.isGuest(entry) && runtime.now() >= slots.dutyAt(entry);
     const handedOver = slots.takeHandedOver(entry);
     if (handedOver.length > 0) await this.#locks.release(connection, handedOver, signal);
-    if (slots.isSuspected(entry) && !(await this.#keep(entry, connection, signal))) return;
+    if (slots.isSuspected(entry) && !(await this.#joining.keep(entry, connection, signal))) return;
     if (this.#hunger.isToHideOn(entry)) await this.#hunger.hide(connection, signal);
     if (isGuestsTurn) await this.#joining.endGuest(entry, connection, signal);
     if (!isFleets) return;
-    if (runtime.now() >= schedule.auditAt) await this.#audit(connection, signal);
+    if (runtime.now() >= schedule.auditAt) {
+      schedule.audited();
+      await this.#joining.audit(connection, signal);
+    }
     if (runtime.now() >= schedule.askAt) {
       schedule.asked();
       await this.#shortage.look(connection, this.#hunger.isOn, signal);
@@ -266,22 +262,6 @@ export class Budget<C extends object> implements Admission<C> {
     }
     if (slots.guests === 0 && this.#wanted > 0 && runtime.now() >= schedule.takeAt)
       await this.#takeMore(entry, connection, signal);
-  }
-
-  async #keep(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<boolean> {
-    const slot = this.#slots.slotOf(entry);
-    this.#hunger.lost(entry);
-    this.#slots.lostReservations(entry);
-    const isKept = slot === undefined || (await this.#locks.keep(connection, slot, signal));
-    this.#slots.judged(entry, isKept);
-    return isKept;
-  }
-
-  async #audit(connection: C, signal: AbortSignal): Promise<void> {
-    const { connector } = this.#context;
-    this.#schedule.audited();
-    const holders = await this.#locks.audit(connection, signal);
-    this.#slots.audited((entry) => holders.has(connector.processId?.(entry.connection) ?? -1));
   }
 
   async #takeMore(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void> {
@@ -358,7 +338,7 @@ export class Budget<C extends object> implements Admission<C> {
     if (bottom && this.#isFleetsTurn(now)) checkout.ping(bottom, this.#question(bottom));
     const moments = [
       // A statement that is due needs an idle connection; `claim` runs it on one that is returned.
-      ...(bottom ? [this.#dueAt, this.#lendsAt(now)] : []),
+      ...(bottom ? [this.#dueAt, this.#shortage.lendsAt(now, this.#hunger.isOn)] : []),
       this.#slots.nextDuty(),
       this.#patientUntil,
       this.#hunger.until,

@@ -39,7 +39,7 @@ interface Parts<C extends object> {
   readonly hunger: Hunger<C>;
 }
 
-/** How a connection enters the fleet: with a slot that was reserved for it, or without one if the pool has no connection to reserve it on. */
+/** How a connection gets its slot, and keeps it: one that was reserved for it, or one of its own if the pool has no connection to reserve it on. */
 export class Joining<C extends object> {
   readonly #context: Context<C>;
   readonly #parts: Parts<C>;
@@ -111,6 +111,25 @@ export class Joining<C extends object> {
     await locks.enter(connection, signal);
     this.#retryMs = SHORTEST_RETRY_MS;
     hunger.begin();
+  }
+
+  /** Whether this session, whose locks may have been released, still has its slot, or has it again. */
+  async keep(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<boolean> {
+    const { slots, locks, hunger } = this.#parts;
+    const slot = slots.slotOf(entry);
+    hunger.lost(entry);
+    slots.lostReservations(entry);
+    const isKept = slot === undefined || (await locks.keep(connection, slot, signal));
+    slots.judged(entry, isKept);
+    return isKept;
+  }
+
+  /** Finds the pool's sessions that have lost their slots. */
+  async audit(connection: C, signal: AbortSignal): Promise<void> {
+    const { slots, locks } = this.#parts;
+    const { connector } = this.#context;
+    const holders = await locks.audit(connection, signal);
+    slots.audited((entry) => holders.has(connector.processId?.(entry.connection) ?? -1));
   }
 
   async #join(entry: PoolEntry<C>, connection: C, signal: AbortSignal): Promise<void> {

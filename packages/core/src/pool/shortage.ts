@@ -9,6 +9,8 @@ import type { WaitQueue } from './waitQueue.js';
 
 /** How long a census may serve as the base of a second one, and of the number of slots to take. */
 const CENSUS_VALID_MS = 2_500;
+/** How often a pool checks whether it has connections to lend, while a member of the fleet is hungry. */
+const LEND_EVERY_MS = 100;
 /** The peak use of a pool is measured over the last one or two spans of this length. */
 const USE_SPAN_MS = 300;
 
@@ -126,6 +128,11 @@ export class Shortage<C extends object> {
     const taken = await this.#fleet.locks.take(connection, { count, limit, start, own }, signal);
     this.#slots.took(entry, taken);
     return taken.length;
+  }
+
+  /** When it is next checked whether idle connections can be lent, if there are any; `Infinity` when none may be. */
+  lendsAt(now: number, isHungry: boolean): number {
+    return this.#isOn && !isHungry ? now + LEND_EVERY_MS : Number.POSITIVE_INFINITY;
   }
 
   /** Closes idle connections that the pool does not need, while others are hungry. */

@@ -39,7 +39,8 @@ export function inFlight(stages: Stages, scope: Scope): void {
 
   it('its answer was swallowed: the session is idle', async () => {
     const stage = await stages.set({ maxConnections: 2, ...CHECK });
-    const hanging = stage.app.query('select pg_sleep(0.5)');
+    // Long enough to be seen at work, also on a machine that has other things to do.
+    const hanging = stage.app.query('select pg_sleep(1.5)');
     await working(1);
     stage.proxy.freeze();
     expect(await outcome(hanging)).toMatch(/its backend \d+ is idle/);

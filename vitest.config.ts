@@ -20,7 +20,7 @@ const shared = {
 
 /**
  * Warnings that tests provoke on purpose: servers that are away, budgets smaller than the fleet, clients that are misused. They are
- * not printed. A test that expects one listens for it. The deprecations are those of `pg`, of which apps do what they name as well.
+ * not printed. A test that expects one listens for it.
  */
 const PROVOKED = [
   'TENURE_BUDGET_GUEST',
@@ -31,7 +31,6 @@ const PROVOKED = [
   'TENURE_POOLER',
   'TENURE_ROLLED_BACK',
   'TENURE_STATEMENT_SLOWER',
-  'DeprecationWarning',
 ].map((warning) => `--disable-warning=${warning}`);
 
 /** What takes a server takes longer on a machine that has other things to do, and so may whatever is waited for. */
@@ -41,8 +40,11 @@ const databaseTests = {
   hookTimeout: 60_000,
   expect: { poll: { timeout: 10_000 } },
   execArgv: PROVOKED,
+  setupFiles: ['test/support/pgDeprecations.ts'],
   globalSetup: ['test/support/preparedCluster.ts', 'test/prisma/generate.ts', 'test/support/inspectorPage.ts'],
 };
+
+const FLEET = 'test/faults/fleet*.test.ts';
 
 /** The Knex tests with an older Knex, which the tests and the plugin then both import. */
 function withKnex(name: string) {
@@ -58,7 +60,7 @@ function withKnex(name: string) {
   };
 }
 
-/** unit: no server, no sleeps. postgres: servers of their own. faults: and networks that break. package: what `pnpm run package` has packed. */
+/** unit: no server, no sleeps. postgres: servers of their own. faults: and networks that break. fleet: and many processes. package: what `pnpm run package` has packed. */
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
@@ -96,9 +98,21 @@ export default defineConfig({
           ...databaseTests,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
+          exclude: [FLEET],
           // After all others, and fewer at a time, since these assert deadlines.
           sequence: { groupOrder: 1 },
           maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...databaseTests,
+          name: 'fleet',
+          include: [FLEET],
+          // Alone: they start up to 24 processes, which took the cores from other tests with deadlines.
+          sequence: { groupOrder: 2 },
+          maxWorkers: 1,
         },
       },
       { extends: true, test: withKnex('knex-3.1') },

@@ -41,7 +41,7 @@ export async function serveLive(options: LiveOptions, line: ProgressLine, cleanu
     },
     cleanup,
   );
-  const generator = await startGenerator({ progress() {}, warm() {} }, cleanup);
+  const generator = await startGenerator(() => {}, cleanup);
   const job = { contender, url: database.url, schema: database.schema, withPage: true };
   const fleet = await startFleet(job, cleanup, 1);
   line.end();

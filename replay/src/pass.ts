@@ -1,4 +1,3 @@
-import { EventEmitter, once } from 'node:events';
 import { type Fleet, startFleet } from './app/fleet.js';
 import type { WorkerReport } from './app/worker.js';
 import { contenderOf, PROCESSES, routeOf } from './contenders/catalogue.js';
@@ -27,18 +26,13 @@ export interface Stage {
 
 /** Runs one contender once: a new app, the load, and the samples of the server. Ends when no session is left. */
 export async function runPass(pass: Pass, stage: Stage): Promise<PassFigures> {
-  const warmedUp = new EventEmitter<{ over: [] }>();
-  const listeners = { progress: stage.onProgress, warm: () => void warmedUp.emit('over') };
-  const generator = await startGenerator(listeners, stage.cleanup);
+  const generator = await startGenerator(stage.onProgress, stage.cleanup);
   const { database, cleanup } = stage;
   const { pooled, limit } = contenderOf(pass.contender);
   const pooler = pooled ? await startPooler(database.url, PROCESSES * (await limit()), cleanup) : undefined;
   const job = { contender: pass.contender, url: pooler?.url ?? database.url, schema: database.schema };
   const fleet = await beforeDeath([generator.died, database.died], startFleet(job, cleanup));
-  return beforeDeath(
-    [fleet.died, generator.died, database.died],
-    measure(pass, stage, { fleet, generator, pooler, warmedUp }),
-  );
+  return beforeDeath([fleet.died, generator.died, database.died], measure(pass, stage, fleet, generator, pooler));
 }
 
 /** Rejects when a process dies, since that is the reason of all further errors. */
@@ -46,29 +40,21 @@ function beforeDeath<Result>(deaths: Promise<never>[], work: Promise<Result>): P
   return Promise.race([...deaths, work]);
 }
 
-interface Parties {
-  readonly fleet: Fleet;
-  readonly generator: Generator;
-  readonly pooler: Pooler | undefined;
-  readonly warmedUp: EventEmitter<{ over: [] }>;
-}
-
 async function measure(
   pass: Pass,
   { plan, watcher, onConnections }: Stage,
-  { fleet, generator, pooler, warmedUp }: Parties,
+  fleet: Fleet,
+  generator: Generator,
+  pooler: Pooler | undefined,
 ): Promise<PassFigures> {
+  const job = loadJob(pass, plan, fleet);
   const watch = await watcher.watch(onConnections);
-  const begin = async () => {
-    const [server, ofPooler] = [await watcher.cpu.readMs(), await pooler?.readMs()];
-    await fleet.begin();
-    return { server, ofPooler };
-  };
-  // With a warm-up the measurement begins while the load goes on.
-  const began = pass.warmUp > 0 ? once(warmedUp, 'over').then(begin) : begin();
-  if (pass.warmUp === 0) await began;
-  const load = await beforeDeath([watch.failed], generator.call.run(loadJob(pass, plan, fleet)));
-  const before = await began;
+  // The load goes on while the measurement begins: after a pause the pools would first have to grow again.
+  if (job.warmUp) await beforeDeath([watch.failed], generator.call.warmUp(job));
+  const serverBefore = await watcher.cpu.readMs();
+  const poolerBefore = await pooler?.readMs();
+  await fleet.begin();
+  const load = await beforeDeath([watch.failed], generator.call.run(job));
   const reports = await fleet.report();
   const serverAfter = await watcher.cpu.readMs();
   const poolerAfter = await pooler?.readMs();
@@ -88,8 +74,8 @@ async function measure(
     limit: limitOf(reports),
     budget: reports.some(({ budget }) => budget === null) ? null : reports[0]!.budget,
     appCpuMs: sum(reports, ({ cpuMs }) => cpuMs),
-    serverCpuMs: difference(before.server, serverAfter),
-    poolerCpuMs: difference(before.ofPooler, poolerAfter),
+    serverCpuMs: difference(serverBefore, serverAfter),
+    poolerCpuMs: difference(poolerBefore, poolerAfter),
   };
 }
 

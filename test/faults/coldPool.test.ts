@@ -17,9 +17,7 @@ const FACES = [
 describe.each(FACES)('a cold pool of 50, 80 ms from its server ($face)', ({ open }) => {
   const stages = new Stages(postgres, open);
 
-  // Tried twice: the five seconds are real ones, and beside it another file's 24 processes may have the cores for some of them.
-  const name = 'serves 500 queries at once within the five seconds that they may wait, with 50 connections at most';
-  it(name, { retry: 1 }, async () => {
+  it('serves 500 queries at once within the five seconds that they may wait, with 50 connections at most', async () => {
     // The first queries of a process take longer, which is not the subject of this test.
     const rehearsal = await stages.set({ maxConnections: 20 });
     await runCalls(500, 500, () => rehearsal.app.query('select 1'));

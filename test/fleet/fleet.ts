@@ -125,7 +125,11 @@ export class Fleet {
   members: Member[] = [];
   /** The largest of the budgets that are in force. */
   limit = 0;
+  /** The smallest of them. */
+  smallestLimit = Number.POSITIVE_INFINITY;
   peak = 0;
+  /** Whether there were ever more processes than slots that one of them could get. */
+  wasShort = false;
   readonly #load: Load;
   /** Slots and all sessions, whenever they have changed. */
   readonly history: (readonly [atMs: number, slots: number, sessions: number])[] = [];
@@ -139,6 +143,7 @@ export class Fleet {
   join(policy: PolicyOverrides & { budget: number }): Member {
     const member = new Member(this.server, Math.floor(this.random() * 2 ** 32), this.#load, policy);
     this.limit = Math.max(this.limit, policy.budget);
+    this.smallestLimit = Math.min(this.smallestLimit, policy.budget);
     this.members.push(member);
     return member;
   }
@@ -153,11 +158,12 @@ export class Fleet {
   }
 
   #check(): void {
-    const { owned, violations } = this.server;
+    const { owned, stranded, violations } = this.server;
     const { size } = this.server.sessions;
     const last = this.history.at(-1);
     if (last?.[1] !== owned || last[2] !== size) this.history.push([this.time.now, owned, size]);
     this.peak = Math.max(this.peak, owned);
+    this.wasShort ||= this.living.length > this.smallestLimit - stranded;
     if (owned > this.limit) violations.push(`${owned} sessions hold slots of ${this.limit} at ${this.time.now} ms`);
     if (violations.length > 0) throw new Error(violations.join('\n'));
   }

@@ -38,6 +38,7 @@ export class LockServer {
   readonly violations: string[] = [];
   statements = 0;
   isDown = false;
+  #hasCut = false;
   #last = 0;
 
   constructor(
@@ -49,6 +50,12 @@ export class LockServer {
   /** Sessions that are in the fleet with a slot. */
   get owned(): number {
     return this.#owners.size;
+  }
+
+  /** Slots of sessions whose client is gone without a goodbye. Nothing frees them before the leash ends. */
+  get stranded(): number {
+    if (!this.#hasCut) return 0;
+    return [...this.#owners.values()].filter(({ isCut }) => isCut).length;
   }
 
   async connect(process: ProcessTime, signal: AbortSignal, ended: (cause?: Error) => void): Promise<Session> {
@@ -92,6 +99,7 @@ export class LockServer {
 
   /** The network to the client breaks, without a sign. */
   cut(session: Session): void {
+    this.#hasCut = true;
     session.isCut = true;
     // The client's own keepalives find out as well.
     this.time.after(LEASH_MS, () => {

@@ -47,10 +47,9 @@ export async function runOnce(seed: number): Promise<Outcome> {
   } catch (error) {
     problems.push(String(error));
   }
-  // Strict processes wait in vain if there are more processes than slots, or for as long as one that has vanished keeps more than its share.
-  const mayFail = fleet.members.length > Math.min(...limits) || fleet.members.some(({ hasFault }) => hasFault);
+  // If there are more processes than slots, strict ones wait in vain.
   for (const { failures, pool } of fleet.members) {
-    if (mayFail && pool.policy.budgetStrict) continue;
+    if (fleet.wasShort && pool.policy.budgetStrict) continue;
     problems.push(...failures.slice(0, 1).map((error) => `a call failed: ${error}`));
   }
   return { seed, members: fleet.members.length, limit: fleet.limit, peak: fleet.peak, problems };

@@ -8,23 +8,42 @@ import type { LoadJob, LoadResult, Progress } from './loadTypes.js';
 /** The load generator's process: autocannon, whose clients run until the time is up, and then finish their requests. */
 
 export interface GeneratorFunctions {
+  /** Starts a load, and resolves when its warm-up is over, while the load goes on. */
+  warmUp(job: LoadJob): Promise<void>;
+  /** Runs a load, or the one that was warmed up, to its end. */
   run(job: LoadJob): Promise<LoadResult>;
 }
 
 const PROGRESS_EVERY_MS = 500;
 
-const main = serve<GeneratorFunctions, { progress(progress: Progress): void; warm(): void }>({ run });
+const main = serve<GeneratorFunctions, { progress(progress: Progress): void }>({ warmUp, run });
+let running: { readonly counts: Counts; readonly ended: Promise<void> } | undefined;
+
+async function warmUp(job: LoadJob): Promise<void> {
+  running = begin(job);
+  await Promise.race([running.counts.warm, running.ended]);
+  if (running.counts.isWarmingUp) throw new Error('The load ended before its warm-up was over.');
+}
 
 async function run(job: LoadJob): Promise<LoadResult> {
+  const { counts, ended } = running ?? begin(job);
+  await ended;
+  running = undefined;
+  return counts.result();
+}
+
+function begin(job: LoadJob) {
   const counts = new Counts(job);
   const report = setInterval(() => main.progress.asEvent(counts.current.progress()), PROGRESS_EVERY_MS);
+  return { counts, ended: send(job, counts).finally(() => clearInterval(report)) };
+}
+
+async function send(job: LoadJob, counts: Counts): Promise<void> {
   const { joining } = job;
   await Promise.all([
     sendRequests(job, job, counts),
     joining && sleep(joining.afterMs).then(() => sendRequests(job, joining, counts)),
   ]);
-  clearInterval(report);
-  return counts.result();
 }
 
 /** What is counted: first the warm-up, if there is one, and then the load that is measured. */
@@ -33,6 +52,11 @@ class Counts {
   #count: LoadCount;
   #isWarmingUp: boolean;
   #cpuBefore = process.cpuUsage();
+  #warmed = () => {};
+  /** Resolves when the warm-up is over. */
+  readonly warm = new Promise<void>((resolve) => {
+    this.#warmed = resolve;
+  });
 
   constructor(job: LoadJob) {
     this.#job = job;
@@ -44,13 +68,17 @@ class Counts {
     return this.#count;
   }
 
-  /** Whether the clients send no more requests. Called after each request; ends the warm-up in its time. */
-  isOver(): boolean {
+  get isWarmingUp(): boolean {
+    return this.#isWarmingUp;
+  }
+
+  /** Called after each request: ends the warm-up in its time. @returns whether the clients send no more requests */
+  advance(): boolean {
     if (!this.#isWarmingUp || !this.#count.closing) return this.#count.closing;
     this.#isWarmingUp = false;
     this.#cpuBefore = process.cpuUsage();
     this.#count = new LoadCount(this.#job, performance.now());
-    main.warm.asEvent();
+    this.#warmed();
     return false;
   }
 
@@ -87,15 +115,15 @@ function follow(client: Client, counts: Counts): void {
   client.on('response', (status: number, _bytes: number, latencyMs: number) => {
     counts.current.response(status, latencyMs, performance.now());
     // It has made all its requests: autocannon's own way to end a client between two requests.
-    if (counts.isOver()) client.responseMax = client.reqsMade;
+    if (counts.advance()) client.responseMax = client.reqsMade;
   });
   // After these two events, autocannon sends the next request at once; a client that has finished must not wait for that.
   client.on('timeout', () => {
     counts.current.timeout(performance.now());
-    if (counts.isOver()) client.destroy();
+    if (counts.advance()) client.destroy();
   });
   client.on('connError', () => {
     counts.current.connectionError(performance.now());
-    if (counts.isOver()) client.destroy();
+    if (counts.advance()) client.destroy();
   });
 }

@@ -13,16 +13,9 @@ export const compileGenerator = async () => compile(SOURCE, await builtFile(ENTR
 export type Generator = Child<GeneratorFunctions>;
 
 /** The load generator. Its own process separates its CPU time from the app's. */
-export async function startGenerator(
-  listeners: {
-    progress(progress: Progress): void;
-    /** Called when the warm-up is over. */
-    warm(): void;
-  },
-  cleanup: Cleanup,
-): Promise<Generator> {
+export async function startGenerator(onProgress: (progress: Progress) => void, cleanup: Cleanup): Promise<Generator> {
   const entry = await builtFile(ENTRY);
-  const generator = startChild<GeneratorFunctions>(entry, 'The load generator', listeners);
+  const generator = startChild<GeneratorFunctions>(entry, 'The load generator', { progress: onProgress });
   cleanup.defer(() => generator.stop());
   return generator;
 }

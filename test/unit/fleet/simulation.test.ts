@@ -15,8 +15,9 @@ async function twelve(busy: number, seed = 1): Promise<Fleet> {
 
 describe('a simulated fleet', () => {
   // Many more by hand: npx -y pnpm@12 test:fleet 2000
-  // The last two: a strict pool lost its last connection while its callers waited, and set no timer to open another.
-  it.each([1, 2, 3, 4, 5, 6, 400_645, 401_181])(
+  // The last three have failed: a strict pool lost its last connection while its callers waited, and set no timer to open another
+  // (two seeds); a statement of the budget let a caller wait, for whom the pool then was hungry.
+  it.each([1, 2, 3, 4, 5, 6, 400_645, 401_181, 600_088])(
     'keeps its budget, comes to equal shares, and to rest: seed %d',
     async (seed) => {
       expect((await runOnce(seed)).problems).toEqual([]);

@@ -183,17 +183,14 @@ export class Budget<C extends object> implements Admission<C> {
   /** Connections that callers lack. One that is busy with a statement of the budget counts as lacking, since it is not about to serve them. */
   get #callersLacking(): number {
     const { connections, queue } = this.#parts;
-    const lacking = queue.length - connections.expected - connections.opening + (this.#isAsking ? 1 : 0);
+    const lacking =
+      queue.length - connections.expected - connections.opening + (this.#asking?.kind === 'checking' ? 1 : 0);
     return Math.min(queue.length, lacking, this.#context.policy.maxConnections - connections.size);
-  }
-
-  get #isAsking(): boolean {
-    return this.#asking?.kind === 'checking';
   }
 
   /** Whether a statement about the fleet is due, which may run on any connection. */
   #isFleetsTurn(now: number): boolean {
-    return now >= this.#dueAt && !this.#isAsking;
+    return now >= this.#dueAt && this.#asking?.kind !== 'checking';
   }
 
   /** Whether a statement on this connection is due. */
@@ -242,6 +239,8 @@ export class Budget<C extends object> implements Admission<C> {
     const { runtime } = this.#context;
     const slots = this.#slots;
     const schedule = this.#schedule;
+    // A caller that comes from now on waits for this statement, and not for a slot.
+    const isLacking = this.#wanted > 0;
     if (!slots.has(entry)) return;
     const isGuestsTurn = slots.isGuest(entry) && runtime.now() >= slots.dutyAt(entry);
     const handedOver = slots.takeHandedOver(entry);
@@ -260,7 +259,7 @@ export class Budget<C extends object> implements Admission<C> {
       // The share may be larger now.
       schedule.takeNow();
     }
-    if (slots.guests === 0 && this.#wanted > 0 && runtime.now() >= schedule.takeAt)
+    if (isLacking && this.#wanted > 0 && slots.guests === 0 && runtime.now() >= schedule.takeAt)
       await this.#takeMore(entry, connection, signal);
   }
 

@@ -5,7 +5,6 @@ import { Effect } from './text.js';
 
 /** Reported settings that no result depends on. */
 const NEUTRAL = words('application_name in_hot_standby default_transaction_read_only scram_iterations');
-const STANDARD_LITERALS = 'standard_conforming_strings';
 /** If a session changes so often that preparing does not pay, it must first stay unchanged for this many queries, twice as many each time. */
 const FEWEST_UNPREPARED = 100;
 const MOST_UNPREPARED = 10_000;
@@ -25,8 +24,6 @@ export class Environment {
   #known: ReadonlyMap<string, string>;
   #number = 0;
   #newest = 0;
-  /** Whether a backslash is an ordinary character in a literal. If not, text.ts would misread where literals end. */
-  #hasStandardLiterals: boolean;
   /** Effects of the queries in the open transaction, including the one that is being sent. */
   #changes: number = Effect.none;
   /** The number of queries that must still be sent unprepared in this environment. */
@@ -49,9 +46,7 @@ export class Environment {
   constructor(parameters: ReadonlyMap<string, string>, wire?: Pick<PgWire, 'on'>) {
     this.#parameters = parameters;
     this.#known = new Map(parameters);
-    this.#hasStandardLiterals = this.#known.get(STANDARD_LITERALS) === 'on';
     wire?.on('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
-      if (name === STANDARD_LITERALS) this.#hasStandardLiterals = value === 'on';
       if (!NEUTRAL.has(name) && this.#known.get(name) !== value && !this.#changes) this.follow(Effect.settings);
     });
   }
@@ -59,6 +54,11 @@ export class Environment {
   /** The number of the environment that the next query runs in; `undefined` while it is changing, or has just changed. */
   get current(): number | undefined {
     return this.#changes || this.#unpreparedLeft > 0 || !this.#hasStandardLiterals ? undefined : this.#number;
+  }
+
+  /** Whether a backslash is an ordinary character in a literal. If not, text.ts would misread where literals end. */
+  get #hasStandardLiterals(): boolean {
+    return this.#parameters.get('standard_conforming_strings') === 'on';
   }
 
   /** Called when a query that could have used a statement was sent unprepared. */
